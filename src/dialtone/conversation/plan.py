@@ -1,0 +1,64 @@
+"""Everything one call needs to know before it starts, as plain data resolved by the caller of the engine."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class TurnTaking:
+    """`speech_config.turn_taking` of the contract. All times in seconds."""
+
+    endpointing_min_delay: float = 0.4
+    endpointing_max_delay: float = 2.0
+    interruption_min_duration: float = 0.3
+    interruption_min_words: int = 0
+    """0 = any speech interrupts."""
+    false_interruption_timeout: float | None = 1.5
+    """None = an interruption is final at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class SilencePlan:
+    """What is said to a caller who says nothing. Times in seconds."""
+
+    enabled: bool = False
+    messages: tuple[str, ...] = ()
+    """Empty = the language model words each check."""
+    final_message: str | None = None
+    first_check_seconds: float = 8.0
+    interval_seconds: float = 12.0
+    max_attempts: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class CallPlan:
+    """One call, resolved: overrides merged, placeholders still in."""
+
+    call_id: str
+    organization_id: str
+    stt_config: Mapping[str, Any] | None
+    llm_config: Mapping[str, Any]
+    """Carries `messages` and `tools` as stored."""
+    tts_config: Mapping[str, Any] | None
+    direction: Literal["inbound", "outbound", "web"] = "web"
+    assistant_id: str | None = None
+    assistant_name: str = ""
+    assistant: Mapping[str, Any] = field(default_factory=dict)
+    """The resolved assistant as webhooks show it."""
+    first_message: str | None = None
+    end_call_message: str | None = None
+    end_call_phrases: tuple[str, ...] = ()
+    turn_taking: TurnTaking = TurnTaking()
+    silence: SilencePlan = SilencePlan()
+    pronunciation: tuple[tuple[str, str], ...] = ()
+    """(from, to) literal replacements before text-to-speech."""
+    max_duration_seconds: float = 3600.0
+    record: bool = False
+    keep_content: bool = True
+    """False in GDPR mode: nothing of the content is written down."""
+    webhook_url: str | None = None
+    webhook_secret: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    caller_number: str | None = None
+    assistant_number: str | None = None

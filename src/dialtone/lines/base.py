@@ -1,0 +1,109 @@
+"""What a conversation asks of a line, and what a line tells a conversation.
+
+A line is one caller's connection: a WebSocket today; SIP, WebRTC and the carriers' media streams are further
+implementations of the same Protocol. A line knows nothing of assistants, a conversation nothing of sockets.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from dialtone.media.audio import AudioFormat
+
+Speaker = Literal["user", "assistant"]
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted:
+    """The caller began (or stopped) to speak, as the voice activity detector hears it."""
+
+    started: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What the caller said so far in this utterance (`final` False) or a finished piece of it (True)."""
+
+    text: str
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantText:
+    """A sentence the assistant begins to speak now."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantHeard:
+    """What of the assistant's last reply was really heard, once it ended or was interrupted."""
+
+    text: str
+    interrupted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUsed:
+    """The assistant called a tool."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnMeasured:
+    """Where the time of one turn went, in milliseconds: end of the caller's speech to the first audio out."""
+
+    latency: dict[str, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something went wrong that the far end should know, in words."""
+
+    message: str
+
+
+LineEvent = SpeechStarted | Transcript | AssistantText | AssistantHeard | ToolUsed | TurnMeasured | Trouble
+"""What a line shows its far end beside the audio. Lines that cannot carry an event ignore it."""
+
+
+class LineHandler(Protocol):
+    """What the owner of a line implements. All methods are called on the event loop and must not block."""
+
+    def on_audio(self, audio: bytes) -> None:
+        """Audio of the caller in the line's format, whole samples, of any length, in order."""
+
+    def on_dtmf(self, digit: str) -> None:
+        """One of 0-9 * # A-D."""
+
+    def on_mark(self, name: str) -> None:
+        """The far end has played everything up to the mark `name`."""
+
+    def on_closed(self, reason: str, *, failed: bool) -> None:
+        """The far end hung up (`failed` False) or the line broke. Called once, never after `close`."""
+
+
+class Line(Protocol):
+    """One caller's connection, already open."""
+
+    @property
+    def audio(self) -> AudioFormat:
+        """Format of the audio in both directions."""
+
+    def attach(self, handler: LineHandler) -> None:
+        """Start delivering to `handler`; audio that came earlier is delivered first, up to one second of it."""
+
+    def send_audio(self, frame: bytes) -> None:
+        """Send one 20 ms frame; the media clock calls this in real time."""
+
+    def send_mark(self, name: str) -> None:
+        """Ask the far end to say when it has played everything sent so far."""
+
+    def clear_audio(self) -> None:
+        """Have the far end drop audio it has received and not played yet."""
+
+    def publish(self, event: LineEvent) -> None:
+        """Show an event to the far end."""
+
+    async def close(self, end_reason: str) -> None:
+        """Hang up, telling the far end why. Idempotent, never raises."""

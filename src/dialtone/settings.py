@@ -1,0 +1,64 @@
+"""Every setting, its default, and the environment variable that sets it."""
+
+from pathlib import Path
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _vendor(name: str) -> AliasChoices:
+    return AliasChoices(name, name.lower())
+
+
+class Settings(BaseSettings):
+    """Settings of one process. Environment variables are `DIALTONE_<FIELD>` unless a field names its own.
+
+    Raises `pydantic.ValidationError` for a value out of range.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="DIALTONE_", populate_by_name=True, extra="ignore")
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    """0 picks a free port."""
+    data_dir: Path = Path("./data")
+    """Where recordings, cached speech, pulled models and the embedded database live."""
+    database_url: str | None = None
+    """`sqlite:///path` or `postgresql://user:password@host/name`. Default: SQLite in the data directory."""
+    public_url: str | None = None
+    """How clients reach this server, e.g. `https://voice.example.com`. Default: the address of the request."""
+    api_key: SecretStr | None = None
+    """The first API key. Default: made at the first start and printed once."""
+    secret_key: SecretStr | None = None
+    """Encrypts stored secrets. Default: made at the first start, kept in the data directory."""
+    allow_private_addresses: bool = False
+    """Let webhooks and tools reach loopback and private networks."""
+    recording: bool = True
+    """Record calls, except where the assistant's settings or the law say otherwise."""
+    recording_url_seconds: int = Field(default=3600, ge=60, le=7 * 86400)
+    """How long a `recording_url` works."""
+    max_calls: int = Field(default=500, ge=1)
+    """Live calls this process takes; further ones are refused in words."""
+    max_body_bytes: int = Field(default=2 * 1024 * 1024, ge=1024)
+    """Largest request body."""
+    log_level: str = "INFO"
+
+    openai_api_key: SecretStr | None = Field(default=None, validation_alias=_vendor("OPENAI_API_KEY"))
+    openai_base_url: str = Field(
+        default="https://api.openai.com/v1", validation_alias=_vendor("OPENAI_BASE_URL")
+    )
+    """Any server that speaks OpenAI's chat API (Ollama, vLLM, llama.cpp); any model name is then accepted."""
+    xai_api_key: SecretStr | None = Field(default=None, validation_alias=_vendor("XAI_API_KEY"))
+    xai_base_url: str = Field(default="https://api.x.ai/v1", validation_alias=_vendor("XAI_BASE_URL"))
+    mistral_api_key: SecretStr | None = Field(default=None, validation_alias=_vendor("MISTRAL_API_KEY"))
+    mistral_base_url: str = Field(
+        default="https://api.mistral.ai/v1", validation_alias=_vendor("MISTRAL_BASE_URL")
+    )
+    deepgram_api_key: SecretStr | None = Field(default=None, validation_alias=_vendor("DEEPGRAM_API_KEY"))
+    deepgram_base_url: str = Field(
+        default="https://api.deepgram.com", validation_alias=_vendor("DEEPGRAM_BASE_URL")
+    )
+    elevenlabs_api_key: SecretStr | None = Field(default=None, validation_alias=_vendor("ELEVENLABS_API_KEY"))
+    elevenlabs_base_url: str = Field(
+        default="https://api.elevenlabs.io", validation_alias=_vendor("ELEVENLABS_BASE_URL")
+    )
