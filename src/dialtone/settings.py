@@ -44,20 +44,14 @@ class Settings(BaseSettings):
     log_level: str = "INFO"
 
     openai_api_key: SecretStr | None = Field(default=None, validation_alias=_vendor("OPENAI_API_KEY"))
-    openai_base_url: str = Field(
-        default="https://api.openai.com/v1", validation_alias=_vendor("OPENAI_BASE_URL")
-    )
+    openai_base_url: str = Field(default="https://api.openai.com/v1", validation_alias=_vendor("OPENAI_BASE_URL"))
     """Any server that speaks OpenAI's chat API (Ollama, vLLM, llama.cpp); any model name is then accepted."""
     xai_api_key: SecretStr | None = Field(default=None, validation_alias=_vendor("XAI_API_KEY"))
     xai_base_url: str = Field(default="https://api.x.ai/v1", validation_alias=_vendor("XAI_BASE_URL"))
     mistral_api_key: SecretStr | None = Field(default=None, validation_alias=_vendor("MISTRAL_API_KEY"))
-    mistral_base_url: str = Field(
-        default="https://api.mistral.ai/v1", validation_alias=_vendor("MISTRAL_BASE_URL")
-    )
+    mistral_base_url: str = Field(default="https://api.mistral.ai/v1", validation_alias=_vendor("MISTRAL_BASE_URL"))
     deepgram_api_key: SecretStr | None = Field(default=None, validation_alias=_vendor("DEEPGRAM_API_KEY"))
-    deepgram_base_url: str = Field(
-        default="https://api.deepgram.com", validation_alias=_vendor("DEEPGRAM_BASE_URL")
-    )
+    deepgram_base_url: str = Field(default="https://api.deepgram.com", validation_alias=_vendor("DEEPGRAM_BASE_URL"))
     elevenlabs_api_key: SecretStr | None = Field(default=None, validation_alias=_vendor("ELEVENLABS_API_KEY"))
     elevenlabs_base_url: str = Field(
         default="https://api.elevenlabs.io", validation_alias=_vendor("ELEVENLABS_BASE_URL")
