@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 
@@ -54,7 +55,8 @@ class CallPlan:
     pronunciation: tuple[tuple[str, str], ...] = ()
     """(from, to) literal replacements before text-to-speech."""
     max_duration_seconds: float = 3600.0
-    record: bool = False
+    recording_path: Path | None = None
+    """Where the stereo WAV goes; None = not recorded."""
     keep_content: bool = True
     """False in GDPR mode: nothing of the content is written down."""
     webhook_url: str | None = None
