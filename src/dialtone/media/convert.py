@@ -3,8 +3,9 @@
 import numpy as np
 
 from dialtone.media.audio import AudioFormat
-from dialtone.media.g711 import Samples, decode_mulaw, encode_mulaw
+from dialtone.media.g711 import decode_mulaw, encode_mulaw
 from dialtone.media.resample import Resampler
+from dialtone.media.samples import Samples
 
 
 def decode(data: bytes, audio: AudioFormat) -> Samples:

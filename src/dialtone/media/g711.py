@@ -7,7 +7,7 @@ and four bits of step within it, each segment twice as coarse as the one below.
 import numpy as np
 from numpy.typing import NDArray
 
-Samples = NDArray[np.int16]
+from dialtone.media.samples import Samples
 
 _MULAW_BIAS = 33
 """Added to the 14-bit magnitude so that every segment begins at a power of two."""
@@ -26,7 +26,7 @@ def _mulaw_encode_table() -> NDArray[np.uint8]:
     value = np.arange(65536, dtype=np.uint16).view(np.int16).astype(np.int32) >> 2
     magnitude = np.minimum(np.abs(value), _MULAW_CLIP) + _MULAW_BIAS
     segment = np.frexp(magnitude)[1] - 6
-    code = (segment << 4) | ((magnitude >> (segment + 1)) & 15)
+    code: NDArray[np.int32] = (segment << 4) | ((magnitude >> (segment + 1)) & 15)
     return (code ^ np.where(value < 0, 0x7F, 0xFF)).astype(np.uint8)
 
 
@@ -42,7 +42,7 @@ def _alaw_encode_table() -> NDArray[np.uint8]:
     value = np.arange(65536, dtype=np.uint16).view(np.int16).astype(np.int32) >> 3
     magnitude = np.where(value < 0, ~value, value)
     segment = np.maximum(np.frexp(magnitude)[1] - 5, 0)
-    code = (segment << 4) | ((magnitude >> np.maximum(segment, 1)) & 15)
+    code: NDArray[np.int32] = (segment << 4) | ((magnitude >> np.maximum(segment, 1)) & 15)
     return (code ^ np.where(value < 0, 0x55, 0xD5)).astype(np.uint8)
 
 

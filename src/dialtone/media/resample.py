@@ -1,8 +1,8 @@
 """Change of sample rate by a polyphase low-pass filter, in a stream.
 
 Kaiser-windowed sinc, linear phase. The pass band reaches 85 % of the lower Nyquist frequency (3.4 kHz of telephone
-speech at 8 kHz), the stop band begins at that Nyquist frequency, 70 dB down. Coefficients are whole numbers and sums are
-done in doubles, which hold them exactly: the output is the same, bit for bit, however the input is cut into chunks.
+speech at 8 kHz), the stop band begins at that Nyquist frequency, 70 dB down. Coefficients are whole numbers and sums
+are done in doubles, which hold them exactly: the output is the same, bit for bit, however the input is cut.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from math import ceil, gcd, pi
 import numpy as np
 from numpy.typing import NDArray
 
-Samples = NDArray[np.int16]
+from dialtone.media.samples import Samples
 
 _PASS_BAND = 0.85
 _STOP_BAND_DB = 70.0

@@ -1,0 +1,129 @@
+"""The media clock: one timer of the event loop that moves every call on by 20 ms.
+
+The schedule is absolute, so lateness of one tick never shifts the next. Members are spread over four phases 5 ms apart
+to spread the load. Each phase is a callback of its own, so that sockets are served in between when the loop is behind.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from dialtone.media.audio import FRAME_SECONDS
+
+logger = logging.getLogger(__name__)
+
+PHASES = 4
+SLOT_SECONDS = FRAME_SECONDS / PHASES
+SKIP_SECONDS = 0.200
+"""A clock later than this leaves out the ticks it missed: a burst that long would only be heard as a jump."""
+
+
+class ClockMember(Protocol):
+    def tick(self, now: float) -> None:
+        """Called every 20 ms with `loop.time()`. Must not block. An exception ends the membership."""
+
+
+class Lateness:
+    """How late members were ticked, as a histogram in steps of 0.25 ms up to 250 ms."""
+
+    _STEP = 0.00025
+    _BUCKETS = 1000
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything measured so far."""
+        self._counts = [0] * (self._BUCKETS + 1)
+        self.count = 0
+        """Ticks measured."""
+        self.maximum = 0.0
+        """Seconds."""
+        self.skipped = 0
+        """Slots of 5 ms that were left out because the loop was stuck for longer than `SKIP_SECONDS`."""
+
+    def record(self, seconds: float) -> None:
+        bucket = int(seconds / self._STEP) if seconds > 0 else 0
+        self._counts[min(bucket, self._BUCKETS)] += 1
+        self.count += 1
+        if seconds > self.maximum:
+            self.maximum = seconds
+
+    def percentile(self, share: float) -> float:
+        """Seconds that `share` (0 to 1) of the ticks were no later than, rounded up to 0.25 ms; 0 if none."""
+        wanted = share * self.count
+        seen = 0
+        for bucket, count in enumerate(self._counts[:-1]):
+            seen += count
+            if count and seen >= wanted:
+                return min((bucket + 1) * self._STEP, self.maximum)
+        return self.maximum
+
+
+class MediaClock:
+    """Ticks its members every 20 ms on the running event loop. Idle, with no timer, while it has none."""
+
+    def __init__(self) -> None:
+        self.lateness = Lateness()
+        self._phases: list[dict[ClockMember, Callable[[Exception], None] | None]] = [{} for _ in range(PHASES)]
+        self._timer: asyncio.TimerHandle | None = None
+        self._origin = 0.0
+        self._slot = 0
+
+    def __len__(self) -> int:
+        return sum(map(len, self._phases))
+
+    def add(self, member: ClockMember, on_error: Callable[[Exception], None] | None = None) -> None:
+        """Tick `member` from its phase's next turn on, within 20 ms. Call on the event loop; again does nothing.
+
+        If a tick raises, the member is removed, the exception logged and given to `on_error`.
+        """
+        if any(member in phase for phase in self._phases):
+            return
+        min(self._phases, key=len)[member] = on_error
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._origin = loop.time()
+            self._slot = 1
+            self._schedule(loop)
+
+    def remove(self, member: ClockMember) -> None:
+        """Stop ticking `member`, even in the slot being served. Does nothing for a stranger."""
+        for phase in self._phases:
+            phase.pop(member, None)
+        if self._timer is not None and not len(self):
+            self._timer.cancel()
+            self._timer = None
+
+    def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = loop.call_at(self._origin + self._slot * SLOT_SECONDS, self._serve, loop)
+
+    def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
+        late = loop.time() - (self._origin + self._slot * SLOT_SECONDS)
+        if late > SKIP_SECONDS:
+            missed = int(late / SLOT_SECONDS)
+            self._slot += missed
+            self.lateness.skipped += missed
+            logger.warning("the media clock was %.0f ms late and left out %d slots", late * 1000, missed)
+        due = self._origin + self._slot * SLOT_SECONDS
+        phase = self._phases[self._slot % PHASES]
+        self._slot += 1
+        self._schedule(loop)
+        for member in tuple(phase):
+            if member in phase:
+                now = loop.time()
+                self.lateness.record(now - due)
+                try:
+                    member.tick(now)
+                except Exception as error:
+                    self._drop(member, phase.get(member), error)
+
+    def _drop(self, member: ClockMember, on_error: Callable[[Exception], None] | None, error: Exception) -> None:
+        logger.error("a member of the media clock failed and is no longer ticked", exc_info=error)
+        self.remove(member)
+        if on_error is not None:
+            try:
+                on_error(error)
+            except Exception:
+                logger.exception("a clock member's error callback failed")

@@ -1,0 +1,189 @@
+import asyncio
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+
+from dialtone.media.clock import Lateness, MediaClock
+
+
+class VirtualLoop:
+    """The two calls that the clock makes of a loop, in a time that only the test moves."""
+
+    def __init__(self):
+        self.now = 1000.0
+        self.timers = []
+
+    def time(self):
+        return self.now
+
+    def call_at(self, when, callback, *args):
+        handle = _Handle(self, when, callback, args)
+        self.timers.append(handle)
+        return handle
+
+    def run_until(self, end):
+        while self.timers and min(t.when for t in self.timers) <= end:
+            timer = min(self.timers, key=lambda t: t.when)
+            self.timers.remove(timer)
+            self.now = max(self.now, timer.when)
+            timer.callback(*timer.args)
+        self.now = max(self.now, end)
+
+
+class _Handle:
+    def __init__(self, loop, when, callback, args):
+        self.loop, self.when, self.callback, self.args = loop, when, callback, args
+
+    def cancel(self):
+        self.loop.timers.remove(self)
+
+
+class Member:
+    def __init__(self, action: Callable[[float], None] | None = None):
+        self.ticks = []
+        self.action = action
+
+    def tick(self, now):
+        self.ticks.append(now)
+        if self.action:
+            self.action(now)
+
+
+@pytest.fixture
+def loop(monkeypatch):
+    loop = VirtualLoop()
+    monkeypatch.setattr(asyncio, "get_running_loop", lambda: loop)
+    return loop
+
+
+@pytest.fixture
+def clock():
+    return MediaClock()
+
+
+def test_ten_minutes_of_ticks_does_not_drift(loop, clock):
+    member = Member()
+    clock.add(member)
+    loop.run_until(1000.0 + 600 + 0.001)
+    assert len(member.ticks) == 30000
+    assert member.ticks[-1] - member.ticks[0] == pytest.approx(29999 * 0.02, abs=1e-6)
+
+
+def test_members_are_spread_over_four_phases(loop, clock):
+    members = [Member() for _ in range(8)]
+    for member in members:
+        clock.add(member)
+    loop.run_until(1000.1001)
+    offsets = sorted(round(member.ticks[0] * 1000) % 20 for member in members)
+    assert offsets == [0, 0, 5, 5, 10, 10, 15, 15]
+    assert all(len(member.ticks) == 5 for member in members)
+
+
+def test_a_short_delay_is_caught_up_tick_by_tick(loop, clock):
+    member = Member()
+    clock.add(member)
+    loop.run_until(1000.1001)
+    loop.now += 0.15
+    loop.run_until(1001.0001)
+    assert len(member.ticks) == 50
+    assert clock.lateness.skipped == 0
+    assert 0.13 < clock.lateness.maximum <= 0.15
+
+
+def test_a_long_delay_is_left_out(loop, clock):
+    member = Member()
+    clock.add(member)
+    loop.run_until(1000.1001)
+    phase = member.ticks[0] % 0.02
+    loop.now += 5
+    loop.run_until(1010.0001)
+    assert 5 + 244 <= len(member.ticks) <= 5 + 246
+    assert clock.lateness.skipped == pytest.approx(1000, abs=4)
+    assert member.ticks[-1] % 0.02 == pytest.approx(phase, abs=1e-6)
+    after = [tick for tick in member.ticks if tick > 1005]
+    assert min(b - a for a, b in pairwise(after)) > 0.015
+
+
+def test_a_failing_member_is_removed_and_told_and_the_others_go_on(loop, clock):
+    told = []
+
+    def fail(_now):
+        raise RuntimeError("broken")
+
+    failing, deaf, healthy = Member(fail), Member(fail), Member()
+    clock.add(failing, told.append)
+    clock.add(deaf)
+    clock.add(healthy)
+    loop.run_until(1000.2001)
+    assert (len(failing.ticks), len(deaf.ticks), len(healthy.ticks)) == (1, 1, 10)
+    assert [str(error) for error in told] == ["broken"]
+    assert len(clock) == 1
+
+
+def test_even_a_failing_error_callback_harms_nobody(loop, clock):
+    def fail(_value):
+        raise RuntimeError("broken")
+
+    healthy = Member()
+    clock.add(Member(fail), fail)
+    clock.add(healthy)
+    loop.run_until(1000.1001)
+    assert len(healthy.ticks) == 5
+
+
+def test_members_come_and_go_during_a_tick(loop, clock):
+    late = Member()
+    victims = [Member() for _ in range(7)]
+
+    def change(_now):
+        for victim in victims:
+            clock.remove(victim)
+        clock.add(late)
+        clock.add(late)
+
+    clock.add(Member())
+    clock.add(changer := Member(change))
+    for victim in victims:
+        clock.add(victim)
+    loop.run_until(1000.1001)
+    assert len(changer.ticks) == 5
+    assert all(not victim.ticks for victim in victims)
+    assert len(late.ticks) in (4, 5)
+    assert len(clock) == 3
+
+
+def test_an_empty_clock_has_no_timer_and_starts_again(loop, clock):
+    member = Member(lambda _now: clock.remove(member))
+    clock.add(member)
+    loop.run_until(1001)
+    assert (len(member.ticks), loop.timers) == (1, [])
+    clock.add(member)
+    loop.run_until(1002)
+    assert (len(member.ticks), loop.timers) == (2, [])
+    clock.remove(member)
+
+
+def test_lateness_percentiles():
+    lateness = Lateness()
+    assert lateness.percentile(0.99) == 0
+    for milliseconds in range(100):
+        lateness.record(milliseconds / 1000)
+    assert lateness.percentile(0.5) == pytest.approx(0.0495, abs=0.001)
+    assert lateness.percentile(0.99) == pytest.approx(0.0985, abs=0.001)
+    assert lateness.maximum == 0.099
+    lateness.record(7.0)
+    assert lateness.percentile(1.0) == 7.0
+    lateness.reset()
+    assert (lateness.count, lateness.maximum, lateness.percentile(0.5)) == (0, 0.0, 0.0)
+
+
+async def test_it_ticks_on_a_real_loop():
+    clock = MediaClock()
+    done = asyncio.get_running_loop().create_future()
+    member = Member(lambda now: len(member.ticks) == 3 and done.set_result(now))
+    clock.add(member)
+    assert await asyncio.wait_for(done, 5) == member.ticks[2]
+    clock.remove(member)
+    assert len(clock) == 0
+    assert member.ticks == sorted(member.ticks)
