@@ -1,0 +1,1 @@
+"""Other engines, run in environments of their own by the method that Dialtone is measured by."""
