@@ -1,0 +1,82 @@
+"""Organizations and their keys."""
+
+import re
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from dialtone.organizations.tables import ApiKey, Organization
+from dialtone.platform.auth import KEY_START, MAX_KEY_LENGTH, StoredKey, hash_key, key_prefix, new_key
+from dialtone.platform.db import Database
+from dialtone.settings import Settings
+
+FIRST_ORGANIZATION = "Default"
+MIN_KEY_LENGTH = 8
+_USABLE = re.compile(rf"{KEY_START}[!-~]+")
+
+
+class Organizations:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find_key(self, key_hash: str) -> StoredKey | None:
+        """The key with this hash, for the authenticator."""
+        async with self._database.read() as session:
+            found = (
+                await session.execute(select(ApiKey.hash, ApiKey.organization_id).where(ApiKey.hash == key_hash))
+            ).one_or_none()
+        return StoredKey(*found) if found else None
+
+    async def create(self, name: str) -> tuple[str, str]:
+        """A new organization: its id, and its first key, which is shown only now."""
+        key = new_key()
+        async with self._database.write() as session:
+            organization = Organization(name=name)
+            session.add(organization)
+            await session.flush()
+            session.add(_row(organization.id, key))
+        return organization.id, key
+
+    async def ensure_first(self, settings: Settings) -> str | None:
+        """Make sure that there is an organization with a key, at every start and in any number of processes.
+
+        Returns a key made here, to be shown once; None where there was one. Raises `ValueError` for an unusable
+        DIALTONE_API_KEY.
+        """
+        configured = settings.api_key.get_secret_value() if settings.api_key else None
+        if configured is not None:
+            _check(configured)
+        async with self._database.startup_lock() as session:
+            first = await session.scalar(select(Organization).order_by(Organization.created_at).limit(1))
+            if first is None:
+                first = Organization(name=FIRST_ORGANIZATION)
+                session.add(first)
+                await session.flush()
+            if configured is not None:
+                await _set_configured_key(session, first.id, configured)
+                return None
+            if await session.scalar(select(ApiKey.id).limit(1)) is not None:
+                return None
+            key = new_key()
+            session.add(_row(first.id, key))
+        return key
+
+
+def _row(organization_id: str, key: str, *, from_settings: bool = False) -> ApiKey:
+    return ApiKey(
+        organization_id=organization_id, hash=hash_key(key), prefix=key_prefix(key), from_settings=from_settings
+    )
+
+
+async def _set_configured_key(session: AsyncSession, organization_id: str, key: str) -> None:
+    await session.execute(delete(ApiKey).where(ApiKey.from_settings, ApiKey.hash != hash_key(key)))
+    if await session.scalar(select(ApiKey.id).where(ApiKey.hash == hash_key(key))) is None:
+        session.add(_row(organization_id, key, from_settings=True))
+
+
+def _check(key: str) -> None:
+    if not _USABLE.fullmatch(key) or not MIN_KEY_LENGTH <= len(key) <= MAX_KEY_LENGTH:
+        raise ValueError(
+            f"DIALTONE_API_KEY: must begin with {KEY_START}, hold no spaces, and have {MIN_KEY_LENGTH} to "
+            f"{MAX_KEY_LENGTH} characters"
+        )

@@ -1,0 +1,212 @@
+"""The database: SQLite embedded, or PostgreSQL for many nodes. The same code runs on both.
+
+Rooms declare their tables on `Base` and reach them through `Database.read()` and `Database.write()`.
+"""
+
+import json
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from sqlalchemy import DateTime, Dialect, MetaData, Uuid, event, text
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.types import JSON, TypeDecorator
+
+from dialtone.settings import Settings
+
+STARTUP_LOCK = 7_302_114_690_251
+"""Key of the PostgreSQL advisory lock held while a process migrates or sets up the database."""
+
+SQLITE_BUSY_MILLISECONDS = 10_000
+"""How long a SQLite writer waits for another one."""
+
+_WRITES = "dialtone_writes"
+
+
+class Base(DeclarativeBase):
+    """Parent of every table. The naming convention keeps constraint names equal on both databases."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment in time, always timezone-aware and in UTC. Binding a naive value raises `ValueError`."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a stored time needs a time zone")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+Json = JSON(none_as_null=True)
+"""Column type for JSON documents: text on SQLite, `json` on PostgreSQL. Keeps the order of keys."""
+
+Id = Uuid(as_uuid=False)
+"""Column type for ids: UUIDs, seen by Python as their canonical strings."""
+
+
+def new_id() -> str:
+    return str(uuid.uuid4())
+
+
+def parse_id(value: str) -> str | None:
+    """The canonical form of a UUID in a request, or None where it is not one."""
+    try:
+        return str(uuid.UUID(value)) if len(value) <= 45 else None
+    except ValueError:
+        return None
+
+
+def now() -> datetime:
+    """The present moment in UTC, cut to milliseconds, the precision that the API shows."""
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def iso(moment: datetime) -> str:
+    """A moment as the API writes it: `2026-01-31T09:30:00.000Z`."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def database_url(settings: Settings) -> URL:
+    """The URL with the right driver. Raises `ValueError` for a database other than SQLite or PostgreSQL."""
+    if settings.database_url is None:
+        path = Path(settings.data_dir).resolve() / "dialtone.db"
+        return URL.create("sqlite+aiosqlite", database=str(path))
+    try:
+        url = make_url(settings.database_url)
+    except ArgumentError:
+        raise ValueError("DIALTONE_DATABASE_URL is not a database URL") from None
+    match url.get_backend_name():
+        case "sqlite":
+            return url.set(drivername="sqlite+aiosqlite")
+        case "postgresql" | "postgres":
+            return url.set(drivername="postgresql+psycopg")
+        case other:
+            raise ValueError(f"DIALTONE_DATABASE_URL: must begin with sqlite:// or postgresql:// (got {other}://)")
+
+
+class Database:
+    """One process's connections to its database. Opens nothing until first used.
+
+    Raises `ValueError` for a URL that is neither SQLite nor PostgreSQL.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.url = database_url(settings)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = _engine(self.url, is_sqlite=self.is_sqlite)
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        """A session to look things up; what it changes is not kept."""
+        async with self._sessions() as session:
+            yield session
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncSession]:
+        """A session in a transaction: kept on leaving, rolled back on an exception.
+
+        SQLite takes its one write lock at the beginning: a transaction that turned from reading to writing
+        could fail at once where another writer came between (https://sqlite.org/isolation.html).
+        """
+        async with self._sessions() as session, session.begin():
+            await session.connection(execution_options={_WRITES: True})
+            yield session
+
+    @asynccontextmanager
+    async def startup_lock(self) -> AsyncIterator[AsyncSession]:
+        """A writing session that only one process of the deployment can hold at a time."""
+        async with self.write() as session:
+            if not self.is_sqlite:
+                await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": STARTUP_LOCK})
+            yield session
+
+    async def migrate(self) -> None:
+        """Bring the schema up to date. Safe while other processes start at the same time."""
+        from dialtone.platform.migrate import upgrade
+
+        if self.is_sqlite and self.url.database:
+            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+        async with self.startup_lock() as session:
+            connection = await session.connection()
+            await connection.run_sync(upgrade)
+
+    async def ping(self) -> float:
+        """Milliseconds that the database takes to answer. Raises `sqlalchemy.exc.SQLAlchemyError` or `OSError`."""
+        started = perf_counter()
+        async with self.engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+        return (perf_counter() - started) * 1000
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+def _serialize(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _engine(url: URL, *, is_sqlite: bool) -> AsyncEngine:
+    # hide_parameters: an error must not carry row contents into the log.
+    if not is_sqlite:
+        return create_async_engine(
+            url,
+            hide_parameters=True,
+            json_serializer=_serialize,
+            pool_size=10,
+            max_overflow=10,
+            pool_timeout=10,
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": 5},
+        )
+    engine = create_async_engine(url, hide_parameters=True, json_serializer=_serialize)
+    event.listen(engine.sync_engine, "connect", _configure_sqlite)
+    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _configure_sqlite(connection: Any, _record: Any) -> None:
+    # The driver would begin transactions by itself, and not before DDL; `_begin_sqlite` does it instead.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        f"busy_timeout={SQLITE_BUSY_MILLISECONDS}",
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "foreign_keys=ON",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,87 @@
+"""The one place where parts are built and joined."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+
+from dialtone import __version__
+from dialtone.organizations.service import Organizations
+from dialtone.platform import errors, health
+from dialtone.platform.auth import Authenticator
+from dialtone.platform.crypto import Secrets
+from dialtone.platform.db import Database
+from dialtone.platform.http import BodyLimit
+from dialtone.settings import Settings
+
+DESCRIPTION = """
+AI assistants that answer and place real phone calls.
+
+Every request but the health check carries `Authorization: Bearer <API key>`; the key decides the organization.
+Errors are one flat object: `error`, `code`, and where they help `message` and `details`.
+"""
+
+
+@dataclass(slots=True)
+class Parts:
+    """Everything one process is made of. Reached as `app.state.parts`."""
+
+    settings: Settings
+    database: Database
+    secrets: Secrets
+    organizations: Organizations
+    authenticator: Authenticator
+    new_api_key: str | None = None
+    """A key made at this start, to be shown once to whoever started the server."""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The whole server. Raises `ValueError` for settings that can't work, `OSError` where the data directory
+    can't be written.
+    """
+    parts = _build(settings)
+    app = FastAPI(
+        title="Dialtone",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
+        # Nothing is measured or sent by the framework itself.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+    )
+    app.state.parts = parts
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    errors.install(app)
+    _add_routes(app, parts)
+    return app
+
+
+def _build(settings: Settings) -> Parts:
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    database = Database(settings)
+    organizations = Organizations(database)
+    return Parts(
+        settings=settings,
+        database=database,
+        secrets=Secrets.from_settings(settings),
+        organizations=organizations,
+        authenticator=Authenticator(organizations.find_key),
+    )
+
+
+def _add_routes(app: FastAPI, parts: Parts) -> None:
+    app.include_router(health.router(parts.database), prefix="/api/v1")
+    app.include_router(health.router(parts.database), include_in_schema=False)
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    parts: Parts = app.state.parts
+    try:
+        await parts.database.migrate()
+        parts.new_api_key = await parts.organizations.ensure_first(parts.settings)
+        yield
+    finally:
+        await parts.database.close()

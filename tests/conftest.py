@@ -1,0 +1,103 @@
+"""A whole server in the test's own process, on SQLite and, where one is at hand, on PostgreSQL."""
+
+import os
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx
+import psycopg
+import pytest
+from fastapi import FastAPI
+
+from dialtone.server import create_app
+from dialtone.settings import Settings
+
+API_KEY = "fl_test_of_the_first_organization"
+
+BOTH_DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests must not depend on the keys and settings of whoever runs them."""
+    for name in list(os.environ):
+        vendor = name.endswith(("_API_KEY", "_BASE_URL"))
+        if vendor or (name.startswith("DIALTONE_") and name != "DIALTONE_TEST_POSTGRESQL_URL"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> str:
+    """URL of a PostgreSQL in which databases may be made. Skips where there is none."""
+    url = os.environ.get("DIALTONE_TEST_POSTGRESQL_URL")
+    if not url:
+        pytest.skip("needs DIALTONE_TEST_POSTGRESQL_URL")
+    return url
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: str) -> Iterator[str]:
+    """URL of an empty database of the test's own."""
+    name = f"dialtone_test_{uuid.uuid4().hex}"
+    with psycopg.connect(postgresql_server, autocommit=True) as admin:
+        admin.execute(f'CREATE DATABASE "{name}"')  # type: ignore[call-overload]
+        try:
+            yield urlunsplit(urlsplit(postgresql_server)._replace(path=f"/{name}"))
+        finally:
+            admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[call-overload]
+
+
+@pytest.fixture(params=BOTH_DATABASES)
+def database_url(request: pytest.FixtureRequest) -> str | None:
+    """The setting for the database under test: None is SQLite in the data directory."""
+    return None if request.param == "sqlite" else str(request.getfixturevalue("postgresql_url"))
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str | None) -> Settings:
+    return Settings(data_dir=tmp_path / "data", database_url=database_url, api_key=API_KEY)
+
+
+@pytest.fixture
+async def app(settings: Settings) -> AsyncIterator[FastAPI]:
+    """The server, started."""
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest.fixture
+def api_key() -> str:
+    return API_KEY
+
+
+@pytest.fixture
+async def anonymous(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client without a key."""
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://dialtone.test") as client:
+        yield client
+
+
+@pytest.fixture
+async def client(app: FastAPI, api_key: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the first organization."""
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app),
+        base_url="http://dialtone.test",
+        headers={"Authorization": f"Bearer {api_key}"},
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+async def other_client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a second organization."""
+    _, key = await app.state.parts.organizations.create("Another")
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app),
+        base_url="http://dialtone.test",
+        headers={"Authorization": f"Bearer {key}"},
+    ) as client:
+        yield client
