@@ -84,7 +84,7 @@ def main() -> None:
     spoken = {name: espeak.speak(voice, text) for name, (voice, text) in SENTENCES.items()}
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(".partial.npz")
-    np.savez(partial, **spoken)
+    np.savez(partial, allow_pickle=False, **spoken)
     partial.replace(target)
 
 

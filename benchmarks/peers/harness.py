@@ -9,68 +9,25 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from benchmarks import processes
-from benchmarks.measures import CallTimes, analyse, milliseconds, percentile
+from benchmarks.caller import Caller
+from benchmarks.measures import analyse, milliseconds, percentile
 from benchmarks.script import (
     AUDIO_CHUNK_SECONDS,
     AUDIO_SPEED,
     FIRST_AUDIO_SECONDS,
     FIRST_TOKEN_SECONDS,
-    FRAME_SECONDS,
     REPLY_TOKENS,
     SAMPLE_RATE,
     TOKEN_SECONDS,
     SpeechEvent,
     caller_script,
-    phase_seconds,
 )
 
 SETUP_GAP_SECONDS = 0.030
 SETTLE_SECONDS = 1.0
 
 PushFrame = Callable[[bytes], None]
-CreateCall = Callable[["Caller"], Awaitable[PushFrame]]
-
-
-class Caller:
-    """One caller: speaks the script from a point of its own, on an absolute schedule."""
-
-    def __init__(self, index: int) -> None:
-        self.index = index
-        self.times = CallTimes()
-        self.lateness: list[float] = []
-        self._script = caller_script()
-        self.first_frame = self._script.first_frame(index)
-        self._position = self.first_frame
-        self._starts = {turn.start: turn.interrupts for turn in self._script.turns}
-        self._ends = {turn.end for turn in self._script.turns}
-        self._due = 0.0
-        self._stopped = False
-
-    def start(self, push: PushFrame) -> None:
-        self._push = push
-        self._loop = asyncio.get_running_loop()
-        self._due = self._loop.time() + 0.05 + phase_seconds(self.index)
-        self._loop.call_at(self._due, self._speak)
-
-    def stop(self) -> None:
-        self._stopped = True
-
-    def played(self) -> None:
-        """One of the assistant's frames goes out now."""
-        self.times.frames.append(time.monotonic())
-
-    def _speak(self) -> None:
-        if self._stopped:
-            return
-        self.lateness.append(time.monotonic() - self._due)
-        if self._position in self._starts:
-            self.times.turns_started.append((self._due, self._starts[self._position]))
-        if self._position in self._ends:
-            self.times.turns_ended.append(self._due)
-        self._push(self._script.frame(self._position).tobytes())
-        self._position = (self._position + 1) % self._script.frame_count
-        self._due += FRAME_SECONDS
-        self._loop.call_at(self._due, self._speak)
+CreateCall = Callable[[Caller], Awaitable[PushFrame]]
 
 
 class Recogniser:
@@ -115,7 +72,9 @@ async def measure(create_call: CreateCall, calls: int, warm_up: float, seconds: 
     """Hold `calls` calls and measure them for `seconds` once `warm_up` seconds have passed."""
     pid = os.getpid()
     core = min(os.sched_getaffinity(0))
-    callers = [Caller(index) for index in range(calls)]
+    script = caller_script()
+    frames = [script.frame(index).tobytes() for index in range(script.frame_count)]
+    callers = [Caller(index, frames) for index in range(calls)]
     base_rss = 0.0
     for caller in callers:
         caller.start(await create_call(caller))

@@ -12,6 +12,7 @@ from livekit.agents.version import __version__
 from livekit.agents.voice import io
 from livekit.plugins import silero
 
+from benchmarks.caller import Caller
 from benchmarks.peers import harness
 from benchmarks.script import (
     FINAL_DELAY_SECONDS,
@@ -74,7 +75,7 @@ class Clock:
 class CallerOutput(io.AudioOutput):
     """Audio to the caller, played frame by frame by the clock."""
 
-    def __init__(self, caller: harness.Caller, clock: Clock) -> None:
+    def __init__(self, caller: Caller, clock: Clock) -> None:
         super().__init__(label="caller", capabilities=io.AudioOutputCapabilities(pause=True), sample_rate=SAMPLE_RATE)
         self._caller = caller
         self._clock = clock
@@ -98,7 +99,7 @@ class CallerOutput(io.AudioOutput):
             if not self._played_seconds:
                 self.on_playback_started(created_at=time.time())
             self._played_seconds += FRAME_SECONDS
-            self._caller.played()
+            self._caller.hear_frame()
         elif self._complete:
             self._finish(interrupted=False)
 
@@ -215,7 +216,7 @@ class Platform:
         self._vad = silero.VAD.load(min_silence_duration=VAD_STOP_SECONDS)
         self._sessions: list[AgentSession[None]] = []
 
-    async def create_call(self, caller: harness.Caller) -> harness.PushFrame:
+    async def create_call(self, caller: Caller) -> harness.PushFrame:
         session: AgentSession[None] = AgentSession(
             stt=ScriptedSpeechToText(caller.first_frame),
             llm=ScriptedLanguageModel(),

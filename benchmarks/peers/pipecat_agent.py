@@ -40,6 +40,7 @@ from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from pipecat.utils.time import time_now_iso8601
 from pipecat.workers.runner import WorkerRunner
 
+from benchmarks.caller import Caller
 from benchmarks.peers import harness
 from benchmarks.script import (
     FINAL_DELAY_SECONDS,
@@ -81,7 +82,7 @@ class CallerInput(BaseInputTransport):
 class CallerOutput(BaseOutputTransport):
     """Audio to the caller, paced in real time as a transport without a clock of its own has to."""
 
-    def __init__(self, caller: harness.Caller, params: TransportParams) -> None:
+    def __init__(self, caller: Caller, params: TransportParams) -> None:
         super().__init__(params)
         self._caller = caller
         self._next_frame = 0.0
@@ -97,7 +98,7 @@ class CallerOutput(BaseOutputTransport):
 
     async def write_audio_frame(self, frame: OutputAudioRawFrame) -> bool:
         now = time.monotonic()
-        self._caller.played()
+        self._caller.hear_frame()
         if now - self._next_frame > RESCHEDULE_SECONDS:
             self._next_frame = now
         self._next_frame += len(frame.audio) / 2 / SAMPLE_RATE
@@ -180,7 +181,7 @@ class Platform:
     def __init__(self, runner: WorkerRunner) -> None:
         self._runner = runner
 
-    async def create_call(self, caller: harness.Caller) -> harness.PushFrame:
+    async def create_call(self, caller: Caller) -> harness.PushFrame:
         params = TransportParams(
             audio_in_enabled=True,
             audio_out_enabled=True,
