@@ -281,9 +281,8 @@ async def test_early_audio_is_kept_up_to_a_second(server: House) -> None:
 
 
 async def test_a_token_works_once(server: House) -> None:
-    async with server.call():
-        async with server.http.ws_connect(server.url()) as second:
-            received = await _until_closed(second)
+    async with server.call(), server.http.ws_connect(server.url()) as second:
+        received = await _until_closed(second)
     assert received == [
         {
             "type": "error",
