@@ -1,0 +1,46 @@
+"""What every event sent to a customer says about its call."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+CallType = Literal["inbound_phone_call", "outbound_phone_call", "web_call"]
+
+
+@dataclass(frozen=True, slots=True)
+class CallContext:
+    """One live call as its webhooks show it. Numbers are E.164, and None on web calls."""
+
+    call_id: str
+    call_type: CallType
+    assistant: Mapping[str, Any]
+    """The resolved assistant, its secrets masked."""
+    status: str = "in-progress"
+    phone_number_id: str | None = None
+    phone_number: str | None = None
+    phone_number_name: str | None = None
+    customer_number: str | None = None
+    webhook_url: str | None = None
+    webhook_secret: str | None = None
+    webhook_events: tuple[str, ...] | None = None
+    """Events that go to `webhook_url`; None = all."""
+
+
+def event_envelope(event: str, call: CallContext, at: datetime, **more: Any) -> dict[str, Any]:
+    """The body of the event `event` that happened `at` (aware), `more` being the fields of its own."""
+    timestamp = at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    message = {
+        "type": event,
+        "timestamp": timestamp,
+        "call": {"id": call.call_id, "type": call.call_type, "status": call.status},
+        "phone_number": {
+            "id": call.phone_number_id,
+            "number": call.phone_number,
+            "name": call.phone_number_name,
+        },
+        "customer": {"number": call.customer_number},
+        "assistant": dict(call.assistant),
+        **more,
+    }
+    return {"message": message}
