@@ -1,4 +1,4 @@
-"""One caller: speaks the script from a point of its own, on an absolute schedule, and notes what it hears."""
+"""Callers: each speaks the script from a point of its own, on an absolute schedule, and notes what it hears."""
 
 import asyncio
 import time
@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from benchmarks.measures import CallTimes
 from benchmarks.script import FRAME_SECONDS, caller_script, phase_seconds
 
-LEAD_SECONDS = 0.05
+SLOT_SECONDS = 0.001
+SLOTS = round(FRAME_SECONDS / SLOT_SECONDS)
 
 
 class Caller:
@@ -24,31 +25,59 @@ class Caller:
         self._position = self.first_frame
         self._starts = {turn.start: turn.interrupts for turn in script.turns}
         self._ends = {turn.end for turn in script.turns}
-        self._stopped = False
+        self._push: Callable[[bytes], None] | None = None
 
-    def start(self, push: Callable[[bytes], None]) -> None:
+    def start(self, push: Callable[[bytes], None], schedule: "Schedule") -> None:
         """Begin to speak: `push` is called with a frame every 20 ms."""
         self._push = push
-        self._loop = asyncio.get_running_loop()
-        self._due = self._loop.time() + LEAD_SECONDS + phase_seconds(self.index)
-        self._loop.call_at(self._due, self._speak)
+        schedule.add(self)
 
     def stop(self) -> None:
-        self._stopped = True
+        """Say nothing more."""
+        self._push = None
+
+    @property
+    def stopped(self) -> bool:
+        return self._push is None
 
     def hear_frame(self) -> None:
         """One of the assistant's frames goes out, or arrives, now."""
         self.times.frames.append(time.monotonic())
 
-    def _speak(self) -> None:
-        if self._stopped:
+    def speak_frame(self, due: float) -> None:
+        """Say the next 20 ms, which were due at the monotonic time `due`."""
+        if self._push is None:
             return
-        self.lateness.append(time.monotonic() - self._due)
-        if self._position in self._starts:
-            self.times.turns_started.append((self._due, self._starts[self._position]))
-        if self._position in self._ends:
-            self.times.turns_ended.append(self._due)
-        self._push(self._frames[self._position])
-        self._position = (self._position + 1) % len(self._frames)
-        self._due += FRAME_SECONDS
-        self._loop.call_at(self._due, self._speak)
+        self.lateness.append(time.monotonic() - due)
+        position = self._position
+        if position in self._starts:
+            self.times.turns_started.append((due, self._starts[position]))
+        if position in self._ends:
+            self.times.turns_ended.append(due)
+        self._push(self._frames[position])
+        self._position = (position + 1) % len(self._frames)
+
+
+class Schedule:
+    """One absolute timer for all callers, who are spread over the milliseconds of a frame's time."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._slots: list[list[Caller]] = [[] for _ in range(SLOTS)]
+        self._origin = self._loop.time()
+        self._tick = 0
+        self._loop.call_soon(self._serve)
+
+    def add(self, caller: Caller) -> None:
+        """Let `caller` speak every 20 ms, in a phase of its own, until it is stopped."""
+        self._slots[int(phase_seconds(caller.index) / SLOT_SECONDS)].append(caller)
+
+    def _serve(self) -> None:
+        slot = self._tick % SLOTS
+        due = self._origin + self._tick * SLOT_SECONDS
+        for caller in self._slots[slot]:
+            caller.speak_frame(due)
+        if any(caller.stopped for caller in self._slots[slot]):
+            self._slots[slot] = [caller for caller in self._slots[slot] if not caller.stopped]
+        self._tick += 1
+        self._loop.call_at(self._origin + self._tick * SLOT_SECONDS, self._serve)

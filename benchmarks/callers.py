@@ -16,7 +16,7 @@ import uvloop
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 from benchmarks import mulaw, processes
-from benchmarks.caller import Caller
+from benchmarks.caller import Caller, Schedule
 from benchmarks.measures import analyse, milliseconds, percentile
 from benchmarks.script import FRAME_SAMPLES, caller_script
 
@@ -96,9 +96,9 @@ class WebCall(WSListener):
         if self.ended is not None:
             raise WebCallError(self.ended)
 
-    def speak(self) -> None:
+    def speak(self, schedule: Schedule) -> None:
         """Let the caller speak the script."""
-        self.caller.start(self._send)
+        self.caller.start(self._send, schedule)
 
     def _send(self, frame: bytes) -> None:
         self._transport.send(WSMsgType.BINARY, frame)
@@ -144,11 +144,11 @@ def script_frames() -> list[bytes]:
     return [audio[offset : offset + FRAME_SAMPLES] for offset in range(0, len(audio), FRAME_SAMPLES)]
 
 
-async def rehearse(switchboard: Switchboard, frames: list[bytes]) -> None:
+async def rehearse(switchboard: Switchboard, schedule: Schedule, frames: list[bytes]) -> None:
     """Hold one call through one turn, so that the server has loaded all that a call needs."""
     first_frame = caller_script().turns[0].end - REHEARSAL_LEAD_FRAMES
     call = await switchboard.dial(Caller(0, frames, first_frame))
-    call.speak()
+    call.speak(schedule)
     await asyncio.sleep(REHEARSAL_SECONDS)
     if not call.caller.times.frames:
         raise WebCallError(f"the assistant did not answer the rehearsal's caller ({call.ended})")
@@ -161,12 +161,13 @@ async def measure(switchboard: Switchboard, options: argparse.Namespace) -> dict
     """Hold `options.calls` calls and measure them for `options.seconds` after the warm-up."""
     pid, core = options.server_pid, options.server_core
     frames = script_frames()
-    await rehearse(switchboard, frames)
+    schedule = Schedule()
+    await rehearse(switchboard, schedule, frames)
     base_rss = processes.rss_mb(pid)
     calls = []
     for index in range(options.calls):
         call = await switchboard.dial(Caller(index, frames))
-        call.speak()
+        call.speak(schedule)
         calls.append(call)
         await asyncio.sleep(SETUP_GAP_SECONDS)
     await asyncio.sleep(options.warm_up)

@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from benchmarks import processes
-from benchmarks.caller import Caller
+from benchmarks.caller import Caller, Schedule
 from benchmarks.measures import analyse, milliseconds, percentile
 from benchmarks.script import (
     AUDIO_CHUNK_SECONDS,
@@ -74,10 +74,11 @@ async def measure(create_call: CreateCall, calls: int, warm_up: float, seconds: 
     core = min(os.sched_getaffinity(0))
     script = caller_script()
     frames = [script.frame(index).tobytes() for index in range(script.frame_count)]
+    schedule = Schedule()
     callers = [Caller(index, frames) for index in range(calls)]
     base_rss = 0.0
     for caller in callers:
-        caller.start(await create_call(caller))
+        caller.start(await create_call(caller), schedule)
         if caller.index == 0:
             await asyncio.sleep(SETTLE_SECONDS)
             gc.collect()
