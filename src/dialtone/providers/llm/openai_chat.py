@@ -13,7 +13,7 @@ import aiohttp
 from dialtone.providers.base import Message, ProviderError, ReplyEvent, ToolSpec
 from dialtone.providers.llm.openai_reply import ReplyAssembler
 from dialtone.providers.llm.openai_request import DROPPABLE, dialect, request_body
-from dialtone.providers.llm.sse import EventStream, LineTooLong
+from dialtone.providers.llm.sse import EventStream, LineTooLongError
 from dialtone.providers.refusal import refusal
 
 _RETRY_SECONDS = 0.2
@@ -24,7 +24,7 @@ _USAGE_SECONDS = 1.0
 """How long the usage and the end of the stream may lag behind the last token."""
 
 
-class _TryAgain(Exception):
+class _TryAgainError(Exception):
     """A failure before the first token that a second try may mend, `wait` seconds later."""
 
     def __init__(self, error: ProviderError, wait: float = _RETRY_SECONDS) -> None:
@@ -93,7 +93,7 @@ class OpenAIChat:
                         begun = True
                         yield event
                 return
-            except _TryAgain as failure:
+            except _TryAgainError as failure:
                 if begun or not may_retry or failure.wait > _LONGEST_RETRY_SECONDS:
                     raise failure.error from failure
                 may_retry = False
@@ -138,7 +138,7 @@ class OpenAIChat:
             if refused is None or refused in self._refused_parameters:
                 error = refusal(self.name, response.status, body, self._key)
                 if response.status == 429 or response.status >= 500:
-                    raise _TryAgain(error, _retry_after(response.headers.get("Retry-After")))
+                    raise _TryAgainError(error, _retry_after(response.headers.get("Retry-After")))
                 raise error
             self._refused_parameters.add(refused)
 
@@ -152,7 +152,7 @@ class OpenAIChat:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
                 raise self._too_slow() from error
-            raise _TryAgain(ProviderError(self.name, f"no connection ({type(error).__name__})")) from error
+            raise _TryAgainError(ProviderError(self.name, f"no connection ({type(error).__name__})")) from error
 
     def _too_slow(self) -> ProviderError:
         return ProviderError(self.name, f"no answer within {self._first_token_timeout:g} seconds")
@@ -188,21 +188,21 @@ class _ReplyStream:
             if self._reply.has_reason:
                 return self._end()
             raise ProviderError(self._provider, "the model stopped answering") from error
-        except LineTooLong as error:
+        except LineTooLongError as error:
             raise ProviderError(self._provider, "the answer is no event stream: a line is too long") from error
         except (aiohttp.ClientError, OSError) as error:
             if self._reply.has_reason:
                 return self._end()
-            raise _TryAgain(ProviderError(self._provider, "the connection broke during the reply")) from error
+            raise _TryAgainError(ProviderError(self._provider, "the connection broke during the reply")) from error
         events = [event for each in data for event in self._reply.feed(each)]
         if self._reply.ended:
             await self._read_to_end()
         if self._reply.ended or not piece:
             return [*events, *self._end()]
-        if data:
+        if self._reply.progressed:
+            self._reply.progressed = False
             wait = _USAGE_SECONDS if self._reply.has_reason else self._gap_timeout
-            if events or self._reply.has_reason or self._reply.understood:
-                self._deadline = asyncio.get_running_loop().time() + wait
+            self._deadline = asyncio.get_running_loop().time() + wait
         return events
 
     def _end(self) -> list[ReplyEvent]:
@@ -211,7 +211,7 @@ class _ReplyStream:
             if not self._reply.understood:
                 raise ProviderError(self._provider, "the answer is no chat completion stream")
             if not self._reply.ended:
-                raise _TryAgain(ProviderError(self._provider, "the reply ended before it was complete"))
+                raise _TryAgainError(ProviderError(self._provider, "the reply ended before it was complete"))
         return self._reply.finish()
 
     async def _read_to_end(self) -> None:

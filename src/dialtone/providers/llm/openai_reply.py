@@ -35,6 +35,8 @@ class ReplyAssembler:
         self._usage: dict[str, Any] = {}
         self.understood = False
         """A chunk of the protocol has come."""
+        self.progressed = False
+        """Text, a piece of a tool call or the finish reason has come; the reader resets it."""
         self.ended = False
         """`[DONE]` has come."""
 
@@ -86,6 +88,7 @@ class ReplyAssembler:
         reason = choice.get("finish_reason")
         if isinstance(reason, str) and reason:
             self._reason = quote(reason)
+            self.progressed = True
         delta = choice.get("delta")
         if not isinstance(delta, dict):
             return []
@@ -93,8 +96,12 @@ class ReplyAssembler:
         for call in calls if isinstance(calls, list) else ():
             if isinstance(call, dict):
                 self._call(call)
+                self.progressed = True
         text = _text(delta.get("content")) + _text(delta.get("refusal"))
-        return [TextDelta(text)] if text else []
+        if not text:
+            return []
+        self.progressed = True
+        return [TextDelta(text)]
 
     def _call(self, delta: dict[str, Any]) -> None:
         call = self._slot(delta.get("index"), delta.get("id"))

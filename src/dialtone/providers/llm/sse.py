@@ -1,7 +1,7 @@
 """Server-sent events out of a byte stream (WHATWG HTML, section 9.2.6 "Interpreting an event stream")."""
 
 
-class LineTooLong(Exception):
+class LineTooLongError(Exception):
     """An event or a line grew beyond the limit."""
 
 
@@ -21,7 +21,7 @@ class EventStream:
         self._size = 0
 
     def feed(self, piece: bytes) -> list[str]:
-        """The events that `piece` completes. Raises `LineTooLong`."""
+        """The events that `piece` completes. Raises `LineTooLongError`."""
         if self._after_cr and piece:
             self._after_cr = False
             piece = piece.removeprefix(b"\n")
@@ -31,7 +31,7 @@ class EventStream:
         self._pending = b"" if lines[-1].endswith((b"\n", b"\r")) else lines.pop()
         self._after_cr = not self._pending and lines[-1].endswith(b"\r")
         if len(self._pending) > self._limit:
-            raise LineTooLong
+            raise LineTooLongError
         return [event for line in lines if (event := self._line(line.rstrip(b"\r\n"))) is not None]
 
     def finish(self) -> list[str]:
@@ -51,6 +51,6 @@ class EventStream:
         if field == b"data":
             self._size += len(value)
             if self._size > self._limit:
-                raise LineTooLong
+                raise LineTooLongError
             self._data.append(value.removeprefix(b" "))
         return None
