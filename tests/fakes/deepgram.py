@@ -169,11 +169,13 @@ class FakeDeepgram(FakeServer):
     ) -> None:
         script = list(self._script(number) if callable(self._script) else self._script)
         while True:
-            if self._drop_after is not None and connection.audio_seconds >= self._drop_after:
+            reached = connection.audio_seconds
+            until = reached if self._drop_after is None else min(reached, self._drop_after)
+            while script and until >= script[0][0]:
+                await self._send(socket, script.pop(0)[1])
+            if until == self._drop_after:
                 await self._end(request, socket)
                 return
-            while script and connection.audio_seconds >= script[0][0]:
-                await self._send(socket, script.pop(0)[1])
             if self._stop_reading is not None and connection.audio_seconds >= self._stop_reading:
                 await asyncio.Event().wait()
             try:
