@@ -40,7 +40,6 @@ class WebCall(WSListener):
     def __init__(self, caller: Caller) -> None:
         self.caller = caller
         self.opened_at = 0.0
-        self.ready_at: float | None = None
         self.first_audio_at: float | None = None
         self.ended: str | None = None
         self._ready = asyncio.Event()
@@ -75,7 +74,6 @@ class WebCall(WSListener):
 
     def _take(self, message: dict[str, Any]) -> None:
         if message["type"] == "ready":
-            self.ready_at = time.monotonic()
             self._ready.set()
         elif message["type"] == "end" or message.get("fatal"):
             self.ended = json.dumps(message)
@@ -86,11 +84,11 @@ class WebCall(WSListener):
         self._check()
 
     async def wait_first_audio(self) -> float:
-        """Seconds from the server's readiness to its first audio. Raises `WebCallError` and `TimeoutError`."""
+        """Seconds from the accepted WebSocket to its first audio. Raises `WebCallError` and `TimeoutError`."""
         await asyncio.wait_for(self._heard.wait(), READY_SECONDS)
         self._check()
         assert self.first_audio_at is not None
-        return self.first_audio_at - (self.ready_at or self.opened_at)
+        return self.first_audio_at - self.opened_at
 
     def _check(self) -> None:
         if self.ended is not None:

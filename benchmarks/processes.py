@@ -4,14 +4,19 @@ import os
 import platform
 import subprocess
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
+@cache
 def cores() -> tuple[int, int]:
-    """The core of the engine and the core of everything else. Raises `RuntimeError` on a single core."""
+    """The core of the engine and the core of everything else, as they were allowed when first asked for.
+
+    Raises `RuntimeError` on a single core.
+    """
     allowed = sorted(os.sched_getaffinity(0))
     if len(allowed) < 2:
         raise RuntimeError("the benchmark needs two cores: one for the engine and one for its callers")

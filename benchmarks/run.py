@@ -1,0 +1,54 @@
+"""`python benchmarks/run.py NAME [--quick] [--json FILE]`: run one benchmark; the last line printed is its JSON object.
+
+A benchmark is a module of this package with `run(quick: bool) -> dict`. It reports progress on standard error.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parent.parent
+NAMES = {
+    "calls": "live calls on one core beside Pipecat and LiveKit Agents, about 20 minutes",
+    "greeting": "from the answer to the first sound of the greeting",
+    "startup": "from the start of the server to its first answer, and its memory at rest",
+    "media": "what one frame costs in each codec and in the voice activity detector",
+}
+
+
+def main() -> None:
+    names = "\n".join(f"  {name:10} {purpose}" for name, purpose in NAMES.items())
+    parser = argparse.ArgumentParser(
+        description="Measure Dialtone.", epilog=names, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("name", choices=NAMES)
+    parser.add_argument("--quick", action="store_true", help="a first look in under a minute")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the JSON object to FILE as well")
+    options = parser.parse_args()
+    sys.path.insert(0, str(_ROOT))
+    from benchmarks import processes
+
+    _, load_core = processes.cores()
+    os.sched_setaffinity(0, {load_core})
+    began = time.monotonic()
+    result = importlib.import_module(f"benchmarks.{options.name}").run(options.quick)
+    machine = processes.machine() | result.pop("versions", {})
+    result |= {
+        "benchmark": options.name,
+        "quick": options.quick,
+        "machine": machine,
+        "commit": processes.commit(),
+        "took_s": round(time.monotonic() - began, 1),
+    }
+    line = json.dumps(result)
+    if options.json:
+        options.json.write_text(line + "\n")
+    print(line)
+
+
+if __name__ == "__main__":
+    main()
