@@ -7,6 +7,8 @@ from dialtone.media.g711 import decode_mulaw, encode_mulaw
 from dialtone.media.resample import Resampler
 from dialtone.media.samples import Samples
 
+_SILENT_BYTE = {"mulaw": b"\xff", "pcm_s16le": b"\x00"}
+
 
 def decode(data: bytes, audio: AudioFormat) -> Samples:
     """16-bit samples of whole encoded samples."""
@@ -16,6 +18,11 @@ def decode(data: bytes, audio: AudioFormat) -> Samples:
 def encode(samples: Samples, audio: AudioFormat) -> bytes:
     """Encoded bytes of 16-bit samples."""
     return encode_mulaw(samples) if audio.encoding == "mulaw" else samples.astype("<i2", copy=False).tobytes()
+
+
+def silence(audio: AudioFormat, byte_count: int) -> bytes:
+    """`byte_count` bytes of digital silence in the encoding of `audio`."""
+    return _SILENT_BYTE[audio.encoding] * byte_count
 
 
 class Converter:
