@@ -68,7 +68,7 @@ def check_url(url: str, *, allow_private_addresses: bool) -> URL:
         raise ValueError("must be a valid http or https URL") from error
     if parsed.scheme not in ("http", "https"):
         raise ValueError(f"must be an http or https URL (got scheme {parsed.scheme!r})")
-    if "@" in parsed.raw_authority:
+    if parsed.user is not None or parsed.password is not None:
         raise ValueError("must not contain a user name or password")
     _check_host(parsed.raw_host, allow_private=allow_private_addresses)
     return parsed

@@ -51,12 +51,20 @@ class ArgumentsSchema:
             for problem in itertools.islice(self._validator.iter_errors(values), MAX_PROBLEMS):
                 place = ".".join(str(step) for step in problem.instance_path)
                 words = f"{place}: {problem.message}" if place else problem.message
-                problems.append(words[:MAX_PROBLEM_CHARACTERS])
+                problems.append(_shortened(words))
         except ValueError as error:
             raise ArgumentsError("they are nested too deeply") from error
         if problems:
             raise ArgumentsError("; ".join(problems))
         return values
+
+
+def _shortened(words: str) -> str:
+    # A long value stands at the front of its message, the rule it broke at the end.
+    if len(words) <= MAX_PROBLEM_CHARACTERS:
+        return words
+    half = MAX_PROBLEM_CHARACTERS // 2
+    return f"{words[:half]} ... {words[-half:]}"
 
 
 def _refuse_constant(name: str) -> None:

@@ -64,7 +64,10 @@ async def call_webhook(
     now = clock()
     entry = {"id": call_id, "type": "function", "function": {"name": tool.name, "arguments": arguments}}
     envelope = event_envelope(EVENT, context, datetime.fromtimestamp(now, UTC), tool_call_list=[entry])
-    body = json.dumps(envelope, separators=(",", ":")).encode()
+    try:
+        body = json.dumps(envelope, separators=(",", ":")).encode()
+    except RecursionError as error:
+        raise ToolFailedError("its arguments are nested too deeply") from error
     headers = webhook_headers(EVENT, body, webhook_id=str(uuid.uuid4()), timestamp=int(now), secret=address.secret)
     try:
         response = await http.request(
