@@ -75,6 +75,7 @@ class Scene:
                 return self.turns.final(now, text, heard_until)
             case "began":
                 self.turns.assistant_began()
+                self.turns.assistant_audible()
                 return ()
             case _:
                 return self.turns.assistant_done(now)
@@ -277,6 +278,12 @@ def test_going_on_before_the_answer_was_heard_takes_the_turn_back() -> None:
     assert scene.kinds() == ["Think", "EndTurn", "Pause", "Interrupt", "Think", "EndTurn"]
 
 
+def test_a_caller_who_goes_on_is_not_talked_over() -> None:
+    scene = Scene(interruption_min_duration=1.0).says(0.5, 2.0, "I want a table").voice(2.5, 3.0).play(2.7)
+    [(at, _)] = scene.of(Pause)
+    assert at == pytest.approx(2.56, abs=0.05)
+
+
 def test_noise_while_the_answer_is_thought_out_loses_nothing() -> None:
     scene = Scene(false_interruption_timeout=0.5).says(0.5, 2.0, "I want a table").voice(2.8, 3.4).play(9)
     assert scene.kinds() == ["Think", "EndTurn", "Pause", "Resume"]
@@ -291,6 +298,6 @@ def test_the_detectors_slow_release_does_not_delay_the_turn() -> None:
 
 def test_what_was_said_last_is_kept_when_the_call_ends() -> None:
     scene = Scene().says(0.5, 2.0, "and one more thing").play(2.1)
-    assert scene.turns.take_rest() == "and one more"
-    assert scene.turns.take_rest() == ""
+    assert scene.turns.take_turn() == "and one more"
+    assert scene.turns.take_turn() == ""
     assert scene.of(Forget) == []

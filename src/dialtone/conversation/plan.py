@@ -61,6 +61,17 @@ class CallPlan:
     """False in GDPR mode: nothing of the content is written down."""
     webhook_url: str | None = None
     webhook_secret: str | None = None
+    webhook_events: tuple[str, ...] | None = None
+    """Events that go to `webhook_url`; None = all."""
     variables: Mapping[str, str] = field(default_factory=dict)
     caller_number: str | None = None
     assistant_number: str | None = None
+
+    @property
+    def language(self) -> str | None:
+        """The language of the call as the configs name it, or None where several are spoken."""
+        for config in (self.stt_config, self.tts_config):
+            language = (config or {}).get("language")
+            if language and language != "multi":
+                return str(language)
+        return None

@@ -92,8 +92,9 @@ _NOTHING: tuple[Action, ...] = ()
 class TurnTaker:
     """The turn-taking of one call."""
 
-    def __init__(self, settings: TurnTaking) -> None:
+    def __init__(self, settings: TurnTaking, language: str | None = None) -> None:
         self._settings = settings
+        self._language = language
         self._speaking = False
         self._voiced = 0.0  # seconds of voice in the current stretch, or in the last one
         self._stretch_over = True
@@ -110,6 +111,7 @@ class TurnTaker:
         self._thought: str | None = None
         self._thoughts = 0
         self._assistant = False  # has the turn: thinking, speaking or paused
+        self._audible = False  # its first word has left
         self._paused_at: float | None = None
 
     @property
@@ -182,7 +184,11 @@ class TurnTaker:
 
     def assistant_began(self) -> None:
         """The assistant has the turn without having been asked (its greeting)."""
-        self._assistant = True
+        self._assistant, self._audible = True, False
+
+    def assistant_audible(self) -> None:
+        """The assistant's first word has left."""
+        self._audible = True
 
     def assistant_done(self, at: float) -> Sequence[Action]:
         """The assistant has said all it had to say, or gave up."""
@@ -191,10 +197,11 @@ class TurnTaker:
             self._clear_text()
         return self._settle(at)
 
-    def take_rest(self) -> str:
-        """The words of a turn that will never end, because the call does."""
+    def take_turn(self) -> str:
+        """End the caller's turn from outside (a keypad, the end of the call): what was said in it so far."""
         text = self.text
         self._clear_text()
+        self._assistant, self._paused_at = False, None
         return text
 
     # What time brings
@@ -212,7 +219,7 @@ class TurnTaker:
         max_delay = self._settings.endpointing_max_delay
         if self._voice_without_words:
             return max(self._last_text, self._stretch_start) + max(max_delay, STUCK_VOICE)
-        if self._settled and looks_finished(self.text):
+        if self._settled and looks_finished(self.text, self._language):
             return self._speech_end + self._settings.endpointing_min_delay
         return max(self._speech_end, self._last_text - max_delay) + max_delay
 
@@ -282,7 +289,7 @@ class TurnTaker:
             self._speaking = False
             actions.append(CallerSpeech(False))
         self._clear_text()
-        self._assistant = True
+        self.assistant_began()
         return [*actions, end]
 
     def _clear_text(self) -> None:
@@ -294,7 +301,13 @@ class TurnTaker:
 
     def _barge_in(self, at: float) -> Sequence[Action]:
         """The caller's voice goes on while the assistant has the turn."""
-        if self._paused_at is not None or self._voiced < self._settings.interruption_min_duration:
+        if self._paused_at is not None:
+            return _NOTHING
+        if not self._audible:
+            # Nothing was said yet: better wait a moment than talk over a caller who goes on.
+            self._paused_at = at
+            return [Pause(), *self._words_came(at)]
+        if self._voiced < self._settings.interruption_min_duration:
             return _NOTHING
         if self._settings.interruption_min_words:
             return self._words_came(at)

@@ -1,0 +1,17 @@
+"""What is said when the assistant can't go on, in the assistant's language."""
+
+_APOLOGIES = {
+    "en": "I'm sorry, something went wrong on our side. Please call again later. Goodbye.",
+    "nl": "Het spijt me, er is iets misgegaan aan onze kant. Belt u later alstublieft nog eens. Tot ziens.",
+    "de": "Es tut mir leid, bei uns ist etwas schiefgegangen. Bitte rufen Sie später noch einmal an. Auf Wiederhören.",
+    "fr": "Je suis désolé, un problème est survenu de notre côté. Merci de rappeler plus tard. Au revoir.",
+    "es": "Lo siento, ha ocurrido un problema por nuestra parte. Por favor, vuelva a llamar más tarde. Adiós.",
+    "it": "Mi dispiace, si è verificato un problema da parte nostra. Richiami più tardi, per favore. Arrivederci.",
+    "pt": "Peço desculpa, ocorreu um problema do nosso lado. Por favor, ligue mais tarde. Adeus.",
+    "pl": "Przepraszam, wystąpił problem po naszej stronie. Proszę zadzwonić później. Do widzenia.",
+}
+
+
+def apology(language: str | None) -> str:
+    """The apology in `language` (a code such as `nl` or `nl-NL`); English where there is none."""
+    return _APOLOGIES.get((language or "en").split("-")[0].lower(), _APOLOGIES["en"])

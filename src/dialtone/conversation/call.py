@@ -1,0 +1,313 @@
+"""One live call, from answer to goodbye: the only file that starts and ends things."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from dialtone.conversation.behaviours.apology import apology
+from dialtone.conversation.behaviours.keypad import Keypad
+from dialtone.conversation.behaviours.silence import Silence
+from dialtone.conversation.dialogue import Dialogue
+from dialtone.conversation.journal import Ending, EndReason, Journal
+from dialtone.conversation.listening import Listening, VoiceDetector
+from dialtone.conversation.opening import opening_messages
+from dialtone.conversation.placeholders import fill, values_of
+from dialtone.conversation.plan import CallPlan
+from dialtone.conversation.speaking import Speaker
+from dialtone.conversation.speech import Speech
+from dialtone.conversation.speech_cache import SpeechCache
+from dialtone.conversation.transcript import Transcript
+from dialtone.conversation.vendors import CallVendors, VendorChoice
+from dialtone.conversation.voice import Voice
+from dialtone.lines.base import Line, Trouble
+from dialtone.media.clock import MediaClock
+from dialtone.media.recorder import Recorder, RecordingWriter
+from dialtone.providers.base import ProviderError, TextToSpeech, TranscriptEvent
+from dialtone.tools.toolbox import Toolbox
+
+logger = logging.getLogger(__name__)
+
+APOLOGY_SECONDS = 12.0
+"""An apology that takes longer than this to be said is cut off by the end of the call."""
+TEARDOWN_SECONDS = 5.0
+"""Vendors and files that do not close within this time are left behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all calls of a process share."""
+
+    clock: MediaClock
+    detector: VoiceDetector
+    recordings: RecordingWriter
+    speech: SpeechCache
+
+
+class Call:
+    """Owns every task, timer, socket and file of one call; `run` returns when all of them are gone."""
+
+    def __init__(
+        self, plan: CallPlan, line: Line, choice: VendorChoice, toolbox: Toolbox, journal: Journal, shared: Shared
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._plan = plan
+        self._line = line
+        self._choice = choice
+        self._toolbox = toolbox
+        self._journal = journal
+        self._shared = shared
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timers: list[asyncio.TimerHandle] = []
+        self._over: asyncio.Future[tuple[EndReason, str | None]] = self._loop.create_future()
+        self._started_at = self._loop.time()
+        self._caller_audio: list[bytes] = []
+        self._recorder: Recorder | None = None
+        self._listening: Listening | None = None
+        self._dialogue: Dialogue | None = None
+        self._speaker: Speaker | None = None
+        self._voice: Voice | None = None
+        self._silence: Silence | None = None
+        self._keypad: Keypad | None = None
+        self._failure: ProviderError | None = None
+
+    # From answer to goodbye
+
+    async def run(self) -> None:
+        """The whole call. Never raises; cancelling it ends the call in order, with `server_shutdown`."""
+        self._journal.answered(datetime.now(UTC))
+        reason: EndReason = "error"
+        error: str | None = None
+        try:
+            self._start()
+            reason, error = await self._over
+        except asyncio.CancelledError:
+            reason, error = "server_shutdown", "the server was stopped"
+        except Exception as failure:
+            logger.exception("call %s failed", self._plan.call_id)
+            error = f"internal error ({type(failure).__name__})"
+        await self._tear_down(reason)
+        duration = self._loop.time() - self._started_at
+        self._journal.ended(Ending(reason, error, datetime.now(UTC), round(duration)))
+        await self._toolbox.close()
+
+    def end(self, reason: EndReason, error: str | None = None) -> None:
+        """End the call now, if it has not ended."""
+        if not self._over.done():
+            self._over.set_result((reason, error))
+
+    hang_up = end
+
+    def _start(self) -> None:
+        plan = self._plan
+        if plan.recording_path is not None:
+            self._recorder = self._shared.recordings.open(plan.recording_path, self._line.audio, self._journal.note)
+        self._timers.append(self._loop.call_later(plan.max_duration_seconds, self.end, "max_duration"))
+        try:
+            vendors = self._choice.choose()
+        except ProviderError as error:
+            self._shared.clock.add(self, self._clock_failed)
+            self._line.attach(self)
+            self.vendor_failed(error)
+            return
+        self._join(vendors)
+        self._shared.clock.add(self, self._clock_failed)
+        self._line.attach(self)
+        self._greet()
+        self._spawn(self._connect(vendors))
+
+    def _join(self, vendors: CallVendors) -> None:
+        plan = self._plan
+        values = values_of(plan, datetime.now(UTC))
+        transcript = Transcript(opening_messages(plan, values, self._unknown_placeholder))
+        voice = self._voice = self._make_voice(vendors.text_to_speech)
+        self._listening = Listening(self._line.audio, vendors.speech_to_text, self._shared.detector, self, self._spawn)
+        self._dialogue = Dialogue(
+            plan,
+            self._line,
+            self._journal,
+            transcript,
+            vendors.language_model,
+            self._toolbox,
+            voice,
+            self,
+            self._spawn,
+        )
+        self._speaker = self._dialogue.speaker
+        self._silence = Silence(plan.silence, self._dialogue, self.end)
+        self._keypad = Keypad(self._dialogue.press)
+
+    def _make_voice(self, provider: TextToSpeech) -> Voice:
+        return Voice(provider, self._line.audio, self._shared.speech, self._plan.pronunciation, self._spawn)
+
+    def _greet(self) -> None:
+        assert self._dialogue is not None
+        written = self._plan.first_message
+        if written:
+            greeting = fill(written, values_of(self._plan, datetime.now(UTC)), self._unknown_placeholder)
+            self._dialogue.say(greeting, keep=greeting == written)
+        else:
+            self.activity()
+
+    async def _connect(self, vendors: CallVendors) -> None:
+        """Connect all vendors at once, while the greeting is already being said."""
+        assert self._listening is not None
+        assert self._voice is not None
+        try:
+            await asyncio.gather(self._listening.open(), self._voice.session(), vendors.language_model.connect())
+        except ProviderError as error:
+            self.vendor_failed(error)
+            return
+        with contextlib.suppress(ProviderError):
+            await self._voice.recorded(apology(self._plan.language))
+
+    # What the line, the ears and the dialogue tell
+
+    def on_audio(self, audio: bytes) -> None:
+        if self._listening is not None and self._failure is None:
+            self._listening.hear(audio)
+        if self._recorder is not None:
+            self._caller_audio.append(audio)
+
+    def on_dtmf(self, digit: str) -> None:
+        if self._keypad is not None:
+            self._keypad.press(digit)
+
+    def on_mark(self, name: str) -> None:
+        """Nothing here waits for marks."""
+
+    def on_closed(self, reason: str, *, failed: bool) -> None:
+        if self._failure is not None:
+            self.end("error", str(self._failure))
+        elif failed:
+            self.end("error", reason)
+        else:
+            self.end("user_hangup")
+
+    def heard_voice(self, at: float, voiced: bool) -> None:
+        if self._dialogue is not None and self._failure is None:
+            self._dialogue.heard_voice(at, voiced)
+
+    def heard_words(self, event: TranscriptEvent, heard_until: float) -> None:
+        if self._dialogue is not None and self._silence is not None and self._failure is None:
+            self._dialogue.heard_words(event, heard_until)
+            self._silence.caller_spoke()
+
+    def gone_deaf(self, error: ProviderError) -> None:
+        self.vendor_failed(error)
+
+    def trouble(self, text: str) -> None:
+        self._journal.note(text)
+
+    def activity(self) -> None:
+        if self._silence is not None and self._failure is None:
+            self._silence.activity()
+
+    def tick(self, now: float) -> None:
+        """Every 20 ms, from the media clock."""
+        frame = self._speaker.tick(now) if self._speaker is not None else None
+        if self._recorder is not None:
+            heard = self._caller_audio
+            self._recorder.write(b"".join(heard) if heard else None, frame)
+            if heard:
+                self._caller_audio = []
+
+    # When things go wrong
+
+    def vendor_failed(self, error: ProviderError) -> None:
+        """No conversation is possible any more: apologise and end."""
+        if self._failure is not None:
+            self.end("error", str(self._failure))
+            return
+        self._failure = error
+        logger.warning("call %s: %s", self._plan.call_id, error)
+        self._line.publish(Trouble(str(error)))
+        self._timers.append(self._loop.call_later(APOLOGY_SECONDS, self.end, "error", str(error)))
+        self._spawn(self._apologise(error))
+
+    async def _apologise(self, error: ProviderError) -> None:
+        """Say sorry in the assistant's voice, kept from an earlier call if it must be, or in one that needs nobody."""
+        self._quiet()
+        for voice in (self._voice, self._spare_voice()):
+            if voice is None:
+                continue
+            try:
+                speech = await asyncio.wait_for(voice.recorded(apology(self._plan.language)), APOLOGY_SECONDS / 3)
+            except (ProviderError, TimeoutError):
+                continue
+            self._speaker = Speaker(self._line, LastWords(self._journal, lambda: self.end("error", str(error))))
+            self._speaker.play(speech)
+            return
+        self.end("error", str(error))
+
+    def _spare_voice(self) -> Voice | None:
+        try:
+            return self._make_voice(self._choice.spare_voice())
+        except ProviderError:
+            return None
+
+    def _quiet(self) -> None:
+        """Nobody says anything of their own accord any more."""
+        if self._silence is not None:
+            self._silence.stop()
+        if self._keypad is not None:
+            self._keypad.stop()
+        if self._dialogue is not None:
+            self._dialogue.finish()
+
+    def _clock_failed(self, error: Exception) -> None:
+        self.end("error", f"internal error ({type(error).__name__})")
+
+    def _unknown_placeholder(self, name: str) -> None:
+        self._journal.note(f"placeholder {{{{{name}}}}} has no value and was left empty")
+
+    # The one way out
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            logger.error("call %s: a task failed", self._plan.call_id, exc_info=failure)
+            self.end("error", f"internal error ({type(failure).__name__})")
+
+    async def _tear_down(self, reason: EndReason) -> None:
+        self._shared.clock.remove(self)
+        for timer in self._timers:
+            timer.cancel()
+        self._quiet()
+        await self._bounded(self._line.close(reason))
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        closing = [part.close() for part in (self._listening, self._voice, self._recorder) if part]
+        await asyncio.gather(*(self._bounded(close) for close in closing))
+
+    async def _bounded(self, closing: Coroutine[Any, Any, object]) -> None:
+        try:
+            await asyncio.wait_for(closing, TEARDOWN_SECONDS)
+        except Exception:
+            logger.exception("call %s: could not be closed in order", self._plan.call_id)
+
+
+class LastWords:
+    """Hears when the last speech of a failed call has been played."""
+
+    def __init__(self, journal: Journal, on_said: Callable[[], None]) -> None:
+        self._journal = journal
+        self._on_said = on_said
+
+    def speech_started(self, speech: Speech, at: float) -> None:
+        """Nothing to do before it was said."""
+
+    def speech_finished(self, speech: Speech) -> None:
+        self._journal.message("assistant", speech.heard)
+        self._on_said()

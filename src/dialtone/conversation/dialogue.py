@@ -1,0 +1,310 @@
+"""Who says what when: joins turn-taking, the replies being made, and the speaking, and keeps the transcript true."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Protocol
+
+from dialtone.conversation.journal import EndReason, Journal, TurnLatency
+from dialtone.conversation.plan import CallPlan
+from dialtone.conversation.speaking import Speaker
+from dialtone.conversation.speech import Speech
+from dialtone.conversation.thinking import Reply, Tools
+from dialtone.conversation.transcript import Transcript
+from dialtone.conversation.turns import (
+    Action,
+    CallerSpeech,
+    EndTurn,
+    Forget,
+    Interrupt,
+    Pause,
+    Resume,
+    Think,
+    TurnTaker,
+)
+from dialtone.conversation.voice import Spawn, Voice
+from dialtone.lines.base import AssistantHeard, Line, SpeechStarted, TurnMeasured
+from dialtone.lines.base import Transcript as TranscriptShown
+from dialtone.media.vad import WINDOW_SECONDS
+from dialtone.providers.base import Final, Interim, LanguageModel, Message, ProviderError, TranscriptEvent
+
+
+class DialogueOwner(Protocol):
+    def hang_up(self, reason: EndReason) -> None:
+        """The assistant has said its last word."""
+
+    def vendor_failed(self, error: ProviderError) -> None:
+        """No answer can be given any more."""
+
+    def activity(self) -> None:
+        """Somebody began or stopped to speak."""
+
+
+class Dialogue:
+    """The exchange of one call, from the first word to the last."""
+
+    def __init__(
+        self,
+        plan: CallPlan,
+        line: Line,
+        journal: Journal,
+        transcript: Transcript,
+        model: LanguageModel,
+        tools: Tools,
+        voice: Voice,
+        owner: DialogueOwner,
+        spawn: Spawn,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._plan = plan
+        self._line = line
+        self._journal = journal
+        self._transcript = transcript
+        self._model = model
+        self._tools = tools
+        self._voice = voice
+        self._owner = owner
+        self._spawn = spawn
+        self._turns = TurnTaker(plan.turn_taking, plan.language)
+        self.speaker = Speaker(line, self)
+        self._draft: _Answer | None = None
+        self._answer: _Answer | None = None
+        self._closing: EndReason | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_at = 0.0
+
+    # What the assistant says unasked
+
+    def say(self, text: str, *, keep: bool, then: EndReason | None = None) -> None:
+        """Speak `text`, `then` hang up for that reason, unless the caller takes the turn meanwhile."""
+        if not text:
+            if then:
+                self._owner.hang_up(then)
+            return
+        self._turns.assistant_began()
+        self._closing = then or self._closing
+        self.speaker.play(self._voice.say(text, keep=keep))
+        self._owner.activity()
+
+    def say_something(self, hint: str) -> None:
+        """Have the model word something unasked; `hint` tells it what, and is not kept in the transcript."""
+        messages = (*self._transcript.messages, Message("system", hint))
+        answer = self._begin("", messages)
+        self._turns.assistant_began()
+        self._give(answer)
+
+    def press(self, digits: str) -> None:
+        """The caller entered `digits` on the keypad: a turn of its own."""
+        self._drop_draft()
+        if self.speaker.busy or self._answer is not None:
+            self._interrupt()
+        now = self._loop.time()
+        said = self._turns.take_turn()
+        self._turns.assistant_began()
+        self._end_turn(EndTurn(f"{said} (pressed {' '.join(digits)})".strip(), now, now))
+
+    # What is heard
+
+    def heard_voice(self, at: float, voiced: bool) -> None:
+        self._act(self._turns.voice(at, voiced, WINDOW_SECONDS))
+
+    def heard_words(self, event: TranscriptEvent, heard_until: float) -> None:
+        now = self._loop.time()
+        if isinstance(event, Interim):
+            self._line.publish(TranscriptShown(event.text, final=False))
+            self._act(self._turns.interim(now, event.text))
+        elif isinstance(event, Final):
+            if event.text:
+                self._line.publish(TranscriptShown(event.text, final=True))
+            self._act(self._turns.final(now, event.text, heard_until, event.utterance_end))
+        else:
+            self._act(self._turns.utterance_end(now))
+
+    @property
+    def idle(self) -> bool:
+        """Nobody speaks, and nobody is about to."""
+        return not (self.speaker.busy or self._answer or self._turns.caller_speaking or self._turns.text)
+
+    def finish(self) -> None:
+        """The call is over: what was heard goes into the transcript, what was begun is dropped."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._drop_draft()
+        self._settle_all(self.speaker.cut())
+        rest = self._turns.take_turn()
+        if rest:
+            self._journal.message("user", rest)
+
+    # Turn-taking
+
+    def _act(self, actions: Iterable[Action]) -> None:
+        for action in actions:
+            self._react(action)
+        self._arm()
+
+    def _react(self, action: Action) -> None:
+        match action:
+            case CallerSpeech():
+                self._line.publish(SpeechStarted(action.started))
+                self._owner.activity()
+            case Think():
+                self._drop_draft()
+                self._draft = self._begin(action.text, self._transcript.with_user(action.text))
+            case Forget():
+                self._drop_draft()
+            case EndTurn():
+                self._end_turn(action)
+            case Pause():
+                self.speaker.pause()
+            case Resume():
+                self.speaker.resume()
+            case Interrupt():
+                self._interrupt()
+
+    def _arm(self) -> None:
+        deadline = self._turns.deadline
+        if deadline is None:
+            return
+        if self._alarm is None or deadline < self._alarm_at:
+            if self._alarm is not None:
+                self._alarm.cancel()
+            self._alarm_at = deadline
+            self._alarm = self._loop.call_at(deadline, self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        self._act(self._turns.due(self._loop.time()))
+
+    # Replies
+
+    def _begin(self, text: str, messages: Iterable[Message]) -> "_Answer":
+        reply = Reply(text, tuple(messages), self._model, self._tools, self._voice.begin())
+        return _Answer(reply, self._spawn(reply.make()))
+
+    def _end_turn(self, turn: EndTurn) -> None:
+        answer, self._draft = self._draft, None
+        if answer is not None and answer.reply.text != turn.text:
+            answer.drop()
+            answer = None
+        answer = answer or self._begin(turn.text, self._transcript.with_user(turn.text))
+        answer.turn, answer.decided_at = turn, self._loop.time()
+        self._transcript.add_user(turn.text)
+        self._journal.message("user", turn.text)
+        self._give(answer)
+
+    def _give(self, answer: "_Answer") -> None:
+        self._answer = answer
+        answer.reply.commit()
+        self.speaker.play(answer.speech)
+        self._owner.activity()
+
+    def _drop_draft(self) -> None:
+        if self._draft is not None:
+            self._draft.drop()
+            self._draft = None
+
+    def _interrupt(self) -> None:
+        self._closing = None
+        self._settle_all(self.speaker.cut())
+        self._owner.activity()
+
+    def _settle_all(self, speeches: list[Speech]) -> None:
+        for speech in speeches:
+            self._settle(speech, interrupted=True)
+
+    # Speaking
+
+    def speech_started(self, speech: Speech, at: float) -> None:
+        self._turns.assistant_audible()
+        answer = self._answer
+        if answer is not None and answer.speech is speech and answer.turn is not None:
+            answer.latency = answer.measure(at)
+            self._line.publish(TurnMeasured(answer.latency_shown()))
+
+    def speech_finished(self, speech: Speech) -> None:
+        answer = self._answer if self._answer and self._answer.speech is speech else None
+        self._settle(speech, interrupted=False)
+        error = (answer.reply.error if answer else None) or speech.error
+        if error is not None:
+            self._owner.vendor_failed(error)
+        elif answer and answer.reply.hang_up:
+            self.say(self._plan.end_call_message or "", keep=False, then="assistant_hangup")
+        elif self._closing and not self.speaker.busy:
+            self._owner.hang_up(self._closing)
+        elif self._says_goodbye(speech.text):
+            self._owner.hang_up("end_call_phrase")
+        elif not self.speaker.busy:
+            self._act(self._turns.assistant_done(self._loop.time()))
+            self._owner.activity()
+
+    def _settle(self, speech: Speech, *, interrupted: bool) -> None:
+        """Whatever was heard of `speech` is now part of the conversation."""
+        heard = speech.heard
+        answer = self._answer
+        if answer is not None and answer.speech is speech:
+            self._answer = None
+            answer.drop()
+            rest = heard
+            for used in answer.reply.rounds:
+                said, rest = rest[: len(used.text)], rest[len(used.text) :].lstrip()
+                results = {call_id: outcome.result for call_id, outcome in used.outcomes.items()}
+                self._transcript.add_tool_round(said, used.calls, results)
+            self._transcript.add_assistant(rest)
+            if answer.latency is not None:
+                self._journal.turn(answer.with_outcome(interrupted))
+        else:
+            self._transcript.add_assistant(heard)
+        if heard:
+            self._journal.message("assistant", heard)
+        if speech.started_at is not None:
+            self._line.publish(AssistantHeard(heard, interrupted))
+
+    def _says_goodbye(self, text: str) -> bool:
+        said = text.casefold()
+        return any(phrase.casefold() in said for phrase in self._plan.end_call_phrases)
+
+
+class _Answer:
+    """A reply with the turn it answers and the task that makes it."""
+
+    def __init__(self, reply: Reply, task: "asyncio.Task[None]") -> None:
+        self.reply = reply
+        self.turn: EndTurn | None = None
+        self.decided_at = 0.0
+        self.latency: TurnLatency | None = None
+        self._task = task
+
+    @property
+    def speech(self) -> Speech:
+        return self.reply.telling.speech
+
+    def drop(self) -> None:
+        self._task.cancel()
+        self.reply.telling.cancel()
+
+    def measure(self, first_frame_at: float) -> TurnLatency:
+        assert self.turn is not None
+        speech, reply, end = self.speech, self.reply, self.turn.speech_end
+        ready = max(self.decided_at, speech.first_audio_at or self.decided_at)
+        return TurnLatency(
+            endpointing=_milliseconds(end, self.decided_at),
+            stt_final=_milliseconds(end, self.turn.final_at),
+            llm_first_token=_milliseconds(reply.requested_at, reply.first_token_at),
+            tts_first_audio=_milliseconds(speech.first_text_at, speech.first_audio_at),
+            playout=_milliseconds(ready, first_frame_at),
+            total=_milliseconds(end, first_frame_at),
+        )
+
+    def with_outcome(self, interrupted: bool) -> TurnLatency:
+        assert self.latency is not None
+        return TurnLatency(**{**self.latency_shown(), "interrupted": interrupted})  # type: ignore[arg-type]
+
+    def latency_shown(self) -> dict[str, float | None]:
+        assert self.latency is not None
+        names = ("endpointing", "stt_final", "llm_first_token", "tts_first_audio", "playout", "total")
+        return {name: getattr(self.latency, name) for name in names}
+
+
+def _milliseconds(start: float | None, end: float | None) -> float | None:
+    if start is None or end is None:
+        return None
+    return round(max(0.0, end - start) * 1000, 1)

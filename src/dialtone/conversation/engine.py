@@ -1,0 +1,61 @@
+"""All live calls of one process, and what they share."""
+
+import asyncio
+from pathlib import Path
+
+from dialtone.conversation.call import Call, Shared
+from dialtone.conversation.journal import EndReason, Journal
+from dialtone.conversation.listening import VoiceDetector
+from dialtone.conversation.plan import CallPlan
+from dialtone.conversation.speech_cache import SpeechCache
+from dialtone.conversation.toolboxes import make_toolbox
+from dialtone.conversation.vendors import VendorChoice, vendor_choice
+from dialtone.lines.base import Line
+from dialtone.media.clock import MediaClock
+from dialtone.media.recorder import RecordingWriter
+from dialtone.platform.guarded_http import GuardedHttp
+from dialtone.providers.factory import Vendors
+
+
+class Engine:
+    """Runs calls. Build it on the event loop; `stop` ends every call."""
+
+    def __init__(self, data_dir: Path, http: GuardedHttp, detector: VoiceDetector) -> None:
+        self.clock = MediaClock()
+        self._http = http
+        self._shared = Shared(self.clock, detector, RecordingWriter(), SpeechCache(data_dir / "cache" / "speech"))
+        self._calls: dict[str, Call] = {}
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    def __len__(self) -> int:
+        """Live calls."""
+        return len(self._calls)
+
+    async def run(self, plan: CallPlan, line: Line, vendors: Vendors, journal: Journal) -> None:
+        """One call, from answer to goodbye. Never raises."""
+        await self.run_with(plan, line, vendor_choice(plan, vendors), journal)
+
+    async def run_with(self, plan: CallPlan, line: Line, choice: VendorChoice, journal: Journal) -> None:
+        """As `run`, with the vendors given as objects."""
+        toolbox = make_toolbox(plan, self._http, journal)
+        call = Call(plan, line, choice, toolbox, journal, self._shared)
+        self._calls[plan.call_id] = call
+        self._empty.clear()
+        try:
+            await call.run()
+        finally:
+            del self._calls[plan.call_id]
+            if not self._calls:
+                self._empty.set()
+
+    def end_calls(self, reason: EndReason, error: str | None = None) -> None:
+        """Ask every live call to end; their `run` returns shortly after."""
+        for call in list(self._calls.values()):
+            call.end(reason, error)
+
+    async def stop(self) -> None:
+        """End every call and give back what they shared."""
+        self.end_calls("server_shutdown", "the server was stopped")
+        await self._empty.wait()
+        await self._shared.recordings.close()

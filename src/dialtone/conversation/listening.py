@@ -1,0 +1,152 @@
+"""The caller's audio in; voice activity and transcript out. A transcriber that dies is replaced, its words not lost."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from dialtone.media.audio import PCM_8K, AudioFormat
+from dialtone.media.convert import Converter, decode
+from dialtone.media.resample import Resampler
+from dialtone.media.samples import Samples
+from dialtone.providers.base import Final, ProviderError, SpeechToText, TranscriptEvent, TranscriptStream
+
+REPLAY_SECONDS = 30.0
+"""Audio since the last final transcript that is kept for a new stream, at most."""
+RECONNECT_DELAYS = (0.0, 0.3, 0.8, 2.0, 4.0)
+"""Seconds before each try to replace a lost stream."""
+
+
+class VoiceChannel(Protocol):
+    """See `dialtone.media.vad`."""
+
+    def push(self, samples: Samples) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class VoiceDetector(Protocol):
+    """See `dialtone.media.vad`."""
+
+    def open(self, on_window: Callable[[bool, float], None]) -> VoiceChannel: ...
+
+
+class ListeningOwner(Protocol):
+    def heard_voice(self, at: float, voiced: bool) -> None:
+        """A window of the voice detector ended at `at`, event loop time."""
+
+    def heard_words(self, event: TranscriptEvent, heard_until: float) -> None:
+        """The transcriber's word; a final's last word ended at `heard_until`, event loop time."""
+
+    def gone_deaf(self, error: ProviderError) -> None:
+        """The transcriber is lost for good."""
+
+    def trouble(self, text: str) -> None:
+        """Something worth a note, which was mended."""
+
+
+class Listening:
+    """One call's ears."""
+
+    def __init__(
+        self,
+        line_audio: AudioFormat,
+        transcriber: SpeechToText,
+        detector: VoiceDetector,
+        owner: ListeningOwner,
+        spawn: Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._line_audio = line_audio
+        self._transcriber = transcriber
+        self._owner = owner
+        self._spawn = spawn
+        self._audio = transcriber.input_format(line_audio)
+        self._converter = Converter(line_audio, self._audio)
+        self._resampler = (
+            None if line_audio.sample_rate == PCM_8K.sample_rate else Resampler(line_audio.sample_rate, 8000)
+        )
+        self._channel = detector.open(self._on_window)
+        self._stream: TranscriptStream | None = None
+        self._closed = False
+        self._bytes = 0  # of the line's audio, heard so far
+        self._newest_at = 0.0  # when the newest audio came
+        self._replay: deque[tuple[float, bytes]] = deque()  # (seconds of audio before it, converted audio)
+        self._replay_bytes = 0
+        self._stream_start = 0.0  # seconds of audio before the stream's first byte
+        self._final_end = 0.0  # seconds of audio that final transcripts cover
+
+    async def open(self) -> None:
+        """Connect to the transcriber. Raises `ProviderError`."""
+        await self._connect()
+
+    async def close(self) -> None:
+        self._closed = True
+        self._channel.close()
+        if self._stream is not None:
+            await self._stream.close()
+
+    @property
+    def seconds(self) -> float:
+        """Audio heard so far."""
+        return self._line_audio.seconds(self._bytes)
+
+    def hear(self, audio: bytes) -> None:
+        """The caller's audio in the line's format, whole samples."""
+        before = self.seconds
+        self._bytes += len(audio)
+        self._newest_at = self._loop.time()
+        samples = decode(audio, self._line_audio)
+        self._channel.push(samples if self._resampler is None else self._resampler.process(samples))
+        converted = self._converter.process(audio)
+        self._replay.append((before, converted))
+        self._replay_bytes += len(converted)
+        if self._replay_bytes > REPLAY_SECONDS * self._audio.bytes_per_second:
+            self._replay_bytes -= len(self._replay.popleft()[1])
+        if self._stream is not None:
+            self._stream.send(converted)
+
+    def _time_of(self, seconds: float) -> float:
+        """Event loop time at which the audio position `seconds` was spoken."""
+        return self._newest_at - (self.seconds - seconds)
+
+    def _on_window(self, voiced: bool, audio_seconds: float) -> None:
+        self._owner.heard_voice(self._time_of(audio_seconds), voiced)
+
+    def _on_event(self, event: TranscriptEvent) -> None:
+        if self._closed:
+            return
+        heard_until = self._loop.time()
+        if isinstance(event, Final):
+            self._final_end = self._stream_start + event.end
+            heard_until = min(heard_until, self._time_of(self._final_end))
+            while self._replay and self._replay[0][0] < self._final_end - 0.1:
+                self._replay_bytes -= len(self._replay.popleft()[1])
+        self._owner.heard_words(event, heard_until)
+
+    def _on_lost(self, error: ProviderError) -> None:
+        self._stream = None
+        if not self._closed:
+            self._owner.trouble(f"speech-to-text was lost and is being replaced ({error})")
+            self._spawn(self._reconnect(error))
+
+    async def _reconnect(self, error: ProviderError) -> None:
+        for delay in RECONNECT_DELAYS:
+            if not error.retryable:
+                break
+            await asyncio.sleep(delay)
+            try:
+                return await self._connect()
+            except ProviderError as failure:
+                error = failure
+        self._owner.gone_deaf(error)
+
+    async def _connect(self) -> None:
+        stream = await self._transcriber.open(self._audio, self._on_event, self._on_lost)
+        if self._closed:
+            await stream.close()
+            return
+        self._stream_start = self._replay[0][0] if self._replay else self.seconds
+        for _, audio in self._replay:
+            stream.send(audio)
+        self._stream = stream

@@ -1,0 +1,31 @@
+"""The toolbox of one call."""
+
+from dialtone.conversation.journal import Journal
+from dialtone.conversation.plan import CallPlan
+from dialtone.platform.guarded_http import GuardedHttp
+from dialtone.tools.envelope import CallContext, CallType
+from dialtone.tools.toolbox import Toolbox
+
+_CALL_TYPES: dict[str, CallType] = {
+    "inbound": "inbound_phone_call",
+    "outbound": "outbound_phone_call",
+    "web": "web_call",
+}
+
+
+def make_toolbox(plan: CallPlan, http: GuardedHttp, journal: Journal) -> Toolbox:
+    """What the assistant may do in this call; what can't be used is noted on the call."""
+    stored = list(plan.llm_config.get("tools") or [])
+    if plan.silence.enabled and not any(tool.get("type") in ("end_call", "endCall") for tool in stored):
+        stored.append({"type": "end_call"})
+    context = CallContext(
+        call_id=plan.call_id,
+        call_type=_CALL_TYPES[plan.direction],
+        assistant=plan.assistant,
+        phone_number=plan.assistant_number,
+        customer_number=plan.caller_number,
+        webhook_url=plan.webhook_url,
+        webhook_secret=plan.webhook_secret,
+        webhook_events=plan.webhook_events,
+    )
+    return Toolbox.from_stored(stored, context, http, can_transfer=False, on_note=journal.note)

@@ -1,0 +1,45 @@
+"""The vendors of one call."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dialtone.conversation.plan import CallPlan
+from dialtone.providers import factory
+from dialtone.providers.base import LanguageModel, ProviderError, SpeechToText, TextToSpeech
+from dialtone.providers.factory import Vendors
+
+
+@dataclass(frozen=True, slots=True)
+class CallVendors:
+    speech_to_text: SpeechToText
+    language_model: LanguageModel
+    text_to_speech: TextToSpeech
+
+
+@dataclass(frozen=True, slots=True)
+class VendorChoice:
+    """How a call gets its vendors; both functions may raise `ProviderError`."""
+
+    choose: Callable[[], CallVendors]
+    spare_voice: Callable[[], TextToSpeech]
+    """A voice that needs no vendor, for an apology when the assistant's own is gone."""
+
+
+def vendor_choice(plan: CallPlan, vendors: Vendors) -> VendorChoice:
+    """The vendors that the assistant's config blocks name."""
+
+    def choose() -> CallVendors:
+        if plan.stt_config is None or plan.tts_config is None:
+            provider = str(plan.llm_config["provider"])
+            raise ProviderError(provider, "speech-to-speech models are not available here", retryable=False)
+        return CallVendors(
+            factory.speech_to_text(plan.stt_config, vendors),
+            factory.language_model(plan.llm_config, vendors),
+            factory.text_to_speech(plan.tts_config, vendors),
+        )
+
+    def spare_voice() -> TextToSpeech:
+        language = (plan.language or "en").split("-")[0]
+        return factory.text_to_speech({"provider": "local", "voice_id": language, "language": language}, vendors)
+
+    return VendorChoice(choose, spare_voice)

@@ -1,0 +1,443 @@
+"""A whole call in virtual time: a scripted caller, vendors that keep exact times, and a note of all that happens."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dialtone.conversation.behaviours.apology import apology
+from dialtone.conversation.call import Call, Shared
+from dialtone.conversation.journal import Ending, TurnLatency
+from dialtone.conversation.plan import CallPlan
+from dialtone.conversation.speech_cache import SpeechCache, speech_key
+from dialtone.conversation.vendors import CallVendors, VendorChoice
+from dialtone.lines.base import AssistantText, LineEvent, LineHandler
+from dialtone.media.audio import MULAW_8K, AudioFormat
+from dialtone.media.clock import MediaClock
+from dialtone.media.recorder import RecordingWriter
+from dialtone.media.samples import Samples
+from dialtone.providers.base import (
+    Final,
+    Interim,
+    Message,
+    ProviderError,
+    ReplyDone,
+    ReplyEvent,
+    SpeechChunk,
+    TextDelta,
+    ToolCall,
+    ToolSpec,
+    TranscriptEvent,
+)
+from dialtone.tools.toolbox import ToolOutcome
+from tests.conversation.virtual_time import run
+
+CHARACTER_SECONDS = 0.05
+"""How long the scripted voice takes for a character."""
+
+
+@dataclass(frozen=True)
+class Says:
+    """The caller speaks from `start` to `end`, seconds after the answer."""
+
+    start: float
+    end: float
+    text: str
+    final_after: float | None = 0.3
+
+
+@dataclass(frozen=True)
+class Noise:
+    start: float
+    end: float
+
+
+class ScriptedEars:
+    """A transcriber that knows the script; each stream hears it by the audio it is given."""
+
+    name = "ears"
+
+    def __init__(self, says: Sequence[Says]) -> None:
+        self.says = says
+        self.opened = 0
+        self.failures: list[ProviderError] = []
+        self.lose_after: float | None = None
+        self.heard: list[float] = []
+
+    def input_format(self, line: AudioFormat) -> AudioFormat:
+        return line
+
+    async def open(
+        self,
+        audio: AudioFormat,
+        on_event: Callable[[TranscriptEvent], None],
+        on_lost: Callable[[ProviderError], None],
+    ) -> "ScriptedStream":
+        await asyncio.sleep(0.05)
+        self.opened += 1
+        if self.failures:
+            raise self.failures.pop(0)
+        return ScriptedStream(self, audio, on_event, on_lost)
+
+
+class ScriptedStream:
+    def __init__(
+        self,
+        ears: ScriptedEars,
+        audio: AudioFormat,
+        on_event: Callable[[TranscriptEvent], None],
+        on_lost: Callable[[ProviderError], None],
+    ) -> None:
+        self._ears, self._audio, self._on_event, self._on_lost = ears, audio, on_event, on_lost
+        self._seconds = 0.0
+        self._closed = False
+        self._first: float | None = None
+
+    def send(self, audio: bytes) -> None:
+        if self._closed:
+            return
+        # The caller's audio carries its own position, so that a replayed piece is recognised as such.
+        position = int.from_bytes(audio[:4], "big") / 8000
+        if self._first is None:
+            self._first = position
+        before, after = position, position + self._audio.seconds(len(audio))
+        self._ears.heard.append(position)
+        if self._ears.lose_after is not None and after > self._ears.lose_after:
+            self._ears.lose_after = None
+            self._closed = True
+            self._on_lost(ProviderError("ears", "the connection was lost"))
+            return
+        for said in self._ears.says:
+            self._follow(said, before, after)
+
+    def _follow(self, said: Says, before: float, after: float) -> None:
+        assert self._first is not None
+        words = said.text.split()
+        steps = int((said.end - said.start) / 0.2)
+        for step in range(1, steps + 1):
+            if before <= said.start + step * 0.2 < after:
+                self._tell(Interim(" ".join(words[: max(1, len(words) * step // (steps + 1))])))
+        if before <= said.end < after and said.final_after is not None:
+            final = Final(said.text, max(0.0, said.start - self._first), said.end - self._first)
+            asyncio.get_running_loop().call_later(said.final_after, self._tell, final)
+
+    def _tell(self, event: TranscriptEvent) -> None:
+        if not self._closed:
+            self._on_event(event)
+
+    async def close(self) -> None:
+        self._closed = True
+
+
+class ScriptedDetector:
+    def __init__(self, voices: Sequence[tuple[float, float]]) -> None:
+        self.voices = voices
+
+    def open(self, on_window: Callable[[bool, float], None]) -> "ScriptedChannel":
+        return ScriptedChannel(self, on_window)
+
+
+class ScriptedChannel:
+    def __init__(self, detector: ScriptedDetector, on_window: Callable[[bool, float], None]) -> None:
+        self._detector, self._on_window = detector, on_window
+        self._samples = 0
+        self._windows = 0
+
+    def push(self, samples: Samples) -> None:
+        self._samples += len(samples)
+        while (self._windows + 1) * 256 <= self._samples:
+            self._windows += 1
+            end = self._windows * 256 / 8000
+            self._on_window(any(a <= end - 0.016 < b for a, b in self._detector.voices), end)
+
+    def close(self) -> None:
+        self._detector = ScriptedDetector([])
+
+
+Scripted = str | ToolCall | ProviderError | list[str | ToolCall]
+
+
+class ScriptedModel:
+    """Answers with the next scripted reply: 200 ms to the first word, 20 ms a word."""
+
+    name = "model"
+
+    def __init__(self, replies: Sequence[Scripted]) -> None:
+        self.replies = list(replies)
+        self.asked: list[tuple[Message, ...]] = []
+        self.cancelled = 0
+
+    async def connect(self) -> None:
+        await asyncio.sleep(0.05)
+
+    async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> AsyncIterator[ReplyEvent]:
+        self.asked.append(tuple(messages))
+        scripted: Scripted = self.replies.pop(0) if self.replies else "All right."
+        done = False
+        try:
+            await asyncio.sleep(0.2)
+            for part in scripted if isinstance(scripted, list) else [scripted]:
+                if isinstance(part, ProviderError):
+                    raise part
+                if isinstance(part, ToolCall):
+                    yield part
+                    continue
+                for word in part.split(" "):
+                    yield TextDelta(word + " ")
+                    await asyncio.sleep(0.02)
+            done = True
+            yield ReplyDone("stop")
+        finally:
+            self.cancelled += not done
+
+
+class ScriptedVoice:
+    """100 ms to the first audio, then four times real time."""
+
+    name = "voice"
+    cache_key = "voice/test"
+
+    def __init__(self) -> None:
+        self.spoken: list[str] = []
+        self.failures: list[ProviderError] = []
+        self.fail_after_chunks: int | None = None
+        self.opened = 0
+
+    def output_format(self, line: AudioFormat) -> AudioFormat:
+        return line
+
+    async def open(self, audio: AudioFormat) -> "ScriptedSession":
+        await asyncio.sleep(0.05)
+        if self.failures:
+            raise self.failures.pop(0)
+        self.opened += 1
+        return ScriptedSession(self, audio)
+
+
+class ScriptedSession:
+    def __init__(self, voice: ScriptedVoice, audio: AudioFormat) -> None:
+        self._voice, self._audio = voice, audio
+
+    def speak(self) -> "ScriptedUtterance":
+        return ScriptedUtterance(self._voice, self._audio)
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+class ScriptedUtterance:
+    def __init__(self, voice: ScriptedVoice, audio: AudioFormat) -> None:
+        self._voice, self._audio = voice, audio
+        self._texts: asyncio.Queue[str | None] = asyncio.Queue()
+
+    def push(self, text: str) -> None:
+        self._voice.spoken.append(text)
+        self._texts.put_nowait(text)
+
+    def finish(self) -> None:
+        self._texts.put_nowait(None)
+
+    def cancel(self) -> None:
+        self._texts.put_nowait(None)
+
+    async def __aiter__(self) -> AsyncIterator[SpeechChunk]:
+        while (text := await self._texts.get()) is not None:
+            await asyncio.sleep(0.1)
+            for start in range(0, len(text), 2):
+                if self._voice.fail_after_chunks is not None:
+                    self._voice.fail_after_chunks -= 1
+                    if self._voice.fail_after_chunks < 0:
+                        self._voice.fail_after_chunks = None
+                        raise ProviderError("voice", "the connection was lost")
+                piece = text[start : start + 2]
+                count = int(len(piece) * CHARACTER_SECONDS * self._audio.bytes_per_second)
+                yield SpeechChunk(b"\x10" * count, len(piece))
+                await asyncio.sleep(len(piece) * CHARACTER_SECONDS / 4)
+
+
+class MemoryCache(SpeechCache):
+    def __init__(self) -> None:
+        super().__init__(Path("/nonexistent"))
+        self.kept: dict[str, bytes] = {}
+
+    async def get(self, key: str) -> bytes | None:
+        return self.kept.get(key)
+
+    async def put(self, key: str, audio: bytes) -> None:
+        self.kept[key] = audio
+
+
+class ScriptedTools:
+    def __init__(self, results: dict[str, str] | None = None) -> None:
+        self.results = results or {}
+        self.used: list[ToolCall] = []
+
+    def specs(self) -> list[ToolSpec]:
+        return [ToolSpec(name, name) for name in [*self.results, "end_call"]]
+
+    def waiting_message(self, name: str) -> str | None:
+        return "One moment please." if name == "slow" else None
+
+    async def run(self, call: ToolCall) -> ToolOutcome:
+        self.used.append(call)
+        await asyncio.sleep(2.0 if call.name == "slow" else 0.1)
+        return ToolOutcome(self.results.get(call.name, ""), end_call=call.name == "end_call")
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+@dataclass
+class Notes:
+    """A line and a journal that write everything down with the seconds since the answer."""
+
+    audio: AudioFormat = MULAW_8K
+    start: float = 0.0
+    frames: list[float] = field(default_factory=list)
+    events: list[tuple[float, LineEvent]] = field(default_factory=list)
+    messages: list[tuple[str, str]] = field(default_factory=list)
+    turns: list[TurnLatency] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    endings: list[Ending] = field(default_factory=list)
+    closed_with: list[str] = field(default_factory=list)
+    cleared: list[float] = field(default_factory=list)
+    ended_after: float = 0.0
+    handler: LineHandler | None = None
+
+    def now(self) -> float:
+        return round(asyncio.get_running_loop().time() - self.start, 3)
+
+    # The line
+
+    def attach(self, handler: LineHandler) -> None:
+        self.handler = handler
+
+    def send_audio(self, frame: bytes) -> None:
+        assert len(frame) == self.audio.frame_bytes
+        self.frames.append(self.now())
+
+    def send_mark(self, name: str) -> None:
+        """Nobody listens."""
+
+    def clear_audio(self) -> None:
+        self.cleared.append(self.now())
+
+    def publish(self, event: LineEvent) -> None:
+        self.events.append((self.now(), event))
+
+    async def close(self, end_reason: str) -> None:
+        self.closed_with.append(end_reason)
+
+    # The journal
+
+    def answered(self, at: object) -> None:
+        self.start = asyncio.get_running_loop().time()
+
+    def message(self, role: str, content: str) -> None:
+        self.messages.append((role, content))
+
+    def turn(self, latency: TurnLatency) -> None:
+        self.turns.append(latency)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def ended(self, ending: Ending) -> None:
+        self.endings.append(ending)
+        self.ended_after = self.now()
+
+    # Questions
+
+    @property
+    def said(self) -> list[str]:
+        return [text for role, text in self.messages if role == "assistant"]
+
+    @property
+    def heard(self) -> list[str]:
+        return [text for role, text in self.messages if role == "user"]
+
+    def sentences(self) -> list[tuple[float, str]]:
+        return [(at, event.text) for at, event in self.events if isinstance(event, AssistantText)]
+
+    def frames_between(self, start: float, end: float) -> int:
+        return sum(start <= at < end for at in self.frames)
+
+    def first_frame_after(self, at: float) -> float:
+        return min(frame for frame in self.frames if frame > at)
+
+    def last_frame_before(self, at: float) -> float:
+        return max(frame for frame in self.frames if frame < at)
+
+
+class Stage:
+    """Sets a call up; `play` runs it and returns the notes."""
+
+    def __init__(
+        self,
+        *script: Says | Noise,
+        replies: Sequence[Scripted] = (),
+        tools: dict[str, str] | None = None,
+        hang_up_at: float | None = 30.0,
+        apology_kept: bool = True,
+        **plan: Any,
+    ) -> None:
+        says = [item for item in script if isinstance(item, Says)]
+        self.detector = ScriptedDetector([(item.start, item.end) for item in script])
+        self.ears = ScriptedEars(says)
+        self.model = ScriptedModel(replies)
+        self.voice = ScriptedVoice()
+        self.spare = ScriptedVoice()
+        self.tools = ScriptedTools(tools)
+        self.cache = MemoryCache()
+        if apology_kept:
+            self.cache.kept[speech_key(self.voice.cache_key, MULAW_8K, apology("en"))] = b"\x10" * 8000
+        self.notes = Notes()
+        self.hang_up_at = hang_up_at
+        self.at: list[tuple[float, Callable[[Call], None]]] = []
+        self.leftover_tasks = 0
+        stt = {"provider": "ears", "language": "en"}
+        self.plan = CallPlan(
+            **{
+                "call_id": "c1",
+                "organization_id": "o1",
+                "stt_config": stt,
+                "llm_config": {"provider": "model", "messages": [{"role": "system", "content": "Be brief."}]},
+                "tts_config": {"provider": "voice"},
+                **plan,
+            }
+        )
+
+    def play(self) -> Notes:
+        run(self._play())
+        return self.notes
+
+    async def _play(self) -> None:
+        loop = asyncio.get_running_loop()
+        shared = Shared(MediaClock(), self.detector, RecordingWriter(), self.cache)
+        choice = VendorChoice(lambda: CallVendors(self.ears, self.model, self.voice), lambda: self.spare)
+        before = asyncio.all_tasks()
+        call = Call(self.plan, self.notes, choice, self.tools, self.notes, shared)  # type: ignore[arg-type]
+        running = loop.create_task(call.run())
+        caller = loop.create_task(self._speak())
+        for at, action in self.at:
+            loop.call_later(at, action, call)
+        try:
+            await asyncio.wait_for(running, 10_000)
+        finally:
+            caller.cancel()
+            await asyncio.gather(caller, return_exceptions=True)
+        self.leftover_tasks = len(asyncio.all_tasks() - before)
+        assert len(shared.clock) == 0
+
+    async def _speak(self) -> None:
+        """The caller's audio: 20 ms frames that begin with their own position, in samples."""
+        loop = asyncio.get_running_loop()
+        start, position = loop.time(), 0
+        while self.hang_up_at is None or position < self.hang_up_at * 8000:
+            await asyncio.sleep(start + (position + 160) / 8000 - loop.time())
+            if self.notes.handler is not None:
+                self.notes.handler.on_audio(position.to_bytes(4, "big") + b"\xff" * 156)
+            position += 160
+        if self.notes.handler is not None:
+            self.notes.handler.on_closed("the caller hung up", failed=False)
