@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 
 from dialtone import __version__
+from dialtone.assistants import openapi as assistants_openapi
+from dialtone.assistants import routes as assistants_routes
+from dialtone.assistants.service import Assistants
 from dialtone.organizations.service import Organizations
-from dialtone.platform import errors, health
+from dialtone.platform import errors, health, openapi
 from dialtone.platform.auth import Authenticator
 from dialtone.platform.crypto import Secrets
 from dialtone.platform.db import Database
@@ -32,6 +35,7 @@ class Parts:
     secrets: Secrets
     organizations: Organizations
     authenticator: Authenticator
+    assistants: Assistants
     new_api_key: str | None = None
     """A key made at this start, to be shown once to whoever started the server."""
 
@@ -55,6 +59,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     errors.install(app)
     _add_routes(app, parts)
+    openapi.describe(app, assistants_openapi.components())
     return app
 
 
@@ -62,17 +67,20 @@ def _build(settings: Settings) -> Parts:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     database = Database(settings)
     organizations = Organizations(database)
+    secrets = Secrets.from_settings(settings)
     return Parts(
         settings=settings,
         database=database,
-        secrets=Secrets.from_settings(settings),
+        secrets=secrets,
         organizations=organizations,
         authenticator=Authenticator(organizations.find_key),
+        assistants=Assistants(database, secrets, settings),
     )
 
 
 def _add_routes(app: FastAPI, parts: Parts) -> None:
     app.include_router(health.router(parts.database), prefix="/api/v1")
+    app.include_router(assistants_routes.router(parts.assistants), prefix="/api/v1")
     app.include_router(health.router(parts.database), include_in_schema=False)
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from tempfile import mkstemp
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from dialtone.settings import Settings
 
@@ -24,6 +26,7 @@ class Secrets:
     def __init__(self, keys: list[str]) -> None:
         """`keys` are passphrases or Fernet keys: the first encrypts, the others still decrypt."""
         self._fernet = MultiFernet([_fernet(key) for key in keys])
+        self._newest = keys[0]
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Secrets":
@@ -36,6 +39,10 @@ class Secrets:
 
     def encrypt(self, secret: str) -> str:
         return self._fernet.encrypt(secret.encode()).decode()
+
+    def derive(self, purpose: str) -> bytes:
+        """A key of 32 bytes for signing, the same in every process of the deployment, another for each purpose."""
+        return HKDF(hashes.SHA256(), 32, salt=None, info=purpose.encode()).derive(self._newest.encode())
 
     def decrypt(self, stored: str) -> str:
         """Raises `SecretKeyError` where no known key fits."""

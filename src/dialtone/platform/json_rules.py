@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from dialtone.platform.errors import field_path, number, problem
+from dialtone.platform.problems import field_path, problem, range_words
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
@@ -92,14 +92,3 @@ def _words(error: "ValidationError") -> str:
         case "minItems":
             return f"must have at least {rule['minItems']} items"
     return f"breaks the rule {error.validator}"
-
-
-def range_words(minimum: float | None, maximum: float | None) -> str:
-    """`must be between 0 and 2`."""
-    if minimum is None and maximum is not None:
-        return f"must be at most {number(maximum)}"
-    if maximum is None and minimum is not None:
-        return f"must be at least {number(minimum)}"
-    assert minimum is not None
-    assert maximum is not None
-    return f"must be between {number(minimum)} and {number(maximum)}"

@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dialtone.platform.errors import problem
 from dialtone.platform.json_rules import rule_problems
+from dialtone.platform.problems import problem
 from dialtone.providers import catalog_data as data
 from dialtone.providers.catalog_types import Block, Provider, Rule
 

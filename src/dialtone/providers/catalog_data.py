@@ -299,7 +299,7 @@ STT = (
     ),
 )
 
-_ELEVENLABS_EXPRESSIVE = ["stability", "apply_text_normalization"]
+_ELEVENLABS_EXPRESSIVE = ["stability", "apply_text_normalization", "language"]
 
 TTS = (
     Provider(

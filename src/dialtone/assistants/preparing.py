@@ -1,0 +1,70 @@
+"""From what a client sent to what an assistant is: checked, merged, sealed, filled in."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from dialtone.assistants.blocks import Findings, Vendors, check_blocks, check_size, fill_in
+from dialtone.assistants.schemas import EVENTS, READ_ONLY, AssistantFields
+from dialtone.assistants.secrets import Sealer
+from dialtone.platform.crypto import Secrets
+from dialtone.platform.errors import invalid
+from dialtone.platform.fields import given, ignored_fields
+from dialtone.platform.problems import problem
+from dialtone.providers import catalog
+
+DEFAULTS: Mapping[str, Any] = {
+    name: None if field.is_required() or name == "llm_config" else field.get_default()
+    for name, field in AssistantFields.model_fields.items()
+}
+"""A new assistant before anything is set. The config blocks are filled in later."""
+
+
+class Preparer:
+    def __init__(self, secrets: Secrets, vendors: Vendors) -> None:
+        self._secrets = secrets
+        self._vendors = vendors
+
+    def prepare(
+        self, body: AssistantFields, stored: Mapping[str, Any] | None = None, prefix: str = ""
+    ) -> tuple[dict[str, Any], list[str]]:
+        """The whole assistant as it is to be stored, and the paths of fields that were ignored.
+
+        `stored` is the assistant that `body` changes. Takes milliseconds for a large body: call it in a thread.
+        Raises `ApiError` (400).
+        """
+        changes = given(body)
+        findings = Findings(ignored=_ignored(body, prefix))
+        check_blocks(changes, findings, self._vendors.any_model, prefix)
+        sealer = Sealer(self._secrets, *_stored_secrets(stored))
+        if not findings.problems:
+            sealer.seal(changes, prefix)
+        whole = {**(stored or DEFAULTS), **changes}
+        problems = findings.problems + sealer.problems or _combination_problems(changes, whole, prefix)
+        if problems:
+            raise invalid(problems)
+        if whole["voicemail_detection"] is None:
+            whole["voicemail_detection"] = False
+        fill_in(whole, self._vendors.available)
+        if changes.get("tts_config") is not None and whole["tts_config"] is None:
+            findings.ignored.append(f"{prefix}tts_config")
+        if too_large := check_size(whole):
+            raise invalid(too_large)
+        return whole, findings.ignored
+
+
+def _stored_secrets(stored: Mapping[str, Any] | None) -> tuple[str | None, Mapping[str, Any] | None]:
+    return (stored["webhook_secret"], stored["llm_config"]) if stored else (None, None)
+
+
+def _combination_problems(changes: Mapping[str, Any], whole: Mapping[str, Any], prefix: str) -> list[str]:
+    takes_none = whole["llm_config"] is not None and catalog.is_realtime(whole["llm_config"])
+    if "stt_config" in changes and changes["stt_config"] is None and not takes_none:
+        return [problem(f"{prefix}stt_config", "must not be null with a text model", None)]
+    return []
+
+
+def _ignored(body: AssistantFields, prefix: str) -> list[str]:
+    unknown = [name for name in ignored_fields(body) if name not in READ_ONLY]
+    events = enumerate(body.webhook_events or ())
+    unknown += [f"webhook_events[{index}]" for index, name in events if name not in EVENTS]
+    return [f"{prefix}{name}" for name in unknown]

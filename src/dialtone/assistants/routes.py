@@ -1,0 +1,104 @@
+"""HTTP of assistants: five operations, under `/assistants` and its older name `/agents`."""
+
+import asyncio
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+from starlette.responses import JSONResponse, Response
+
+from dialtone.assistants.schemas import AssistantAnswer, AssistantCreate, AssistantsAnswer, AssistantUpdate, Deleted
+from dialtone.assistants.service import Assistants
+from dialtone.platform.auth import Caller
+from dialtone.platform.fields import header_safe
+from dialtone.platform.http import ApiRoute, error_responses
+
+AssistantId = Annotated[str, Path(description="Assistant UUID", json_schema_extra={"format": "uuid"})]
+
+IGNORED_FIELDS = "X-Ignored-Fields"
+_IGNORED_HEADER = {
+    IGNORED_FIELDS: {
+        "description": "Fields of the request that had no effect, separated by commas; absent where there are none.",
+        "schema": {"type": "string"},
+    }
+}
+
+
+def router(assistants: Assistants) -> APIRouter:
+    routes = APIRouter()
+    routes.include_router(_operations(assistants, "/assistants", "Assistant"))
+    routes.include_router(_operations(assistants, "/agents", "Agent", deprecated=True))
+    return routes
+
+
+def _operations(assistants: Assistants, prefix: str, noun: str, *, deprecated: bool = False) -> APIRouter:
+    routes = APIRouter(
+        prefix=prefix,
+        tags=["assistants"],
+        route_class=ApiRoute,
+        deprecated=deprecated or None,
+        responses=error_responses(401),
+    )
+
+    @routes.get("", operation_id=f"list{noun}s", summary="List assistants", response_model=AssistantsAnswer)
+    async def list_assistants(caller: Caller) -> Response:
+        return await _list_answer(await assistants.list_all(caller))
+
+    @routes.post(
+        "",
+        operation_id=f"create{noun}",
+        summary="Create an assistant",
+        status_code=201,
+        response_model=AssistantAnswer,
+        responses={201: {"headers": _IGNORED_HEADER}, **error_responses(400, 409, 413, 415)},
+    )
+    async def create_assistant(caller: Caller, body: AssistantCreate) -> Response:
+        return _answer(*await assistants.create(caller, body), status=201)
+
+    @routes.get(
+        "/{assistant_id}",
+        operation_id=f"get{noun}",
+        summary="Get an assistant",
+        response_model=AssistantAnswer,
+        responses=error_responses(404),
+    )
+    async def get_assistant(caller: Caller, assistant_id: AssistantId) -> Response:
+        return _answer(await assistants.get(caller, assistant_id), [])
+
+    @routes.patch(
+        "/{assistant_id}",
+        operation_id=f"update{noun}",
+        summary="Change an assistant",
+        description="Only the given fields change. A given config block replaces the stored one whole.",
+        response_model=AssistantAnswer,
+        responses={200: {"headers": _IGNORED_HEADER}, **error_responses(400, 404, 413, 415)},
+    )
+    async def update_assistant(caller: Caller, assistant_id: AssistantId, body: AssistantUpdate) -> Response:
+        return _answer(*await assistants.update(caller, assistant_id, body))
+
+    @routes.delete(
+        "/{assistant_id}",
+        operation_id=f"delete{noun}",
+        summary="Delete an assistant",
+        response_model=Deleted,
+        responses=error_responses(404),
+    )
+    async def delete_assistant(caller: Caller, assistant_id: AssistantId) -> Deleted:
+        await assistants.delete(caller, assistant_id)
+        return Deleted()
+
+    return routes
+
+
+def _answer(assistant: dict[str, Any], ignored: list[str], status: int = 200) -> Response:
+    headers = {IGNORED_FIELDS: header_safe(ignored)} if ignored else None
+    return JSONResponse({"assistant": assistant}, status, headers)
+
+
+async def _list_answer(assistants: list[dict[str, Any]]) -> Response:
+    """One by one, so that a long list does not hold up the calls on the same event loop."""
+    parts = []
+    for assistant in assistants:
+        parts.append(json.dumps(assistant, ensure_ascii=False, separators=(",", ":")))
+        await asyncio.sleep(0)
+    return Response(f'{{"assistants":[{",".join(parts)}]}}', media_type="application/json")

@@ -1,0 +1,152 @@
+"""The assistant as the API takes and shows it."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, WithJsonSchema
+
+from dialtone.assistants.speech import SpeechConfig
+from dialtone.platform.fields import Between, Email, Part, WebUrl
+from dialtone.platform.openapi import COMPONENT
+
+EVENTS = ("assistant-request", "tool-calls", "status-update", "end-of-call-report")
+"""What an assistant's webhook can be told. Other names in `webhook_events` are kept, and have no effect."""
+
+DEFAULT_MAX_DURATION_SECONDS = 3600
+
+
+def _component(name: str) -> WithJsonSchema:
+    return WithJsonSchema({COMPONENT: name})
+
+
+SttConfig = Annotated[dict[str, Any], _component("SttConfig")]
+LlmConfig = Annotated[dict[str, Any], _component("LlmConfig")]
+TtsConfig = Annotated[dict[str, Any], _component("TtsConfig")]
+PostCallStt = Annotated[dict[str, Any], _component("PostCallStt")]
+PostCallLlm = Annotated[dict[str, Any], _component("PostCallLlm")]
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Spoken = Annotated[str, Field(max_length=5000)]
+EventName = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class PromptMessage(Part):
+    role: Literal["system", "user", "assistant"]
+    content: Annotated[str, Field(max_length=100_000)]
+
+
+class RecordingConsent(Part):
+    """Ask inbound callers before anything is recorded."""
+
+    enabled: bool
+    message: Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+class AnalysisMessage(Part):
+    role: Literal["system", "user"]
+    content: Annotated[str, Field(max_length=20_000)] = Field(
+        description="May hold {{schema}}, {{transcript}} and {{ended_reason}}."
+    )
+
+
+class StructuredDataPlan(Part):
+    enabled: bool = False
+    data_schema: dict[str, Any] | None = Field(
+        default=None, alias="schema", description="JSON Schema of the wanted data."
+    )
+    messages: Annotated[list[AnalysisMessage], Field(max_length=20)] | None = None
+
+
+class AnalysisPlan(Part):
+    """What is found out after a call."""
+
+    structured_data_plan: StructuredDataPlan | None = None
+    min_messages_threshold: Annotated[int, Between(0, 1000)] = Field(
+        default=2, description="Calls with fewer messages are not analysed."
+    )
+    success_evaluation: dict[str, Any] | None = Field(default=None, description="Kept; has no effect.")
+    success_evaluation_plan: dict[str, Any] | None = Field(default=None, description="Kept; has no effect.")
+
+
+class AssistantFields(Part):
+    """What can be set on an assistant. Absent fields of a change stay as they are."""
+
+    business_name: Annotated[str, Field(max_length=200)] | None = None
+    notification_email: Email | None = None
+    notification_emails: Annotated[list[Email], Field(max_length=5)] | None = None
+    first_message: Spoken | None = Field(default=None, description="Spoken when the call is answered.")
+    is_active: bool = True
+    max_duration_seconds: Annotated[int, Between(10, 14400)] | None = Field(
+        default=None, description="Longest call; null = 3600."
+    )
+    autonomous_silence_handling: bool = Field(
+        default=False, description="Speak to a silent caller, and hang up in the end."
+    )
+    silence_timeout_seconds: Annotated[float, Between(1, 120)] = 8
+    voicemail_detection: bool | None = Field(default=False, description="On outbound calls; null = false.")
+    voicemail_message: Spoken | None = None
+    gdpr_mode: bool = Field(default=False, description="Keep nothing of a call's content.")
+    recording_consent: RecordingConsent | None = None
+    webhook_url: WebUrl | None = None
+    webhook_secret: Annotated[str, Field(min_length=1, max_length=512)] | None = Field(
+        default=None, description="Signs webhooks. Reads back masked; the mask sent back means unchanged."
+    )
+    webhook_events: Annotated[list[EventName], Field(max_length=20)] | None = Field(
+        default=None, description=f"Which events are sent: {', '.join(EVENTS)}; null = all."
+    )
+    analysis_plan: AnalysisPlan | None = None
+    stt_config: SttConfig | None = Field(
+        default=None, description="Absent = the deployment's default; null only with a realtime model."
+    )
+    llm_config: LlmConfig = Field(default_factory=dict, description="Absent = the deployment's default.")
+    tts_config: TtsConfig | None = Field(
+        default=None, description="Absent or null = the deployment's default; always null with a realtime model."
+    )
+    speech_config: SpeechConfig | None = None
+    postcall_stt: PostCallStt | None = Field(default=None, description="Transcribes a realtime call's recording.")
+    postcall_llm: PostCallLlm | None = Field(
+        default=None, description="Null = the default of the assistant's own vendor."
+    )
+
+
+class AssistantCreate(AssistantFields):
+    """A new assistant. Only `name` is required."""
+
+    name: Name
+
+
+class AssistantUpdate(AssistantFields):
+    """Changes to an assistant: absent = unchanged, null = cleared; a given config block replaces the stored one."""
+
+    name: Name = ""
+
+
+class AssistantOverride(AssistantUpdate):
+    """Changes for one call, and the client's own `metadata`, which comes back in webhooks."""
+
+    metadata: dict[str, Any] | None = None
+
+
+class AssistantObject(AssistantFields):
+    """An assistant."""
+
+    id: str = Field(json_schema_extra={"format": "uuid"})
+    name: Name
+    created_at: datetime
+    updated_at: datetime
+
+
+class AssistantAnswer(BaseModel):
+    assistant: AssistantObject
+
+
+class AssistantsAnswer(BaseModel):
+    assistants: list[AssistantObject] = Field(description="Newest first.")
+
+
+class Deleted(BaseModel):
+    success: Literal[True] = True
+
+
+READ_ONLY = frozenset({"id", "created_at", "updated_at", "organization_id", "org_id"})
+"""Fields that may be sent back as they were read, and are not looked at."""

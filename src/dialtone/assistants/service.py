@@ -1,0 +1,130 @@
+"""Assistants: made, changed, looked up, deleted, and resolved for a call."""
+
+import asyncio
+from typing import Any
+
+from sqlalchemy import func
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from dialtone.assistants.blocks import Vendors
+from dialtone.assistants.preparing import DEFAULTS, Preparer
+from dialtone.assistants.resolving import ResolvedAssistant, Resolver
+from dialtone.assistants.schemas import AssistantCreate, AssistantUpdate
+from dialtone.assistants.secrets import masked
+from dialtone.assistants.tables import Assistant
+from dialtone.platform.crypto import MASK, Secrets
+from dialtone.platform.db import Database, iso, now
+from dialtone.platform.errors import ApiError, not_found
+from dialtone.platform.tenancy import get_owned, select_owned
+from dialtone.settings import Settings
+
+MAX_ASSISTANTS = 1000
+"""Assistants of one organization."""
+
+FIELDS = ("name", *DEFAULTS)
+
+
+class Assistants:
+    """The assistants of every organization. All methods raise `ApiError`: 404 for an id that is unknown or another
+    organization's, 400 for fields that break rules.
+    """
+
+    def __init__(self, database: Database, secrets: Secrets, settings: Settings) -> None:
+        self._database = database
+        self._preparer = Preparer(secrets, Vendors.from_settings(settings))
+        self._resolver = Resolver(self._preparer, secrets)
+
+    async def create(self, organization_id: str, body: AssistantCreate) -> tuple[dict[str, Any], list[str]]:
+        """The new assistant as the API shows it, and the fields that were ignored."""
+        values, ignored = await asyncio.to_thread(self._preparer.prepare, body)
+        async with self._database.write() as session:
+            owned = select_owned(Assistant, organization_id).with_only_columns(func.count())
+            if (await session.scalar(owned) or 0) >= MAX_ASSISTANTS:
+                raise ApiError(
+                    409,
+                    "too_many_assistants",
+                    "Too many assistants",
+                    f"An organization can have {MAX_ASSISTANTS}; delete one first.",
+                )
+            moment = now()
+            row = Assistant(organization_id=organization_id, created_at=moment, updated_at=moment, **values)
+            session.add(row)
+        return show(row), ignored
+
+    async def list_all(self, organization_id: str) -> list[dict[str, Any]]:
+        """All of an organization's assistants, newest first."""
+        newest_first = select_owned(Assistant, organization_id).order_by(
+            Assistant.created_at.desc(), Assistant.id.desc()
+        )
+        async with self._database.read() as session:
+            rows = await session.stream_scalars(newest_first.execution_options(yield_per=50))
+            return [show(row) async for row in rows]
+
+    async def get(self, organization_id: str, assistant_id: str) -> dict[str, Any]:
+        async with self._database.read() as session:
+            return show(await _row(session, organization_id, assistant_id))
+
+    async def update(
+        self, organization_id: str, assistant_id: str, body: AssistantUpdate
+    ) -> tuple[dict[str, Any], list[str]]:
+        """The changed assistant as the API shows it, and the fields that were ignored."""
+        async with self._database.write() as session:
+            row = await _row(session, organization_id, assistant_id, lock=True)
+            stored = _values(row)
+            values, ignored = await asyncio.to_thread(self._preparer.prepare, body, stored)
+            changes = {name: value for name, value in values.items() if value != stored[name]}
+            for name, value in changes.items():
+                setattr(row, name, value)
+            if changes:
+                row.updated_at = max(now(), row.updated_at)
+        return show(row), ignored
+
+    async def delete(self, organization_id: str, assistant_id: str) -> None:
+        async with self._database.write() as session:
+            await session.delete(await _row(session, organization_id, assistant_id, lock=True))
+
+    async def resolve(
+        self,
+        session: AsyncSession,
+        organization_id: str,
+        assistant_id: str | None = None,
+        override: dict[str, Any] | None = None,
+        transient: dict[str, Any] | None = None,
+    ) -> ResolvedAssistant:
+        """The assistant of one call: a stored one, a stored one with `override` merged over it block by block, or
+        `transient`, given whole for this call. Also raises `crypto.SecretKeyError`.
+        """
+        if transient is not None and (assistant_id is not None or override is not None):
+            raise ApiError(
+                400,
+                "invalid_request",
+                "Invalid request",
+                "Give either assistant, or assistant_id with an optional assistant_override.",
+            )
+        if transient is not None:
+            return await asyncio.to_thread(self._resolver.transient, transient)
+        if assistant_id is None:
+            raise ApiError(400, "missing_field", "Invalid request", "Give assistant_id or assistant.")
+        row = await _row(session, organization_id, assistant_id)
+        return await asyncio.to_thread(self._resolver.stored, row.id, _values(row), override)
+
+
+async def _row(session: AsyncSession, organization_id: str, assistant_id: str, *, lock: bool = False) -> Assistant:
+    row = await get_owned(session, Assistant, organization_id, assistant_id, lock=lock)
+    if row is None:
+        raise not_found("assistant")
+    return row
+
+
+def _values(row: Assistant) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in FIELDS}
+
+
+def show(row: Assistant) -> dict[str, Any]:
+    """An assistant as the API shows it."""
+    values = {"id": row.id, **_values(row), "created_at": iso(row.created_at), "updated_at": iso(row.updated_at)}
+    if float(row.silence_timeout_seconds).is_integer():
+        values["silence_timeout_seconds"] = int(row.silence_timeout_seconds)
+    values["webhook_secret"] = MASK if row.webhook_secret is not None else None
+    values["llm_config"] = masked(row.llm_config)
+    return values

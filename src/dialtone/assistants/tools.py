@@ -1,0 +1,189 @@
+"""An assistant's tools as clients write them: five shapes, each with its own rules."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, ValidationError
+
+from dialtone.platform.db import parse_id
+from dialtone.platform.fields import CallableNumber, Part, WebUrl, given, ignored_fields, rule
+from dialtone.platform.json_rules import schema_problems
+from dialtone.platform.problems import problem, validation_details
+
+MAX_TOOLS = 50
+MAX_ALLOWED_TOOLS = 25
+
+ToolText = Annotated[str, Field(max_length=1000)]
+Description = Annotated[str, Field(min_length=1, max_length=4000)]
+
+
+_FUNCTION_NAME = r"[A-Za-z_][A-Za-z0-9_-]{0,63}"
+
+
+def _function_name(value: str) -> str:
+    if not re.fullmatch(_FUNCTION_NAME, value):
+        raise rule("must begin with a letter or _, go on with letters, digits, _ or -, and have at most 64 characters")
+    return value
+
+
+FunctionName = Annotated[
+    str, Field(json_schema_extra={"pattern": f"^{_FUNCTION_NAME}$"}), AfterValidator(_function_name)
+]
+
+
+def _uuid(value: str) -> str:
+    canonical = parse_id(value)
+    if canonical is None:
+        raise rule("must be a UUID")
+    return canonical
+
+
+class ToolServer(Part):
+    url: WebUrl | None = None
+    secret: Annotated[str, Field(max_length=512)] | None = Field(
+        default=None, description="Signs this tool's requests. Reads back masked; the mask sent back means unchanged."
+    )
+
+
+class _Webhook(Part):
+    url: WebUrl | None = Field(
+        default=None, description="Wins over `server.url`; without both, the assistant's webhook."
+    )
+    server: ToolServer | None = None
+    run_async: bool = Field(default=False, alias="async", description="Do not wait for the answer.")
+    message: ToolText | None = Field(default=None, description="Said while waiting; the result where `async`.")
+    async_response: ToolText | None = Field(default=None, description="Older name of `message`.", deprecated=True)
+
+
+class FlatTool(_Webhook):
+    """A webhook."""
+
+    type: Literal["function"] | None = None
+    name: FunctionName
+    description: Description
+    parameters: dict[str, Any] | None = Field(default=None, description="JSON Schema of the arguments.")
+
+
+class Function(Part):
+    name: FunctionName
+    description: Annotated[str, Field(max_length=4000)] | None = None
+    parameters: dict[str, Any] | None = Field(default=None, description="JSON Schema of the arguments.")
+
+
+class NestedTool(_Webhook):
+    """A webhook, in the shape of OpenAI's chat API."""
+
+    type: Literal["function"]
+    function: Function
+
+
+class EndCallTool(Part):
+    """Lets the assistant hang up."""
+
+    type: Literal["end_call", "endCall"]
+
+
+class Destination(Part):
+    type: Literal["number"] = "number"
+    number: CallableNumber
+    description: Description = Field(description="Tells the model when to choose this destination.")
+    message: ToolText | None = Field(default=None, description="Spoken before transferring.")
+    mode: Literal["blind", "bridge", "warm"] = "blind"
+
+
+class TransferCallTool(Part):
+    """Lets the assistant hand the call to somebody else."""
+
+    type: Literal["transfer_call", "transferCall"]
+    destinations: Annotated[list[Destination], Field(min_length=1, max_length=20)]
+
+
+class McpTool(Part):
+    """Tools of a registered MCP server."""
+
+    type: Literal["mcp"]
+    mcp_server_id: Annotated[str, AfterValidator(_uuid)]
+    allowed_tools: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=128)]], Field(max_length=MAX_ALLOWED_TOOLS)
+    ]
+    required: bool = Field(default=True, description="Refuse the call where the server can't be reached.")
+
+
+Tool = FlatTool | NestedTool | EndCallTool | TransferCallTool | McpTool
+
+_SHAPES: dict[str, type[Tool]] = {
+    "end_call": EndCallTool,
+    "endCall": EndCallTool,
+    "transfer_call": TransferCallTool,
+    "transferCall": TransferCallTool,
+    "mcp": McpTool,
+}
+
+
+def check_tools(tools: Any, path: str) -> tuple[list[dict[str, Any]], list[str], list[str]]:
+    """The tools as they are stored, what is wrong with them, and the paths of fields that were dropped."""
+    if not isinstance(tools, list):
+        return [], [problem(path, "must be a list", tools)], []
+    if len(tools) > MAX_TOOLS:
+        return [], [f"{path}: must have at most {MAX_TOOLS} items (got {len(tools)} items)"], []
+    kept: list[dict[str, Any]] = []
+    problems: list[str] = []
+    ignored: list[str] = []
+    for index, tool in enumerate(tools):
+        place = f"{path}[{index}]"
+        shape, found = _shape(tool, place)
+        if shape is None:
+            problems += found
+            continue
+        try:
+            checked = shape.model_validate(tool)
+        except ValidationError as error:
+            problems += validation_details(error.errors(), [place])
+            continue
+        kept.append(given(checked))
+        ignored += ignored_fields(checked, place)
+        problems += _parameter_problems(checked, place)
+    return kept, problems + _duplicates(kept, path), ignored
+
+
+def _shape(tool: Any, path: str) -> tuple[type[Tool] | None, list[str]]:
+    if not isinstance(tool, dict):
+        return None, [problem(path, "must be an object", tool)]
+    kind = tool.get("type")
+    if kind is None or kind == "function":
+        return (NestedTool if "function" in tool else FlatTool), []
+    if isinstance(kind, str) and kind in _SHAPES:
+        return _SHAPES[kind], []
+    return None, [problem(f"{path}.type", "must be one of function, end_call, transfer_call, mcp", kind)]
+
+
+def _parameter_problems(tool: Tool, path: str) -> list[str]:
+    place, parameters = f"{path}.parameters", None
+    if isinstance(tool, NestedTool):
+        place, parameters = f"{path}.function.parameters", tool.function.parameters
+    elif isinstance(tool, FlatTool):
+        parameters = tool.parameters
+    if parameters is None:
+        return []
+    if parameters.get("type", "object") != "object":
+        return [problem(f"{place}.type", "must be object", parameters["type"])]
+    return schema_problems(parameters, place)
+
+
+def tool_name(tool: dict[str, Any]) -> str | None:
+    """The name by which the model calls a stored tool; None for an MCP server, which brings many."""
+    match tool.get("type"):
+        case "end_call" | "endCall":
+            return "end_call"
+        case "transfer_call" | "transferCall":
+            return "transfer_call"
+        case "mcp":
+            return None
+    name: str | None = tool["function"]["name"] if "function" in tool else tool["name"]
+    return name
+
+
+def _duplicates(tools: list[dict[str, Any]], path: str) -> list[str]:
+    names = [name for tool in tools if (name := tool_name(tool)) is not None]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    return [problem(path, "must not have two tools of one name", name) for name in twice]
