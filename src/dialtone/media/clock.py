@@ -1,7 +1,8 @@
 """The media clock: one timer of the event loop that moves every call on by 20 ms.
 
 The schedule is absolute, so lateness of one tick never shifts the next. Members are spread over four phases 5 ms apart
-to spread the load. Each phase is a callback of its own, so that sockets are served in between when the loop is behind.
+to spread the load. Each phase is a callback of its own, so that sockets are served in between when the loop is behind;
+phases without members cost nothing.
 """
 
 import asyncio
@@ -41,7 +42,7 @@ class Lateness:
         self.maximum = 0.0
         """Seconds."""
         self.skipped = 0
-        """Slots of 5 ms that were left out because the loop was stuck for longer than `SKIP_SECONDS`."""
+        """Ticks of members that were left out because the loop was stuck for longer than `SKIP_SECONDS`."""
 
     def record(self, seconds: float) -> None:
         bucket = int(seconds / self._STEP) if seconds > 0 else 0
@@ -70,6 +71,9 @@ class MediaClock:
         self._timer: asyncio.TimerHandle | None = None
         self._origin = 0.0
         self._slot = 0
+        """The first slot that may still be served; those before it are done or were empty."""
+        self._pending = 0
+        """The slot that the timer is set to."""
 
     def __len__(self) -> int:
         return sum(map(len, self._phases))
@@ -81,12 +85,15 @@ class MediaClock:
         """
         if any(member in phase for phase in self._phases):
             return
-        min(self._phases, key=len)[member] = on_error
-        if self._timer is None:
-            loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
+        if self._timer is None and not len(self):
             self._origin = loop.time()
-            self._slot = 1
-            self._schedule(loop)
+            self._slot = self._pending = 1
+        else:
+            soonest = int((loop.time() - self._origin) / SLOT_SECONDS) + 1
+            self._slot = max(self._slot, min(soonest, self._pending))
+        min(self._phases, key=len)[member] = on_error
+        self._schedule(loop)
 
     def remove(self, member: ClockMember) -> None:
         """Stop ticking `member`, even in the slot being served. Does nothing for a stranger."""
@@ -97,18 +104,27 @@ class MediaClock:
             self._timer = None
 
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._timer = loop.call_at(self._origin + self._slot * SLOT_SECONDS, self._serve, loop)
+        """Set the timer to the next slot, from `_slot` on, whose phase has members."""
+        slot = next(slot for slot in range(self._slot, self._slot + PHASES) if self._phases[slot % PHASES])
+        if self._timer is not None:
+            if slot == self._pending:
+                return
+            self._timer.cancel()
+        self._pending = slot
+        self._timer = loop.call_at(self._origin + slot * SLOT_SECONDS, self._serve, loop)
 
     def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
-        late = loop.time() - (self._origin + self._slot * SLOT_SECONDS)
+        self._timer = None
+        slot = self._pending
+        late = loop.time() - (self._origin + slot * SLOT_SECONDS)
         if late > SKIP_SECONDS:
-            missed = int(late / SLOT_SECONDS)
-            self._slot += missed
-            self.lateness.skipped += missed
-            logger.warning("the media clock was %.0f ms late and left out %d slots", late * 1000, missed)
-        due = self._origin + self._slot * SLOT_SECONDS
-        phase = self._phases[self._slot % PHASES]
-        self._slot += 1
+            missed = int(late / FRAME_SECONDS)
+            slot += missed * PHASES
+            self.lateness.skipped += missed * len(self._phases[slot % PHASES])
+            logger.warning("the media clock was %.0f ms late and left out %d frames", late * 1000, missed)
+        due = self._origin + slot * SLOT_SECONDS
+        phase = self._phases[slot % PHASES]
+        self._slot = slot + 1
         self._schedule(loop)
         for member in tuple(phase):
             if member in phase:
