@@ -139,10 +139,10 @@ class FakeElevenLabs(FakeServer):
         except ConnectionError:
             pass
         finally:
-            await served.stop()
             connection.closed = True
             self.open_connections -= 1
             self.seen()
+            await served.stop()
         return socket
 
 
