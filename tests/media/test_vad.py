@@ -175,10 +175,11 @@ async def test_closing_from_the_callback_and_failing_listeners_harm_nobody(ungat
 
 
 def test_the_level_of_a_window_is_that_of_its_loudest_quarter():
-    window = np.zeros(256, np.float32)
-    window[192:] = 0.1
+    window = np.zeros(256, np.int16)
+    window[192:] = -3277
     assert loudest_part_dbfs(window) == pytest.approx(-20, abs=0.01)
-    assert loudest_part_dbfs(np.zeros(256, np.float32)) < -100
+    assert loudest_part_dbfs(np.full(256, -32768, np.int16)) == pytest.approx(0, abs=0.01)
+    assert loudest_part_dbfs(np.zeros(256, np.int16)) < -100
 
 
 def test_the_gate_opens_at_once_and_closes_after_its_hang():

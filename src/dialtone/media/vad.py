@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-from numpy.typing import NDArray
 
 from dialtone.media.samples import FULL_SCALE, Samples
 from dialtone.media.vad_gate import EnergyGate, loudest_part_dbfs
@@ -40,7 +39,6 @@ _SCALE = np.float32(1 / FULL_SCALE)
 _STATE = 128
 
 OnWindow = Callable[[bool, float], None]
-_Window = NDArray[np.float32]
 
 
 def _model_path() -> Path:
@@ -65,7 +63,7 @@ class _Pending:
 
     __slots__ = ("level", "reported", "samples", "seconds")
 
-    def __init__(self, samples: _Window | None, level: float, seconds: float, *, reported: bool = False) -> None:
+    def __init__(self, samples: Samples | None, level: float, seconds: float, *, reported: bool = False) -> None:
         self.samples = samples
         self.level = level
         self.seconds = seconds
@@ -82,11 +80,11 @@ class VoiceChannel:
         self._slot = slot
         self._on_window = on_window
         self._gate = gate
-        self._window = np.zeros(_CONTEXT + WINDOW, np.float32)
+        self._window = np.zeros(_CONTEXT + WINDOW, np.int16)
         self._filled = _CONTEXT
         self._windows = 0
         self._pending: deque[_Pending] = deque()
-        self._unheard: deque[_Window] = deque(maxlen=2)
+        self._unheard: deque[Samples] = deque(maxlen=2)
         self._closed = False
         self._queued = False
         self.voiced = False
@@ -98,7 +96,7 @@ class VoiceChannel:
         while start < samples.size and not self._closed:
             taken = min(_CONTEXT + WINDOW - self._filled, samples.size - start)
             end = self._filled + taken
-            np.multiply(samples[start : start + taken], _SCALE, out=self._window[self._filled : end])
+            self._window[self._filled : end] = samples[start : start + taken]
             self._filled = end
             start += taken
             if end == _CONTEXT + WINDOW:
@@ -115,7 +113,7 @@ class VoiceChannel:
             self._pending.clear()
             self._detector._release(self._slot)
 
-    def _complete(self, window: _Window) -> None:
+    def _complete(self, window: Samples) -> None:
         self._windows += 1
         seconds = self._windows * WINDOW_SECONDS
         level = loudest_part_dbfs(window[_CONTEXT:]) if self._gate else 0.0
@@ -226,7 +224,7 @@ class VoiceDetector:
     def _infer(self, batch: list[VoiceChannel]) -> list[float]:
         slots = [channel._slot for channel in batch]
         feed = {
-            "input": self._inputs[: len(batch)],
+            "input": self._inputs[: len(batch)] * _SCALE,
             "state": self._states.take(slots, axis=1),
             "sr": self._rate,
         }

@@ -3,7 +3,8 @@
 import math
 
 import numpy as np
-from numpy.typing import NDArray
+
+from dialtone.media.samples import FULL_SCALE, Samples
 
 MARGIN_DB = 6.0
 """A window whose loudest part is within this of the noise floor is floor."""
@@ -17,11 +18,12 @@ _RISE = 0.1
 _LARGEST_RISE_DB = 0.5
 
 
-def loudest_part_dbfs(window: NDArray[np.float32]) -> float:
-    """RMS level of the loudest quarter of `window` (full scale 1), so that an onset at its very end still counts."""
-    parts = window.reshape(_PARTS, -1)
-    power = float(np.einsum("ij,ij->i", parts, parts).max()) / parts.shape[1]
-    return 10 * math.log10(power + _TINY)
+def loudest_part_dbfs(window: Samples) -> float:
+    """RMS level of the loudest quarter of `window`, so that an onset at its very end still counts."""
+    squares = np.square(window, dtype=np.float32)
+    part = window.size // _PARTS
+    power = float(np.add.reduceat(squares, range(0, part * _PARTS, part)).max()) / part
+    return 10 * math.log10(power / FULL_SCALE**2 + _TINY)
 
 
 class EnergyGate:
