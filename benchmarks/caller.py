@@ -66,18 +66,29 @@ class Schedule:
         self._slots: list[list[Caller]] = [[] for _ in range(SLOTS)]
         self._origin = self._loop.time()
         self._tick = 0
-        self._loop.call_soon(self._serve)
+        self._timer: asyncio.TimerHandle | None = None
 
     def add(self, caller: Caller) -> None:
         """Let `caller` speak every 20 ms, in a phase of its own, until it is stopped."""
         self._slots[int(phase_seconds(caller.index) / SLOT_SECONDS)].append(caller)
+        if self._timer is None:
+            self._tick = int((self._loop.time() - self._origin) / SLOT_SECONDS)
+            self._wait()
+
+    def _wait(self) -> None:
+        """Set the timer for the next millisecond in which anybody speaks."""
+        for tick in range(self._tick + 1, self._tick + 1 + SLOTS):
+            if self._slots[tick % SLOTS]:
+                self._tick = tick
+                self._timer = self._loop.call_at(self._origin + tick * SLOT_SECONDS, self._serve)
+                return
+        self._timer = None
 
     def _serve(self) -> None:
-        slot = self._tick % SLOTS
         due = self._origin + self._tick * SLOT_SECONDS
+        slot = self._tick % SLOTS
         for caller in self._slots[slot]:
             caller.speak_frame(due)
         if any(caller.stopped for caller in self._slots[slot]):
             self._slots[slot] = [caller for caller in self._slots[slot] if not caller.stopped]
-        self._tick += 1
-        self._loop.call_at(self._origin + self._tick * SLOT_SECONDS, self._serve)
+        self._wait()
