@@ -52,6 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=_lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         # Nothing is measured or sent by the framework itself.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
@@ -59,7 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     errors.install(app)
     _add_routes(app, parts)
-    openapi.describe(app, assistants_openapi.components())
+    openapi.describe(app, assistants_openapi.components)
     return app
 
 

@@ -1,7 +1,7 @@
 """The assistant of one call: everything merged, defaults in place, secrets open."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
@@ -42,13 +42,13 @@ class ResolvedAssistant:
     recording_consent: RecordingConsent | None
     notification_emails: tuple[str, ...]
     webhook_url: str | None
-    webhook_secret: str | None
+    webhook_secret: str | None = field(repr=False)
     webhook_events: frozenset[str]
     realtime: bool
     """The model hears and speaks by itself."""
     stt_config: Mapping[str, Any] | None
     """None with a realtime model, like `tts_config`."""
-    llm_config: Mapping[str, Any]
+    llm_config: Mapping[str, Any] = field(repr=False)
     """Carries `messages` and `tools`, tools in the shapes of the API with their secrets in plain text."""
     tts_config: Mapping[str, Any] | None
     turn_taking: TurnTakingConfig

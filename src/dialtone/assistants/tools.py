@@ -52,7 +52,9 @@ class _Webhook(Part):
     server: ToolServer | None = None
     run_async: bool = Field(default=False, alias="async", description="Do not wait for the answer.")
     message: ToolText | None = Field(default=None, description="Said while waiting; the result where `async`.")
-    async_response: ToolText | None = Field(default=None, description="Older name of `message`.", deprecated=True)
+    async_response: ToolText | None = Field(
+        default=None, description="Older name of `message`.", json_schema_extra={"deprecated": True}
+    )
 
 
 class FlatTool(_Webhook):

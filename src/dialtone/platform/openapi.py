@@ -1,5 +1,6 @@
 """The API's description of itself, with components that no request model spells out."""
 
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import FastAPI
@@ -9,7 +10,7 @@ COMPONENT = "x-component"
 """In a model's JSON Schema: stands for a reference to the component of that name."""
 
 
-def describe(app: FastAPI, components: dict[str, Any]) -> None:
+def describe(app: FastAPI, components: Callable[[], dict[str, Any]]) -> None:
     """Serve `/openapi.json` with `components` among its schemas."""
 
     def openapi() -> dict[str, Any]:
@@ -20,7 +21,7 @@ def describe(app: FastAPI, components: dict[str, Any]) -> None:
                 schemas.pop(unused, None)
             for operation in (each for path in document["paths"].values() for each in path.values()):
                 operation["responses"].pop("422", None)  # the framework's own; ours is 400
-            schemas.update({name: schema for name, schema in components.items() if name not in schemas})
+            schemas.update({name: schema for name, schema in components().items() if name not in schemas})
             _link(document)
             app.openapi_schema = document
         return app.openapi_schema

@@ -4,12 +4,11 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ForeignKey, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, declarative_mixin, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
 from dialtone.platform.db import Id, new_id, parse_id
 
 
-@declarative_mixin
 class Owned:
     """A table whose rows each belong to one organization and have an id of their own."""
 

@@ -1,0 +1,100 @@
+"""API keys: the first one, the configured one, and what is remembered of them."""
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import delete, select
+
+from dialtone.organizations.tables import ApiKey
+from dialtone.platform.auth import CACHE_SECONDS, Authenticator, StoredKey, hash_key, key_prefix, new_key
+from dialtone.server import create_app
+from dialtone.settings import Settings
+
+
+async def start(settings: Settings) -> tuple[FastAPI, str | None]:
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        return app, app.state.parts.new_api_key
+
+
+async def accepts(settings: Settings, key: str) -> bool:
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://dialtone.test") as client:
+            answer = await client.get("/api/v1/assistants", headers={"Authorization": f"Bearer {key}"})
+    return answer.status_code == 200
+
+
+async def test_the_first_start_makes_a_key_and_later_ones_do_not(settings: Settings) -> None:
+    without = settings.model_copy(update={"api_key": None})
+    _, key = await start(without)
+    assert key is not None
+    assert key.startswith("fl_live_")
+    assert (await start(without))[1] is None
+    assert await accepts(without, key)
+
+
+async def test_the_configured_key_follows_the_settings(settings: Settings) -> None:
+    first = Settings(data_dir=settings.data_dir, database_url=settings.database_url, api_key="fl_first_key")
+    second = Settings(data_dir=settings.data_dir, database_url=settings.database_url, api_key="fl_second_key")
+    assert (await start(first))[1] is None
+    assert await accepts(first, "fl_first_key")
+    assert await accepts(second, "fl_second_key")
+    assert not await accepts(second, "fl_first_key")
+
+
+async def test_an_unusable_configured_key_is_refused_in_words(settings: Settings, subtests: pytest.Subtests) -> None:
+    for key in ("sk-other", "fl_", "fl_with space", "fl_é1234567", "fl_" + "x" * 300):
+        with subtests.test(key=key[:20]), pytest.raises(ValueError, match="DIALTONE_API_KEY: must begin") as raised:
+            await start(Settings(data_dir=settings.data_dir, database_url=settings.database_url, api_key=key))
+        assert key == "fl_" or key not in str(raised.value)
+
+
+async def test_only_hashes_are_stored(app: FastAPI, api_key: str) -> None:
+    async with app.state.parts.database.read() as session:
+        row = await session.scalar(select(ApiKey))
+    assert row.hash == hash_key(api_key)
+    assert api_key not in str(vars(row))
+    assert api_key.startswith(row.prefix)
+
+
+def test_the_shown_beginning_is_never_most_of_a_key() -> None:
+    assert key_prefix("fl_short") == "fl_s"
+    assert len(key_prefix(new_key())) == 12
+    assert new_key() != new_key()
+
+
+async def test_a_revoked_key_stops_working(app: FastAPI, client: httpx.AsyncClient) -> None:
+    assert (await client.get("/api/v1/assistants")).status_code == 200
+    async with app.state.parts.database.write() as session:
+        await session.execute(delete(ApiKey))
+    app.state.parts.authenticator.forget()
+    assert (await client.get("/api/v1/assistants")).status_code == 401
+
+
+async def test_a_key_is_looked_up_once_in_a_while() -> None:
+    looked_up: list[str] = []
+    moment = 0.0
+
+    async def find(key_hash: str) -> StoredKey | None:
+        looked_up.append(key_hash)
+        return StoredKey(key_hash, "org") if key_hash == hash_key("fl_known") else None
+
+    authenticator = Authenticator(find, clock=lambda: moment)
+    assert await authenticator.organization("fl_known") == "org"
+    assert await authenticator.organization("fl_known") == "org"
+    assert len(looked_up) == 1
+    moment = CACHE_SECONDS + 1
+    assert await authenticator.organization("fl_known") == "org"
+    assert len(looked_up) == 2
+    assert await authenticator.organization("fl_unknown") is None
+    assert await authenticator.organization("fl_unknown") is None
+    assert len(looked_up) == 4
+
+
+async def test_a_lookup_that_returns_another_key_is_not_believed() -> None:
+    async def find(_: str) -> StoredKey | None:
+        return StoredKey(hash_key("fl_other"), "org")
+
+    assert await Authenticator(find).organization("fl_mine") is None
