@@ -1,0 +1,47 @@
+"""Where recordings lie, and the signed addresses that open them."""
+
+import hashlib
+import hmac
+import time
+from datetime import datetime
+from pathlib import Path
+
+RECORDINGS = "recordings"
+
+
+def recording_path(call_id: str, at: datetime) -> str:
+    """Where a call's recording goes, below the data directory."""
+    return f"{RECORDINGS}/{at:%Y/%m/%d}/{call_id}.wav"
+
+
+def file_of(data_dir: Path, recording: str) -> Path | None:
+    """The stored recording's file, or None for a path that leads out of the recordings."""
+    root = (data_dir / RECORDINGS).resolve()
+    path = (data_dir / recording).resolve()
+    return path if path.is_relative_to(root) else None
+
+
+class RecordingUrls:
+    """Addresses that open one call's recording for a while, to whoever holds them."""
+
+    def __init__(self, key: bytes, seconds: int) -> None:
+        self._key = key
+        self._seconds = seconds
+
+    def sign(self, base: str, call_id: str) -> str:
+        """An absolute URL below `base` (scheme and host)."""
+        expires = int(time.time()) + self._seconds
+        signature = self._signature(call_id, str(expires))
+        return f"{base}/api/v1/calls/{call_id}/recording?expires={expires}&signature={signature}"
+
+    def problem(self, call_id: str, expires: str, signature: str) -> str | None:
+        """Why this address opens nothing, in words; None where it is good."""
+        expected = self._signature(call_id, expires)
+        if not hmac.compare_digest(expected.encode(), signature.encode("utf-8", "replace")):
+            return "The signature does not fit; take recording_url from the call as it is."
+        if int(expires) < time.time():
+            return "This address has expired; the call's recording_url is renewed on every request."
+        return None
+
+    def _signature(self, call_id: str, expires: str) -> str:
+        return hmac.new(self._key, f"{call_id}:{expires}".encode("utf-8", "replace"), hashlib.sha256).hexdigest()

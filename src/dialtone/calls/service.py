@@ -1,0 +1,247 @@
+"""The rules of calls: handing out tokens, taking them back once, and reading calls."""
+
+import hashlib
+import json
+import secrets as random
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Select, delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from dialtone.assistants.resolving import ResolvedAssistant
+from dialtone.assistants.service import Assistants
+from dialtone.calls.schemas import WebCallRequest
+from dialtone.calls.status import CONNECTING, ENDED, FAILED, IN_PROGRESS
+from dialtone.calls.tables import Call, CallMessage, CallTurn, WebCallToken
+from dialtone.platform.crypto import SecretKeyError, Secrets
+from dialtone.platform.db import Database, new_id, now
+from dialtone.platform.errors import ApiError, not_found
+from dialtone.platform.tenancy import get_owned, select_owned
+
+TOKEN_SECONDS = 60
+UNUSED_SECONDS = TOKEN_SECONDS + 60
+"""A call that nobody came to for this long has failed."""
+CALLS_AT_ONCE = 20
+"""Calls whose messages are read together, so that a long list never holds up live calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewWebCall:
+    call_id: str
+    token: str
+    expires_at: datetime
+    ignored: tuple[str, ...]
+    """Paths of the request's fields that had no effect."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedCall:
+    call_id: str
+    organization_id: str
+    assistant: ResolvedAssistant
+    variables: Mapping[str, str]
+
+
+class ClaimError(Exception):
+    """The token opens nothing, or its call can't begin. `str()` says why."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class CallFilter:
+    status: str | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+@dataclass(slots=True)
+class CallDetails:
+    """A call with its messages and turns, as rows in order."""
+
+    call: Call
+    messages: list[Mapping[str, Any]] = field(default_factory=list)
+    turns: list[Mapping[str, Any]] = field(default_factory=list)
+
+
+class Calls:
+    def __init__(self, database: Database, secrets: Secrets, assistants: Assistants, node: str) -> None:
+        self._database = database
+        self._secrets = secrets
+        self._assistants = assistants
+        self._node = node
+
+    # Web calls
+
+    async def create_web_call(self, organization_id: str, request: WebCallRequest) -> NewWebCall:
+        """Prepare a call and hand out its token. Raises `ApiError` where the assistant can't take it."""
+        assistant = await self._resolve(organization_id, request)
+        token = f"wc_{random.token_urlsafe(32)}"
+        call = Call(
+            id=new_id(),
+            organization_id=organization_id,
+            node=self._node,
+            status=CONNECTING,
+            direction="web",
+            assistant_id=assistant.id,
+            assistant_name=assistant.name or None,
+            business_name=assistant.business_name,
+            call_metadata={**assistant.metadata, **(request.metadata or {})} or None,
+            notes=[],
+        )
+        asked = request.model_dump(exclude={"metadata"}, exclude_none=True)
+        expires_at = now() + timedelta(seconds=TOKEN_SECONDS)
+        async with self._database.write() as session:
+            session.add(call)
+            await session.flush()
+            session.add(
+                WebCallToken(
+                    hash=_hash(token),
+                    call_id=call.id,
+                    organization_id=organization_id,
+                    request=self._secrets.encrypt(json.dumps(asked)),
+                    expires_at=expires_at,
+                )
+            )
+        return NewWebCall(call.id, token, expires_at, assistant.ignored)
+
+    async def claim(self, token: str) -> ClaimedCall:
+        """Take a token back; of several who try, one succeeds. Raises `ClaimError`."""
+        gone = delete(WebCallToken).where(WebCallToken.hash == _hash(token)).returning(WebCallToken)
+        async with self._database.write() as session:
+            row = await session.scalar(gone)
+            if row is not None:
+                await session.execute(update(Call).where(Call.id == row.call_id).values(node=self._node))
+        if row is None:
+            raise ClaimError("invalid_token", "This token is unknown or was used before; every call needs its own.")
+        if row.expires_at <= now():
+            await self._fail(row.call_id, "no_answer", "The web call's token expired before it was used.")
+            raise ClaimError("token_expired", f"This token has expired; it is good for {TOKEN_SECONDS} seconds.")
+        try:
+            request = WebCallRequest.model_validate_json(self._secrets.decrypt(row.request))
+            assistant = await self._resolve(row.organization_id, request)
+        except (ApiError, SecretKeyError) as problem:
+            words = problem.message or problem.error if isinstance(problem, ApiError) else str(problem)
+            await self._fail(row.call_id, "error", words)
+            raise ClaimError("assistant_unavailable", words) from None
+        return ClaimedCall(row.call_id, row.organization_id, assistant, request.variables)
+
+    async def _resolve(self, organization_id: str, request: WebCallRequest) -> ResolvedAssistant:
+        async with self._database.read() as session:
+            assistant = await self._assistants.resolve(
+                session, organization_id, request.assistant_id, request.assistant_override, request.assistant
+            )
+        if not assistant.is_active:
+            raise ApiError(
+                409,
+                "assistant_inactive",
+                "Assistant is not active",
+                "Set is_active of the assistant to true to let it take calls.",
+            )
+        return assistant
+
+    # Reading
+
+    async def get(self, organization_id: str, call_id: str) -> CallDetails:
+        """One call. Raises `ApiError` (404)."""
+        async with self._database.read() as session:
+            call = await get_owned(session, Call, organization_id, call_id)
+            if call is None:
+                raise not_found("call")
+            return (await _with_details(session, [call]))[0]
+
+    async def page(self, organization_id: str, chosen: CallFilter, limit: int, offset: int) -> tuple[list[str], int]:
+        """The ids of the calls on one page, the newest first, and how many calls there are."""
+        query = _narrowed(select_owned(Call, organization_id), chosen)
+        ids = query.with_only_columns(Call.id).order_by(Call.created_at.desc(), Call.id).limit(limit).offset(offset)
+        count = query.with_only_columns(func.count())
+        async with self._database.read() as session:
+            total = await session.scalar(count) or 0
+            return list((await session.scalars(ids)).all()), total
+
+    async def details(self, organization_id: str, ids: Sequence[str]) -> AsyncIterator[list[CallDetails]]:
+        """The calls with these ids in order, a few at a time."""
+        for start in range(0, len(ids), CALLS_AT_ONCE):
+            some = ids[start : start + CALLS_AT_ONCE]
+            async with self._database.read() as session:
+                query = select_owned(Call, organization_id).where(Call.id.in_(some))
+                calls = {call.id: call for call in (await session.scalars(query)).all()}
+                yield await _with_details(session, [calls[call_id] for call_id in some if call_id in calls])
+
+    async def recording_of(self, call_id: str) -> str | None:
+        """Where the recording of a call lies, for whoever holds a signed address of it."""
+        async with self._database.read() as session:
+            recording: str | None = await session.scalar(select(Call.recording).where(Call.id == call_id))
+        return recording
+
+    # Calls that nobody will end
+
+    async def fail_unused(self) -> None:
+        """End the calls whose tokens nobody used, and forget the tokens."""
+        latest = now() - timedelta(seconds=UNUSED_SECONDS)
+        async with self._database.write() as session:
+            await session.execute(delete(WebCallToken).where(WebCallToken.expires_at < now()))
+            await session.execute(
+                update(Call)
+                .where(Call.status == CONNECTING, Call.created_at < latest)
+                .values(**_failed("no_answer", "Nobody connected with the web call's token in time."))
+            )
+
+    async def end_left_open(self) -> None:
+        """End the calls that an earlier run of this node was holding when it stopped."""
+        async with self._database.write() as session:
+            left = select(Call).where(Call.status == IN_PROGRESS, Call.node == self._node)
+            for call in (await session.scalars(left)).all():
+                spoken = select(func.max(CallMessage.created_at)).where(CallMessage.call_id == call.id)
+                last_sign = max(filter(None, (await session.scalar(spoken), call.updated_at)))
+                call.status = ENDED
+                call.end_reason = "server_shutdown"
+                call.error = "The server stopped while the call was running."
+                call.ended_at = last_sign
+                if call.started_at is not None:
+                    call.duration_seconds = max(0, round((last_sign - call.started_at).total_seconds()))
+
+    async def _fail(self, call_id: str, end_reason: str, error: str) -> None:
+        async with self._database.write() as session:
+            await session.execute(update(Call).where(Call.id == call_id).values(**_failed(end_reason, error)))
+
+
+def _failed(end_reason: str, error: str) -> dict[str, Any]:
+    at = now()
+    return {"status": FAILED, "end_reason": end_reason, "error": error, "ended_at": at, "updated_at": at}
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+
+
+def _narrowed(query: Select[Any], chosen: CallFilter) -> Select[Any]:
+    if chosen.status is not None:
+        query = query.where(Call.status == chosen.status)
+    if chosen.start is not None:
+        query = query.where(Call.created_at >= chosen.start)
+    if chosen.end is not None:
+        query = query.where(Call.created_at <= chosen.end)
+    return query
+
+
+async def _with_details(session: AsyncSession, calls: Sequence[Call]) -> list[CallDetails]:
+    details = {call.id: CallDetails(call) for call in calls}
+    messages = (
+        select(CallMessage.call_id, CallMessage.role, CallMessage.content)
+        .where(CallMessage.call_id.in_(details))
+        .order_by(CallMessage.call_id, CallMessage.position)
+    )
+    for row in (await session.execute(messages)).mappings():
+        details[row["call_id"]].messages.append(dict(row))
+    turns = (
+        select(CallTurn.__table__).where(CallTurn.call_id.in_(details)).order_by(CallTurn.call_id, CallTurn.position)
+    )
+    for row in (await session.execute(turns)).mappings():
+        details[row["call_id"]].turns.append(dict(row))
+    return list(details.values())

@@ -1,0 +1,10 @@
+"""The life of a call, as its `status` tells it."""
+
+CONNECTING = "connecting"
+"""A token was handed out; nobody has come yet."""
+IN_PROGRESS = "in-progress"
+"""The conversation runs."""
+ENDED = "ended"
+"""There was a conversation, and it is over; `end_reason` says how, `error` what went wrong."""
+FAILED = "failed"
+"""It never came to a conversation."""

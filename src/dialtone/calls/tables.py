@@ -1,0 +1,94 @@
+"""Calls as they are stored."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Float, ForeignKey, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from dialtone.platform.db import Base, Id, Json, UtcDateTime, now
+from dialtone.platform.tenancy import Owned
+
+
+def _organization() -> Mapped[str]:
+    return mapped_column(Id, ForeignKey("organizations.id", ondelete="CASCADE"), nullable=False)
+
+
+def _call() -> Mapped[str]:
+    return mapped_column(Id, ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True)
+
+
+class Call(Owned, Base):
+    __tablename__ = "calls"
+    __table_args__ = (
+        Index(None, "organization_id", "created_at", "id"),
+        Index("ix_calls_organization_id_status", "organization_id", "status", "created_at"),
+        Index(None, "status", "node"),
+    )
+
+    node: Mapped[str] = mapped_column(Id, nullable=False)
+    """The process's data directory that the call lives in; see `node.py`."""
+    status: Mapped[str] = mapped_column(String(16), nullable=False)
+    direction: Mapped[str] = mapped_column(String(16), nullable=False)
+    assistant_id: Mapped[str | None] = mapped_column(Id)
+    """Stays when the assistant is deleted, so it is no foreign key."""
+    assistant_name: Mapped[str | None] = mapped_column(String(200))
+    business_name: Mapped[str | None] = mapped_column(String(200))
+    caller_phone: Mapped[str | None] = mapped_column(String(64))
+    assistant_phone: Mapped[str | None] = mapped_column(String(64))
+    number_id: Mapped[str | None] = mapped_column(Id)
+    end_reason: Mapped[str | None] = mapped_column(String(32))
+    error: Mapped[str | None] = mapped_column(Text)
+    notes: Mapped[list[str]] = mapped_column(Json, nullable=False, default=list)
+    call_metadata: Mapped[dict[str, Any] | None] = mapped_column("metadata", Json)
+    recording: Mapped[str | None] = mapped_column(String(200))
+    """Path of the recording below the data directory."""
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    duration_seconds: Mapped[int | None]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, nullable=False, default=now)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, nullable=False, default=now, onupdate=now)
+
+
+class CallMessage(Base):
+    """One message of a call's transcript."""
+
+    __tablename__ = "call_messages"
+
+    call_id: Mapped[str] = _call()
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    organization_id: Mapped[str] = _organization()
+    role: Mapped[str] = mapped_column(String(16), nullable=False)
+    content: Mapped[str] = mapped_column(Text, nullable=False)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, nullable=False)
+
+
+class CallTurn(Base):
+    """Where the time of one answer went, in milliseconds."""
+
+    __tablename__ = "call_turns"
+
+    call_id: Mapped[str] = _call()
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    organization_id: Mapped[str] = _organization()
+    endpointing: Mapped[float | None] = mapped_column(Float(53))
+    stt_final: Mapped[float | None] = mapped_column(Float(53))
+    llm_first_token: Mapped[float | None] = mapped_column(Float(53))
+    tts_first_audio: Mapped[float | None] = mapped_column(Float(53))
+    playout: Mapped[float | None] = mapped_column(Float(53))
+    total: Mapped[float | None] = mapped_column(Float(53))
+    interrupted: Mapped[bool] = mapped_column(nullable=False)
+
+
+class WebCallToken(Base):
+    """A token that was handed out and not used yet; using it deletes the row."""
+
+    __tablename__ = "web_call_tokens"
+
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """SHA-256 of the token, in hex."""
+    call_id: Mapped[str] = mapped_column(Id, ForeignKey("calls.id", ondelete="CASCADE"), nullable=False, index=True)
+    organization_id: Mapped[str] = _organization()
+    request: Mapped[str] = mapped_column(Text, nullable=False)
+    """What the call was asked to be, as encrypted JSON: a whole assistant may carry secrets."""
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, nullable=False, index=True)

@@ -1,0 +1,116 @@
+"""Writes what happens in live calls to the database, behind the event loop's back.
+
+A call's journal puts statements on one queue; one task writes them in order, many in a transaction. A database that is
+away delays the writing, never the calls. Statements can be repeated without harm, so a batch whose fate is unknown is
+simply tried again.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+
+from sqlalchemy import Executable
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from dialtone.platform.db import Database
+
+logger = logging.getLogger(__name__)
+
+BATCH = 200
+"""Statements in one transaction."""
+MOST_WAITING = 50_000
+"""Statements kept while the database is away; beyond it content is lost, the calls' ends are not."""
+FIRST_RETRY_SECONDS = 0.1
+LAST_RETRY_SECONDS = 5.0
+
+_AWAY = (OperationalError, InterfaceError, PoolTimeoutError, OSError, TimeoutError)
+
+
+class CallWriter:
+    """The one writer of a process. `start` and `close` on the event loop."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._waiting: deque[Executable] = deque()
+        self._lost = 0
+        self._wake = asyncio.Event()
+        self._written = asyncio.Event()
+        self._written.set()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def put(self, statement: Executable, *, must: bool = False) -> None:
+        """Queue a statement. `must`: it is kept however long the queue is. Returns at once."""
+        if len(self._waiting) >= MOST_WAITING and not must:
+            self._lost += 1
+            return
+        self._waiting.append(statement)
+        self._written.clear()
+        self._wake.set()
+
+    async def flush(self) -> None:
+        """Wait until everything that was put is written."""
+        await self._written.wait()
+
+    async def close(self, seconds: float) -> None:
+        """Write what is left, for at most `seconds`, and stop."""
+        if self._task is None:
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self.flush()
+        except TimeoutError:
+            logger.error("the database was away at the end: %d entries of calls are lost", len(self._waiting))
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        self._task = None
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                batch = [self._waiting[index] for index in range(min(BATCH, len(self._waiting)))]
+                await self._write(batch)
+                for _ in batch:
+                    self._waiting.popleft()
+            self._written.set()
+            if self._lost:
+                logger.error("the database was away too long: %d entries of calls are lost", self._lost)
+                self._lost = 0
+
+    async def _write(self, batch: Sequence[Executable]) -> None:
+        delay = FIRST_RETRY_SECONDS
+        while True:
+            try:
+                await self._transaction(batch)
+                return
+            except Exception as problem:
+                if not _away(problem):
+                    await self._write_singly(batch, problem)
+                    return
+                logger.warning("the database is away (%s); retrying in %.1f s", type(problem).__name__, delay)
+            await asyncio.sleep(delay)
+            delay = min(2 * delay, LAST_RETRY_SECONDS)
+
+    async def _write_singly(self, batch: Sequence[Executable], problem: Exception) -> None:
+        """One statement of the batch can't be written; the others must not suffer for it."""
+        if len(batch) == 1:
+            logger.error("an entry of a call can't be stored (%s)", type(problem).__name__)
+            return
+        for statement in batch:
+            await self._write([statement])
+
+    async def _transaction(self, batch: Sequence[Executable]) -> None:
+        async with self._database.write() as session:
+            for statement in batch:
+                await session.execute(statement)
+
+
+def _away(problem: Exception) -> bool:
+    return isinstance(problem, _AWAY) or (isinstance(problem, DBAPIError) and problem.connection_invalidated)

@@ -1,0 +1,76 @@
+"""Runs the server in this process: HTTP and the calls' WebSockets on one port, until SIGTERM or Ctrl-C."""
+
+import asyncio
+import gc
+import socket
+import sys
+
+import uvicorn
+from fastapi import FastAPI
+
+from dialtone.server import Parts, create_app
+from dialtone.settings import Settings
+
+
+def serve(settings: Settings, *, drain_seconds: float) -> int:
+    """Serve until told to stop; live calls may then go on for `drain_seconds`. Returns the exit code.
+
+    Raises `ValueError` for settings that can't work, `OSError` where the data directory can't be written.
+    """
+    if sys.platform == "win32":
+        return asyncio.run(_serve(settings, drain_seconds))
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_serve(settings, drain_seconds))
+
+
+async def _serve(settings: Settings, drain_seconds: float) -> int:
+    app = create_app(settings)
+    server = Server(app, settings, drain_seconds)
+    await server.serve()
+    return 0 if server.started else 1
+
+
+class Server(uvicorn.Server):
+    """uvicorn with our way to start and to stop."""
+
+    def __init__(self, app: FastAPI, settings: Settings, drain_seconds: float = 0.0) -> None:
+        self._parts: Parts = app.state.parts
+        self._drain_seconds = drain_seconds
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=settings.host,
+                port=settings.port,
+                ws=self._parts.calls.door.protocol,
+                http="httptools",
+                lifespan="on",
+                log_level=settings.log_level.lower(),
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=5,
+            )
+        )
+
+    @property
+    def address(self) -> str:
+        """Where clients on this machine reach the server, e.g. `http://127.0.0.1:8080`. Only once started."""
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if not self.started:
+            return
+        # What was made until now lives as long as the process: the collector need not walk it during calls.
+        gc.collect()
+        gc.freeze()
+        print(f"Dialtone listens on {self.address}", flush=True)  # noqa: T201
+        if self._parts.new_api_key is not None:
+            print(f"API key (shown only now): {self._parts.new_api_key}", flush=True)  # noqa: T201
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the calls before the port closes, so that their last words still reach the clients."""
+        await self._parts.calls.stop(self._drain_seconds)
+        await super().shutdown(sockets)

@@ -1,0 +1,179 @@
+"""The calls room on both databases, with an engine of the test's own."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from dialtone.assistants.service import Assistants
+from dialtone.calls.room import CallsRoom
+from dialtone.conversation.journal import Ending, EndReason, Journal
+from dialtone.conversation.plan import CallPlan
+from dialtone.lines.base import Line, LineEvent, LineHandler
+from dialtone.media.audio import PCM_16K, AudioFormat
+from dialtone.organizations.service import Organizations
+from dialtone.platform import errors
+from dialtone.platform.auth import Authenticator
+from dialtone.platform.crypto import Secrets
+from dialtone.platform.db import Database
+from dialtone.providers.factory import Vendors
+from dialtone.settings import Settings
+
+TRANSIENT = {
+    "name": "Ada",
+    "first_message": "Hello {{first_name}}.",
+    "llm_config": {"provider": "openai", "model": "gpt-5.4"},
+    "stt_config": {"provider": "deepgram", "model": "nova-3", "language": "en"},
+    "tts_config": {"provider": "elevenlabs", "voice_id": "v", "model": "eleven_flash_v2_5"},
+}
+
+
+class FakeLine:
+    """A line whose far end does nothing."""
+
+    audio: AudioFormat = PCM_16K
+
+    def __init__(self) -> None:
+        self.closed: list[str] = []
+
+    def attach(self, handler: LineHandler) -> None: ...
+
+    def send_audio(self, frame: bytes) -> None: ...
+
+    def send_mark(self, name: str) -> None: ...
+
+    def clear_audio(self) -> None: ...
+
+    def publish(self, event: LineEvent) -> None: ...
+
+    async def close(self, end_reason: str) -> None:
+        self.closed.append(end_reason)
+
+
+@dataclass
+class RunningCall:
+    plan: CallPlan
+    vendors: Vendors
+    journal: Journal
+    over: asyncio.Future[tuple[EndReason, str | None]]
+
+    def end(self, reason: EndReason, error: str | None = None) -> None:
+        if not self.over.done():
+            self.over.set_result((reason, error))
+
+
+@dataclass
+class FakeEngine:
+    """Runs each call until the test ends it."""
+
+    calls: list[RunningCall] = field(default_factory=list)
+    broken: bool = False
+    stopped: int = 0
+
+    async def run(self, plan: CallPlan, line: Line, vendors: Vendors, journal: Journal) -> None:
+        if self.broken:
+            raise RuntimeError("no engine")
+        journal.answered(datetime.now(UTC))
+        call = RunningCall(plan, vendors, journal, asyncio.get_running_loop().create_future())
+        self.calls.append(call)
+        reason, error = await call.over
+        await line.close(reason)
+        journal.ended(Ending(reason, error, datetime.now(UTC), 7))
+
+    def end_calls(self, reason: EndReason, error: str | None = None) -> None:
+        for call in self.calls:
+            call.end(reason, error)
+
+    async def stop(self) -> None:
+        self.stopped += 1
+
+
+@dataclass
+class House:
+    """A started calls room and its surroundings."""
+
+    room: CallsRoom
+    engine: FakeEngine
+    database: Database
+    app: FastAPI
+    organizations: Organizations
+    settings: Settings
+    key: str
+
+    def client(self, key: str | None = None) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            transport=httpx.ASGITransport(self.app),
+            base_url="http://dialtone.test",
+            headers={"Authorization": f"Bearer {key or self.key}"},
+        )
+
+    async def create(self, **body: Any) -> dict[str, Any]:
+        """A web call through the API."""
+        async with self.client() as client:
+            answer = await client.post("/api/v1/web-calls", json=body or {"assistant": TRANSIENT})
+        assert answer.status_code == 201, answer.text
+        created: dict[str, Any] = answer.json()
+        return created
+
+    async def begin(self, **body: Any) -> tuple[str, RunningCall, FakeLine]:
+        """A call that runs."""
+        created = await self.create(**body)
+        admission = await self.room._claim(created["token"], PCM_16K)
+        assert not hasattr(admission, "message"), admission
+        line = FakeLine()
+        before = len(self.engine.calls)
+        admission.start(line)  # type: ignore[union-attr]
+        await asyncio.sleep(0)
+        assert len(self.engine.calls) == before + 1
+        return created["call_id"], self.engine.calls[-1], line
+
+    async def get(self, call_id: str) -> dict[str, Any]:
+        """A call as the API shows it, once everything told so far is written."""
+        await self.room.flush()
+        async with self.client() as client:
+            answer = await client.get(f"/api/v1/calls/{call_id}")
+        assert answer.status_code == 200, answer.text
+        call: dict[str, Any] = answer.json()
+        return call
+
+
+@asynccontextmanager
+async def open_house(settings: Settings) -> AsyncIterator[House]:
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    database, secrets = Database(settings), Secrets.from_settings(settings)
+    organizations = Organizations(database)
+    await database.migrate()
+    await organizations.ensure_first(settings)
+    engine = FakeEngine()
+    room = CallsRoom(settings, database, secrets, Assistants(database, secrets, settings), lambda: engine)
+    app = FastAPI()
+    app.state.parts = SimpleNamespace(authenticator=Authenticator(organizations.find_key))
+    errors.install(app)
+    below_api, below_v1 = room.routers()
+    app.include_router(below_api, prefix="/api/v1")
+    app.include_router(below_v1, prefix="/v1")
+    await room.start()
+    assert settings.api_key is not None
+    try:
+        yield House(room, engine, database, app, organizations, settings, settings.api_key.get_secret_value())
+    finally:
+        engine.end_calls("server_shutdown")
+        await room.stop()
+        await database.close()
+
+
+@pytest.fixture
+async def calls_house(settings: Settings) -> AsyncIterator[House]:
+    """On both databases."""
+    async with open_house(settings) as opened:
+        yield opened
+
+
+MakeSettings = Callable[..., Settings]
