@@ -25,10 +25,10 @@ OTHER_WORDS = (
     "under up us use very want was water way we week well went were what when where which while who why will with "
     "word work world would write year you young your red blue car city food money month"
 ).split()
-PHONE_SHARE = 0.05
-WORD_SHARE = 0.55
+PHONE_SHARE = 0.6
+WORD_SHARE = 0.3
 """Shares of the unigram probability that go to what is not expected. Measured: see docs/local-speech.md."""
-BACKOFF = 0.03
+BACKOFF = 0.01
 """Probability of leaving a phrase in its middle."""
 ONES = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
