@@ -196,11 +196,15 @@ def _report(engine: str, step: Step) -> None:
     verdict = "; ".join(step.get("failed_because", ())) or "held"
     warnings = " (load generator late)" if step.get("generator_is_bottleneck") else ""
     print(
-        f"{engine}: {step['calls']} calls: late p99 {step['frame_late_p99_ms']} ms, "
-        f"added p50 {step['added_p50_ms']} p95 {step['added_p95_ms']} ms, "
-        f"barge-in {step['barge_in_stop_p50_ms']} ms, {step['cpu_ms_per_call_s']} ms CPU per call-second, "
-        f"{step['rss_per_call_mb']} MB a call, others on the core {step['others_core_percent']} %: "
+        f"{engine}: {step['calls']} calls: late p99 {step['frame_late_p99_ms']} ms",
+        f"added p50 {step['added_p50_ms']} p95 {step['added_p95_ms']} ms",
+        f"barge-in {step['barge_in_stop_p50_ms']} ms",
+        f"{step['cpu_ms_per_call_s']} ms CPU per call-second",
+        f"{step['rss_per_call_mb']} MB a call",
+        f"others on the core {step['others_core_percent']} %",
+        f"other cores {step['other_cores_percent']} %",
         f"{verdict}{warnings}",
+        sep=", ",
         file=sys.stderr,
         flush=True,
     )

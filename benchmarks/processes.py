@@ -58,14 +58,15 @@ def rss_mb(pid: int) -> float:
     return total * _PAGE_BYTES / 2**20
 
 
-def core_busy_seconds(core: int) -> float:
-    """Seconds that `core` has worked for anybody since the machine started."""
+def busy_seconds() -> dict[str, float]:
+    """Seconds that each core (`cpu0`, ...), and all together (`cpu`), worked for anybody since the machine started."""
+    busy = {}
     for line in Path("/proc/stat").read_text().splitlines():
         name, *values = line.split()
-        if name == f"cpu{core}":
+        if name.startswith("cpu"):
             user, nice, system, _idle, _wait, interrupts, soft_interrupts, steal = map(int, values[:8])
-            return (user + nice + system + interrupts + soft_interrupts + steal) / _TICKS_PER_SECOND
-    raise RuntimeError(f"/proc/stat does not list core {core}")
+            busy[name] = (user + nice + system + interrupts + soft_interrupts + steal) / _TICKS_PER_SECOND
+    return busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +75,26 @@ class CpuReading:
 
     process: float
     core: float
+    machine: float
 
     @classmethod
     def take(cls, pid: int, core: int) -> "CpuReading":
-        return cls(cpu_seconds(pid), core_busy_seconds(core))
+        busy = busy_seconds()
+        return cls(cpu_seconds(pid), busy[f"cpu{core}"], busy["cpu"])
 
     def since(self, earlier: "CpuReading", seconds: float) -> dict[str, float]:
-        """Shares of a core between two readings `seconds` apart; `others` is what disturbed the measurement."""
+        """Shares of one core between two readings `seconds` apart.
+
+        `others_core_percent` is what others took of the engine's core, `other_cores_percent` what went on elsewhere:
+        on a machine whose cores are threads of one, that slows the engine too.
+        """
         used = self.process - earlier.process
-        others = max(0.0, self.core - earlier.core - used)
+        core = self.core - earlier.core
+        elsewhere = self.machine - earlier.machine - core
         return {
             "engine_core_percent": round(100 * used / seconds, 1),
-            "others_core_percent": round(100 * others / seconds, 1),
+            "others_core_percent": round(100 * max(0.0, core - used) / seconds, 1),
+            "other_cores_percent": round(100 * elsewhere / seconds, 1),
         }
 
 

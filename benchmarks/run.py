@@ -16,7 +16,6 @@ NAMES = {
     "calls": "live calls on one core beside Pipecat and LiveKit Agents, about 20 minutes",
     "greeting": "from the answer to the first sound of the greeting",
     "startup": "from the start of the server to its first answer, and its memory at rest",
-    "media": "what one frame costs in each codec and in the voice activity detector",
 }
 
 

@@ -62,7 +62,7 @@ def run(peer: Peer, calls: int, warm_up: float, seconds: float) -> dict[str, Any
     done = subprocess.run(
         command,
         cwd=_ROOT,
-        env=os.environ | {"PYTHONPATH": str(_ROOT)},
+        env=os.environ | {"PYTHONPATH": str(_ROOT), "LOGURU_LEVEL": "ERROR"},
         stdout=subprocess.PIPE,
         check=True,
         timeout=warm_up + seconds + calls + _SPARE_SECONDS,
