@@ -222,7 +222,7 @@ def test_no_body_ever_crashes_the_server(tmp_path_factory: pytest.TempPathFactor
     collected: list[dict[str, Any]] = []
 
     @given(_bodies)
-    @settings(max_examples=150, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=100, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     def collect(body: dict[str, Any]) -> None:
         collected.append(body)
 
