@@ -15,8 +15,7 @@ class FakeServer:
         self.open_connections = 0
         """WebSocket connections or streamed replies that are open now."""
         self._runner: web.AppRunner | None = None
-        self._changed = asyncio.Condition()
-        self._notifications: set[asyncio.Task[None]] = set()
+        self._waiters: list[asyncio.Future[None]] = []
 
     def routes(self) -> list[web.RouteDef]:
         raise NotImplementedError
@@ -35,22 +34,21 @@ class FakeServer:
     async def __aexit__(self, *_: object) -> None:
         assert self._runner is not None
         await self._runner.cleanup()
-        await asyncio.gather(*self._notifications, return_exceptions=True)
 
     def seen(self) -> None:
         """Wake everybody who waits in `wait_until`."""
-        task = asyncio.get_running_loop().create_task(self._notify())
-        self._notifications.add(task)
-        task.add_done_callback(self._notifications.discard)
-
-    async def _notify(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
     async def wait_until(self, predicate: Callable[[], bool], seconds: float = 5.0) -> None:
         """Raises `TimeoutError` where `predicate` stays false for `seconds`."""
-        async with asyncio.timeout(seconds), self._changed:
-            await self._changed.wait_for(predicate)
+        async with asyncio.timeout(seconds):
+            while not predicate():
+                waiter = asyncio.get_running_loop().create_future()
+                self._waiters.append(waiter)
+                await waiter
 
 
 def drop(request: web.Request) -> None:

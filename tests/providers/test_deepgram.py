@@ -1,6 +1,7 @@
 """Deepgram's client against the fake: what is sent, what becomes of the answers, and every way it can break."""
 
 import asyncio
+import weakref
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -119,6 +120,19 @@ class TestAudio:
             await stream.close()
             await fake.wait_until(lambda: fake.connections[0].closed)
             assert fake.connections[0].message_types == ["CloseStream"]
+
+    async def test_closed_streams_leave_nothing_behind(self) -> None:
+        async with FakeDeepgram() as fake:
+            vendor = client(fake)
+            remains = []
+            for _ in range(20):
+                stream = await vendor.open(MULAW_8K, Heard().on_event, Heard().on_lost)
+                stream.send(SECOND)
+                await stream.close()
+                remains.append(weakref.ref(stream))
+            del stream
+            await fake.wait_until(lambda: len(fake.connections) == 20 and fake.open_connections == 0)
+            assert [each() for each in remains] == [None] * 20, "freed without the garbage collector"
 
     async def test_silence_on_the_line_is_bridged(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("dialtone.providers.stt.deepgram._KEEP_ALIVE_SECONDS", 0.03)

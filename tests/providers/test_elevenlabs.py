@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import weakref
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -323,6 +324,21 @@ class TestConnection:
             utterance.finish()
             assert spoken(await collect(utterance.__aiter__())) == 18
             await session.close()
+
+    async def test_closed_sessions_leave_nothing_behind(self) -> None:
+        async with FakeElevenLabs() as fake:
+            vendor = client(fake)
+            remains = []
+            for _ in range(10):
+                session = await vendor.open(MULAW_8K)
+                await say(session, "Hello.")
+                utterance = session.speak()
+                utterance.push("Interrupted by the end of the call.")
+                await session.close()
+                remains += [weakref.ref(session), weakref.ref(utterance)]
+            del session, utterance
+            await fake.wait_until(lambda: fake.open_connections == 0)
+            assert [each() for each in remains] == [None] * 20, "freed without the garbage collector"
 
     async def test_closing_while_reconnecting(self) -> None:
         async with FakeElevenLabs(drop_on_text=(1,)) as fake:

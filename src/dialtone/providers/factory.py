@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 
 from dialtone.providers.base import LanguageModel, ProviderError, SpeechToText, TextToSpeech
+from dialtone.providers.websocket import tls_context
 from dialtone.settings import Settings
 
 _BASE_URLS = {
@@ -44,6 +45,7 @@ async def open_vendors(settings: Settings) -> AsyncIterator[Vendors]:
     The session has no total timeout (replies stream for as long as they take) and no limit on connections: how many
     calls there are is limited where calls are taken.
     """
+    tls_context()  # made here, before there are calls it would hold up
     connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=300, keepalive_timeout=60)
     timeout = aiohttp.ClientTimeout(total=None, connect=5, sock_connect=5)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as http:

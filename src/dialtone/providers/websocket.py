@@ -13,6 +13,9 @@ from dialtone.providers.refusal import refusal
 
 logger = logging.getLogger(__name__)
 
+_picows_logger = logging.getLogger(f"{__name__}.picows")
+_picows_logger.setLevel(logging.WARNING)  # below that it tells of every connection, and far below of request headers
+
 _MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 _CLOSE_SECONDS = 1.0
 """How long `close` waits for what is still to be sent."""
@@ -44,6 +47,7 @@ class WebSocket(WSListener):
         self._on_closed = on_closed
         self._transport: WSTransport | None = None
         self._silent = False
+        self.was_open = False
         self._fragments: bytearray | None = None
         self.writable = True
         """False while more than the transport's high-water mark waits to be sent."""
@@ -85,7 +89,11 @@ class WebSocket(WSListener):
             transport.disconnect(graceful=False)
 
     def on_ws_connected(self, transport: WSTransport) -> None:
-        self._transport = transport
+        self.was_open = True
+        if self._silent:
+            transport.disconnect(graceful=False)
+        else:
+            self._transport = transport
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
@@ -153,13 +161,15 @@ async def connect(
 
     A peer that answers no ping for 20 seconds counts as gone. Raises `ProviderError` in the name of `provider`.
     """
+    socket = WebSocket(on_text, on_closed)
     try:
         async with asyncio.timeout(within):
-            _, socket = await ws_connect(
-                lambda: WebSocket(on_text, on_closed),
+            await ws_connect(
+                lambda: socket,
                 url,
                 ssl_context=tls_context() if url.startswith("wss:") else None,
                 websocket_handshake_timeout=within,
+                logger_name=_picows_logger,
                 extra_headers=headers,
                 max_frame_size=_MAX_MESSAGE_BYTES,
                 max_redirects=0,
@@ -167,14 +177,21 @@ async def connect(
                 auto_ping_idle_timeout=10,
                 auto_ping_reply_timeout=10,
             )
-    except TimeoutError as error:
-        raise ProviderError(provider, f"no connection within {within:g} seconds") from error
-    except WSHandshakeError as error:
-        if error.response is None:
-            raise ProviderError(provider, "the connection was dropped while it was opened") from error
-        raise refusal(provider, int(error.response.status), error.raw_body or b"", secret) from error
-    except (OSError, WSError, ValueError) as error:
-        raise ProviderError(provider, f"no connection ({type(error).__name__})") from error
-    if not isinstance(socket, WebSocket):
+    except BaseException as error:
+        socket.abort()  # an attempt given up may still succeed within picows: nobody would own that connection
+        if not isinstance(error, Exception):
+            raise
+        raise _failure(provider, error, within, secret) from error
+    if not socket.was_open:
         raise ProviderError(provider, "the connection was dropped while it was opened")
     return socket
+
+
+def _failure(provider: str, error: Exception, within: float, secret: str) -> ProviderError:
+    if isinstance(error, TimeoutError):
+        return ProviderError(provider, f"no connection within {within:g} seconds")
+    if isinstance(error, WSHandshakeError):
+        if error.response is None:
+            return ProviderError(provider, "the connection was dropped while it was opened")
+        return refusal(provider, int(error.response.status), error.raw_body or b"", secret)
+    return ProviderError(provider, f"no connection ({type(error).__name__})")

@@ -104,6 +104,7 @@ class DeepgramStream:
     def start(self, socket: WebSocket) -> None:
         """Take over the open connection. Raises `ProviderError` where it was closed in the meantime."""
         if self._failure is not None:
+            socket.abort()
             raise self._failure
         self._socket = socket
         socket.on_writable = self._flush
