@@ -142,7 +142,9 @@ def _download(url: str, path: Path, progress: Callable[[int, int | None], None])
         except (OSError, HTTPException) as error:
             raise PullError(f"the download of {url} broke off ({error}); run the command again to go on") from error
         if total is not None and here < total:
-            raise PullError(f"the download of {url} broke off at {here} of {total} bytes; run the command again to go on")
+            raise PullError(
+                f"the download of {url} broke off at {here} of {total} bytes; run the command again to go on"
+            )
 
 
 def _sha256(path: Path) -> str:

@@ -76,7 +76,7 @@ class LocalUtterance:
         upcoming: asyncio.Task[SpeechChunk | None] | None = None
         try:
             while not self._cancelled.is_set():
-                upcoming = asyncio.create_task(anext(chunks, None))  # type: ignore[arg-type]
+                upcoming = asyncio.create_task(anext(chunks, None))
                 await asyncio.wait((upcoming, cancelled), return_when=asyncio.FIRST_COMPLETED)
                 if self._cancelled.is_set():
                     return
@@ -97,7 +97,7 @@ class LocalUtterance:
                 yield chunk
 
     async def _speak(self, text: str) -> AsyncIterator[SpeechChunk]:
-        """One pushed text. What has no sound (blanks, a lone comma) counts with the last chunk, or with an empty one."""
+        """One pushed text. What has no sound, such as a lone comma, counts with the last chunk."""
         converter: Converter | None = None
         counted = 0.0
         async for audio, reached, rate in request(

@@ -21,9 +21,7 @@ def expected_phrases(config: Mapping[str, Any]) -> list[str]:
     """`keyterms` of an `stt_config`. Raises `ProviderError` for too many or too long ones."""
     keyterms = [keyterm.strip() for keyterm in config.get("keyterms") or () if keyterm.strip()]
     if len(keyterms) > MAX_KEYTERMS:
-        raise ProviderError(
-            NAME, f"keyterms must be at most {MAX_KEYTERMS} (got {len(keyterms)})", retryable=False
-        )
+        raise ProviderError(NAME, f"keyterms must be at most {MAX_KEYTERMS} (got {len(keyterms)})", retryable=False)
     longest = max(map(len, keyterms), default=0)
     if longest > MAX_KEYTERM_CHARACTERS:
         limit = f"each of keyterms must have at most {MAX_KEYTERM_CHARACTERS} characters (got {longest})"

@@ -1,9 +1,10 @@
 """Speaks text with espeak-ng's shared library, in a process of its own.
 
-espeak-ng is GPL-3-or-later; the server never loads it. Requests and replies are the plain frames of `pipe`:
-`{"type": "speak", "text", "voice", "speed"}` is answered by `{"type": "at", "characters", "sample_rate"}` before each audio frame
-(how far into the text that audio reaches) and at last `{"type": "done"}`; `{"type": "check", "voice"}` by `done`; either
-may be answered by `{"type": "error", "message", "permanent"}`. `{"type": "cancel"}` stops the channel's work.
+espeak-ng is GPL-3-or-later; the server never loads it. Requests and replies are the plain frames of `pipe`.
+`{"type": "speak", "text", "voice", "speed"}` is answered by audio, before each frame of it
+`{"type": "at", "characters", "sample_rate"}` (how far into the text that frame reaches), and at last
+`{"type": "done"}`; `{"type": "check", "voice"}` by `done`. Either may be answered by
+`{"type": "error", "message", "permanent"}`. `{"type": "cancel"}` stops the channel's work.
 
 The C interface is described in espeak-ng's `speak_lib.h`.
 """
@@ -41,9 +42,7 @@ class Event(ctypes.Structure):
     )
 
 
-SynthesisCallback = ctypes.CFUNCTYPE(
-    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(Event)
-)
+SynthesisCallback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(Event))
 
 
 def load_library() -> tuple[ctypes.CDLL, Path | None]:
@@ -91,9 +90,7 @@ class Espeak:
         self._reached = 0
         self._library.espeak_SetParameter(PARAMETER_RATE, round(WORDS_PER_MINUTE * speed), 0)
         encoded = text.encode() + b"\0"
-        self._library.espeak_Synth(
-            encoded, len(encoded), 0, POSITION_BY_CHARACTER, 0, TEXT_IS_UTF8, None, None
-        )
+        self._library.espeak_Synth(encoded, len(encoded), 0, POSITION_BY_CHARACTER, 0, TEXT_IS_UTF8, None, None)
 
     def _on_audio(self, samples: Any, count: int, events: Any) -> int:
         if self._pipe.is_cancelled(self._channel):

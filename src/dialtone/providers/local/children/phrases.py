@@ -9,6 +9,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 
 PHONES = (
     "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z ZH"
@@ -73,7 +74,7 @@ def language_model(phrases: Iterable[list[str]], is_known: Callable[[str], bool]
     for words in phrases:
         sentence = ["<s>", *words, "</s>"]
         unigrams.update(sentence[1:])
-        for pair in zip(sentence, sentence[1:], strict=False):
+        for pair in pairwise(sentence):
             bigrams[pair] += 1
             followed[pair[0]] += 1
     others = [word for word in dict.fromkeys(OTHER_WORDS) if word not in unigrams and is_known(word)]
@@ -84,7 +85,8 @@ def language_model(phrases: Iterable[list[str]], is_known: Callable[[str], bool]
     lines += [f"{_log(WORD_SHARE / len(others))} {word} 0" for word in others]
     lines += [f"{_log(PHONE_SHARE / len(PHONES))} {garbage_word(phone)} 0" for phone in PHONES]
     pairs = [
-        f"{_log((1 - BACKOFF) * count / followed[first])} {first} {second}" for (first, second), count in bigrams.items()
+        f"{_log((1 - BACKOFF) * count / followed[first])} {first} {second}"
+        for (first, second), count in bigrams.items()
     ]
     header = ["\\data\\", f"ngram 1={len(lines)}", f"ngram 2={len(pairs)}", ""]
     return "\n".join([*header, "\\1-grams:", *lines, "", "\\2-grams:", *pairs, "", "\\end\\", ""])

@@ -1,4 +1,4 @@
-"""A worker's end of the pipe: a thread reads requests, so that a cancel overtakes work and the server's death ends it."""
+"""A worker's end of the pipe. A thread reads requests, so a cancel overtakes work and the server's death ends it."""
 
 import json
 import os

@@ -15,6 +15,8 @@ from dialtone.providers.local.children.pipe import Pipe
 NOISE_AMPLITUDE = 60
 """Standard deviation, in 16-bit units, of white noise added before recognition: the acoustic model knows no digitally
 silent or telephone-cut bands, and without it most telephone speech is misheard (docs/local-speech.md has figures)."""
+CEPSTRAL_MEAN = "43.8,2.9,-3.2,3.2,-2.3,-2.3,-0.6,-4.0,-1.5,-0.8,-2.0,-0.1,-1.5"
+"""Where normalisation starts in a call, before it has adapted: averaged over speech with that noise added."""
 SPEECH_WINDOW_SECONDS = 0.21
 SPEECH_RATIO = 0.85
 """Share of the window that must be (or must no longer be) speech for speech to begin (or end)."""
@@ -64,7 +66,7 @@ class Recogniser:
                 self.decoder = pocketsphinx.Decoder(
                     hmm=f"{root}/en-us", dict=f"{folder}/words.dict", lm=f"{folder}/expected.arpa", loglevel="FATAL"
                 )
-        self._first_cepstral_mean = self.decoder.get_cmn(False)
+        self.reset()
 
     def _expect(self, keyterms: tuple[str, ...], pronunciations: Pronunciations) -> tuple[str, str]:
         """The dictionary and the language model for `keyterms`. Raises `ValueError` where none can be pronounced."""
@@ -100,7 +102,7 @@ class Recogniser:
 
     def reset(self) -> None:
         """Forget the last stream's voice."""
-        self.decoder.set_cmn(self._first_cepstral_mean)
+        self.decoder.set_cmn(CEPSTRAL_MEAN)
 
     def text(self, *, final: bool) -> str:
         """What the utterance says so far; a final text is nothing where most of it was not expected."""

@@ -14,7 +14,10 @@ ORDINALS = (
 ).split()
 HOURS = "one two three four five six seven eight nine ten eleven twelve".split()
 
-_DAY_NUMBER = rf"(?:\d{{1,2}}(?:st|nd|rd|th)?|thirty[ -]first|thirtieth|twenty[ -](?:{'|'.join(ORDINALS[:9])})|{'|'.join(ORDINALS)})"
+_DAY_NUMBER = (
+    r"(?:\d{1,2}(?:st|nd|rd|th)?|thirty[ -]first|thirtieth"
+    rf"|twenty[ -](?:{'|'.join(ORDINALS[:9])})|{'|'.join(ORDINALS)})"
+)
 _MONTH = "|".join(MONTHS)
 _DAY = re.compile(
     r"\b(\d{4}-\d{2}-\d{2}|day after tomorrow|today|tonight|tomorrow"

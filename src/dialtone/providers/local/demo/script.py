@@ -15,7 +15,15 @@ END_CALL = "end_call"
 HELLO = ("hello", "hi", "hey", "good morning", "good afternoon", "good evening", "good day")
 FAREWELL = ("bye", "goodbye", "bye bye", "see you", "hang up", "that's all", "that is all", "that will be all")
 THANKS = ("thanks", "thank you", "cheers")
-WHO = ("who are you", "what are you", "are you a robot", "are you human", "are you real", "are you a machine", "your name")
+WHO = (
+    "who are you",
+    "what are you",
+    "are you a robot",
+    "are you human",
+    "are you real",
+    "are you a machine",
+    "your name",
+)
 HELP = ("help", "what can you do", "what do you do", "options", "how does this work")
 REPEAT = ("repeat", "say that again", "come again", "pardon", "what did you say", "say again")
 ABANDON = ("never mind", "nevermind", "forget it", "cancel that", "stop", "start over")
