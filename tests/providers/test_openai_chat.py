@@ -97,6 +97,7 @@ class TestRequest:
                 pass
             request = fake.requests[0]
         assert request.headers["Authorization"] == "Bearer sk-secret"
+        assert request.headers["Accept-Encoding"] == "identity"
         assert request.body["stream"] is True
         assert request.body["temperature"] == 0.2
         assert "max_tokens" not in request.body

@@ -103,7 +103,8 @@ class OpenAIChat:
                     stream.close()
 
     def _headers(self) -> dict[str, str]:
-        headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
+        # A proxy that compresses would hold tokens back until it has enough of them.
+        headers = {"Content-Type": "application/json", "Accept": "text/event-stream", "Accept-Encoding": "identity"}
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
         return headers
