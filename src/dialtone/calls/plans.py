@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dialtone.assistants.resolving import ResolvedAssistant
-from dialtone.conversation.plan import CallPlan, SilencePlan, TurnTaking
+from dialtone.conversation.plan import BackgroundPlan, CallPlan, SilencePlan, TurnTaking
 
 
 def may_record(assistant: ResolvedAssistant, *, recording: bool) -> bool:
@@ -23,7 +23,7 @@ def web_call_plan(
     recording_path: Path | None,
 ) -> CallPlan:
     """The plan of a web call."""
-    turns, silence = assistant.turn_taking, assistant.silence
+    turns, silence, background = assistant.turn_taking, assistant.silence, assistant.background_audio
     return CallPlan(
         call_id=call_id,
         organization_id=organization_id,
@@ -51,6 +51,7 @@ def web_call_plan(
             interval_seconds=silence.interval_seconds,
             max_attempts=silence.max_attempts,
         ),
+        background=BackgroundPlan(background.clip, background.volume) if background.enabled else None,
         pronunciation=assistant.pronunciation,
         max_duration_seconds=float(assistant.max_duration_seconds),
         recording_path=recording_path,

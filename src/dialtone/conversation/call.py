@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from dialtone.conversation.behaviours.apology import apology
+from dialtone.conversation.behaviours.background import Background
 from dialtone.conversation.behaviours.keypad import Keypad
 from dialtone.conversation.behaviours.silence import Silence
 from dialtone.conversation.dialogue import Dialogue
@@ -24,6 +25,7 @@ from dialtone.conversation.transcript import Transcript
 from dialtone.conversation.vendors import CallVendors, VendorChoice
 from dialtone.conversation.voice import Voice
 from dialtone.lines.base import Line, Trouble
+from dialtone.media.ambience import AmbienceLibrary
 from dialtone.media.clock import MediaClock
 from dialtone.media.recorder import Recorder, RecordingWriter
 from dialtone.providers.base import ProviderError, TextToSpeech, TranscriptEvent
@@ -45,6 +47,7 @@ class Shared:
     detector: VoiceDetector
     recordings: RecordingWriter
     speech: SpeechCache
+    ambience: AmbienceLibrary = field(default_factory=AmbienceLibrary)
 
 
 class Call:
@@ -65,6 +68,7 @@ class Call:
         self._over: asyncio.Future[tuple[EndReason, str | None]] = self._loop.create_future()
         self._started_at = self._loop.time()
         self._caller_audio: list[bytes] = []
+        self._background = Background(plan.call_id, line.audio, shared.ambience)
         self._recorder: Recorder | None = None
         self._listening: Listening | None = None
         self._dialogue: Dialogue | None = None
@@ -106,6 +110,8 @@ class Call:
         if plan.recording_path is not None:
             self._recorder = self._shared.recordings.open(plan.recording_path, self._line.audio, self._journal.note)
         self._timers.append(self._loop.call_later(plan.max_duration_seconds, self.end, "max_duration"))
+        if plan.background is not None:
+            self._spawn(self._background.prepare(plan.background))
         try:
             vendors = self._choice.choose()
         except ProviderError as error:
@@ -208,7 +214,9 @@ class Call:
 
     def tick(self, now: float) -> None:
         """Every 20 ms, from the media clock."""
-        frame = self._speaker.tick(now) if self._speaker is not None else None
+        frame = self._background.under(self._speaker.tick(now) if self._speaker is not None else None)
+        if frame is not None:
+            self._line.send_audio(frame)
         if self._recorder is not None:
             heard = self._caller_audio
             self._recorder.write(b"".join(heard) if heard else None, frame)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from dialtone.media.ambience import Clip
+
 
 @dataclass(frozen=True, slots=True)
 class TurnTaking:
@@ -33,6 +35,15 @@ class SilencePlan:
 
 
 @dataclass(frozen=True, slots=True)
+class BackgroundPlan:
+    """The ambience mixed under the assistant's voice for the whole call."""
+
+    clip: Clip = "office"
+    volume: float = 0.3
+    """0 to 1; at 1 the ambience is almost as loud as speech."""
+
+
+@dataclass(frozen=True, slots=True)
 class CallPlan:
     """One call, resolved: overrides merged, placeholders still in."""
 
@@ -52,6 +63,7 @@ class CallPlan:
     end_call_phrases: tuple[str, ...] = ()
     turn_taking: TurnTaking = TurnTaking()
     silence: SilencePlan = SilencePlan()
+    background: BackgroundPlan | None = None
     pronunciation: tuple[tuple[str, str], ...] = ()
     """(from, to) literal replacements before text-to-speech."""
     max_duration_seconds: float = 3600.0

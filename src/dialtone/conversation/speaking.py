@@ -1,4 +1,4 @@
-"""What the caller hears: the authority on what was really said, and the only sender of assistant audio."""
+"""What the assistant says and when: the authority on what was really said."""
 
 from collections import deque
 from typing import Protocol
@@ -9,7 +9,7 @@ from dialtone.lines.base import AssistantText, Line
 
 class SpeakingOwner(Protocol):
     def speech_started(self, speech: Speech, at: float) -> None:
-        """The first frame of `speech` has just left."""
+        """The first frame of `speech` leaves now."""
 
     def speech_finished(self, speech: Speech) -> None:
         """The last frame of `speech` has left, or it turned out to hold nothing."""
@@ -54,7 +54,7 @@ class Speaker:
         return dropped
 
     def tick(self, now: float) -> bytes | None:
-        """Send the next frame, if there is one; returns it for the recording."""
+        """The frame to send now, or None where the assistant is silent. What is taken counts as said."""
         if not self._speeches or self._paused:
             return None
         speech = self._speeches[0]
@@ -64,7 +64,6 @@ class Speaker:
                 self._speeches.popleft()
                 self._owner.speech_finished(speech)
             return None
-        self._line.send_audio(frame)
         if speech.started_at is None:
             speech.started_at = now
             self._owner.speech_started(speech, now)
