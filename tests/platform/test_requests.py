@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.exc import OperationalError
 
 from dialtone.platform.strict_json import InvalidJsonError, parse
 from dialtone.server import create_app
@@ -133,6 +134,18 @@ async def test_a_crash_tells_nothing(app: FastAPI, api_key: str, monkeypatch: py
     async with httpx.AsyncClient(transport=transport, base_url="http://dialtone.test") as client:
         answer = await client.get(ASSISTANTS, headers={"Authorization": f"Bearer {api_key}"})
     assert flat(answer, 500, "internal_error") == {"error": "Internal server error", "code": "internal_error"}
+
+
+async def test_a_lost_database_is_a_passing_trouble(
+    client: httpx.AsyncClient, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise OperationalError("SELECT secret", None, ConnectionRefusedError())
+
+    monkeypatch.setattr(app.state.parts.assistants, "list_all", fail)
+    answer = await client.get(ASSISTANTS)
+    assert "secret" not in str(flat(answer, 503, "database_unavailable"))
+    assert answer.headers["Retry-After"] == "5"
 
 
 async def test_a_refused_value_is_shown_short_and_a_secret_never(client: httpx.AsyncClient) -> None:

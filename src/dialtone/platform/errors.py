@@ -1,15 +1,20 @@
 """Errors as the API tells them: one flat object, `{"error", "code", "message", "details"}`, for everything."""
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from dialtone.platform.problems import validation_details
+
+log = logging.getLogger(__name__)
 
 MAX_DETAILS = 50
 """Problems named in one answer."""
@@ -93,6 +98,17 @@ async def _on_http_error(_request: Request, error: Exception) -> JSONResponse:
     return ApiError(error.status_code, code, short, message, headers=error.headers).response()
 
 
+async def _on_lost_database(_request: Request, error: Exception) -> JSONResponse:
+    log.error("the database does not answer: %s", error)
+    return ApiError(
+        503,
+        "database_unavailable",
+        "Service unavailable",
+        "The database does not answer; try again in a moment.",
+        headers={"Retry-After": "5"},
+    ).response()
+
+
 async def _on_crash(_request: Request, _error: Exception) -> JSONResponse:
     # The server logs the stack; the framework raises the exception on after this answer.
     return ApiError(500, "internal_error", "Internal server error").response()
@@ -103,4 +119,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ApiError, _on_api_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_error)
+    for lost in (OperationalError, InterfaceError, PoolTimeoutError):
+        app.add_exception_handler(lost, _on_lost_database)
     app.add_exception_handler(Exception, _on_crash)

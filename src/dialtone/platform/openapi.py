@@ -5,6 +5,14 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+
+
+def operation_id(route: APIRoute) -> str:
+    """A route's function name as clients write operation ids: `list_calls` is `listCalls`."""
+    first, *others = route.name.split("_")
+    return first + "".join(word.capitalize() for word in others)
+
 
 COMPONENT = "x-component"
 """In a model's JSON Schema: stands for a reference to the component of that name."""
@@ -19,6 +27,8 @@ def describe(app: FastAPI, components: Callable[[], dict[str, Any]]) -> None:
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
+            for methods in document["paths"].values():
+                methods.pop("head", None)  # every GET has one; it would only repeat
             for operation in (each for path in document["paths"].values() for each in path.values()):
                 operation["responses"].pop("422", None)  # the framework's own; ours is 400
             schemas.update({name: schema for name, schema in components().items() if name not in schemas})
