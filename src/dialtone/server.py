@@ -1,8 +1,9 @@
 """The one place where parts are built and joined."""
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fastapi import FastAPI
 
@@ -10,12 +11,17 @@ from dialtone import __version__
 from dialtone.assistants import openapi as assistants_openapi
 from dialtone.assistants import routes as assistants_routes
 from dialtone.assistants.service import Assistants
+from dialtone.calls.room import CallsRoom
+from dialtone.conversation.engine import Engine
+from dialtone.media.vad import VoiceDetector
 from dialtone.organizations.service import Organizations
 from dialtone.platform import errors, health, openapi
 from dialtone.platform.auth import Authenticator
 from dialtone.platform.crypto import Secrets
 from dialtone.platform.db import Database
+from dialtone.platform.guarded_http import GuardedHttp
 from dialtone.platform.http import BodyLimit
+from dialtone.platform.loop_watchdog import LoopWatchdog
 from dialtone.settings import Settings
 
 DESCRIPTION = """
@@ -36,6 +42,11 @@ class Parts:
     organizations: Organizations
     authenticator: Authenticator
     assistants: Assistants
+    outgoing: GuardedHttp
+    """For addresses that customers name."""
+    calls: CallsRoom
+    watchdog: LoopWatchdog = field(default_factory=LoopWatchdog)
+    """Started by whoever serves the app, once it is up."""
     new_api_key: str | None = None
     """A key made at this start, to be shown once to whoever started the server."""
 
@@ -53,6 +64,7 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=openapi.operation_id,
         # Nothing is measured or sent by the framework itself.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
@@ -69,13 +81,21 @@ def _build(settings: Settings) -> Parts:
     database = Database(settings)
     organizations = Organizations(database)
     secrets = Secrets.from_settings(settings)
+    assistants = Assistants(database, secrets, settings)
+    outgoing = GuardedHttp(allow_private_addresses=settings.allow_private_addresses)
+
+    def make_engine() -> Engine:
+        return Engine(settings.data_dir, outgoing, VoiceDetector())
+
     return Parts(
         settings=settings,
         database=database,
         secrets=secrets,
         organizations=organizations,
         authenticator=Authenticator(organizations.find_key),
-        assistants=Assistants(database, secrets, settings),
+        assistants=assistants,
+        outgoing=outgoing,
+        calls=CallsRoom(settings, database, secrets, assistants, make_engine),
     )
 
 
@@ -83,6 +103,9 @@ def _add_routes(app: FastAPI, parts: Parts) -> None:
     app.include_router(health.router(parts.database), prefix="/api/v1")
     app.include_router(assistants_routes.router(parts.assistants), prefix="/api/v1")
     app.include_router(health.router(parts.database), include_in_schema=False)
+    calls, web_calls = parts.calls.routers()
+    app.include_router(calls, prefix="/api/v1")
+    app.include_router(web_calls, prefix="/v1", include_in_schema=False)
 
 
 @asynccontextmanager
@@ -91,6 +114,17 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     try:
         await parts.database.migrate()
         parts.new_api_key = await parts.organizations.ensure_first(parts.settings)
+        await parts.calls.start()
         yield
     finally:
+        parts.watchdog.stop()
+        await parts.calls.stop()
+        await _close_local_speech()
+        await parts.outgoing.close()
         await parts.database.close()
+
+
+async def _close_local_speech() -> None:
+    """End the worker processes of local speech, if a call has started any."""
+    if local := sys.modules.get("dialtone.providers.local"):
+        await local.close_local()

@@ -1,9 +1,14 @@
 """Runs the server in this process: HTTP and the calls' WebSockets on one port, until SIGTERM or Ctrl-C."""
 
 import asyncio
+import contextlib
 import gc
+import logging
+import signal
 import socket
 import sys
+import threading
+from collections.abc import Iterator
 
 import uvicorn
 from fastapi import FastAPI
@@ -11,12 +16,17 @@ from fastapi import FastAPI
 from dialtone.server import Parts, create_app
 from dialtone.settings import Settings
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 
 def serve(settings: Settings, *, drain_seconds: float) -> int:
     """Serve until told to stop; live calls may then go on for `drain_seconds`. Returns the exit code.
 
     Raises `ValueError` for settings that can't work, `OSError` where the data directory can't be written.
     """
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for chatty in ("uvicorn", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     if sys.platform == "win32":
         return asyncio.run(_serve(settings, drain_seconds))
     import uvloop
@@ -46,7 +56,7 @@ class Server(uvicorn.Server):
                 ws=self._parts.calls.door.protocol,
                 http="httptools",
                 lifespan="on",
-                log_level=settings.log_level.lower(),
+                log_config=None,
                 access_log=False,
                 server_header=False,
                 timeout_graceful_shutdown=5,
@@ -66,9 +76,34 @@ class Server(uvicorn.Server):
         # What was made until now lives as long as the process: the collector need not walk it during calls.
         gc.collect()
         gc.freeze()
+        self._parts.watchdog.start()
         print(f"Dialtone listens on {self.address}", flush=True)  # noqa: T201
         if self._parts.new_api_key is not None:
             print(f"API key (shown only now): {self._parts.new_api_key}", flush=True)  # noqa: T201
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """SIGTERM and Ctrl-C stop the server in order; a second one ends the calls that may still go on.
+
+        uvicorn would raise the signal again at the end, so that an orderly stop looked like a violent one.
+        """
+        if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
+            with super().capture_signals():
+                yield
+            return
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, self._told_to_stop, number)
+        try:
+            yield
+        finally:
+            for number in _SIGNALS:
+                loop.remove_signal_handler(number)
+
+    def _told_to_stop(self, number: int) -> None:
+        if self.should_exit:
+            self._parts.calls.hurry()
+        self.handle_exit(number, None)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the calls before the port closes, so that their last words still reach the clients."""

@@ -3,7 +3,7 @@
 import pytest
 
 from dialtone.conversation.plan import SilencePlan, TurnTaking
-from dialtone.lines.base import AssistantHeard, Trouble
+from dialtone.lines.base import AssistantHeard, ToolUsed, Trouble
 from dialtone.providers.base import ProviderError, ToolCall
 from tests.conversation.stage import Noise, Says, Stage
 
@@ -275,6 +275,7 @@ def test_a_tool_is_used_and_its_result_spoken() -> None:
     )
     notes = stage.play()
     assert notes.said == ["Let me look. Tuesday is free."]
+    assert ToolUsed("calendar") in [event for _, event in notes.events]
     assert [(m.role, m.content) for m in stage.model.asked[1][-2:]] == [("assistant", "Let me look."), ("tool", "free")]
 
 

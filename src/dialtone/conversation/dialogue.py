@@ -22,7 +22,7 @@ from dialtone.conversation.turns import (
     TurnTaker,
 )
 from dialtone.conversation.voice import Spawn, Voice
-from dialtone.lines.base import AssistantHeard, Line, SpeechStarted, TurnMeasured
+from dialtone.lines.base import AssistantHeard, Line, SpeechStarted, ToolUsed, TurnMeasured
 from dialtone.lines.base import Transcript as TranscriptShown
 from dialtone.media.vad import WINDOW_SECONDS
 from dialtone.providers.base import Final, Interim, LanguageModel, Message, ProviderError, TranscriptEvent
@@ -177,7 +177,7 @@ class Dialogue:
     # Replies
 
     def _begin(self, text: str, messages: Iterable[Message]) -> "_Answer":
-        reply = Reply(text, tuple(messages), self._model, self._tools, self._voice.begin())
+        reply = Reply(text, tuple(messages), self._model, self._tools, self._voice.begin(), self._tool_used)
         return _Answer(reply, self._spawn(reply.make()))
 
     def _end_turn(self, turn: EndTurn) -> None:
@@ -196,6 +196,9 @@ class Dialogue:
         answer.reply.commit()
         self.speaker.play(answer.speech)
         self._owner.activity()
+
+    def _tool_used(self, name: str) -> None:
+        self._line.publish(ToolUsed(name))
 
     def _drop_draft(self) -> None:
         if self._draft is not None:

@@ -5,7 +5,7 @@ sentence is spoken (into a buffer), and no tool is touched.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from typing import Protocol
 
@@ -43,7 +43,13 @@ class Reply:
     """The answer to `text`, a turn of the caller (empty where the assistant speaks unasked)."""
 
     def __init__(
-        self, text: str, messages: Sequence[Message], model: LanguageModel, tools: Tools, telling: Telling
+        self,
+        text: str,
+        messages: Sequence[Message],
+        model: LanguageModel,
+        tools: Tools,
+        telling: Telling,
+        on_tool: Callable[[str], None],
     ) -> None:
         self.text = text
         self.telling = telling
@@ -55,6 +61,7 @@ class Reply:
         self._messages = list(messages)
         self._model = model
         self._tools = tools
+        self._on_tool = on_tool
         self._committed = asyncio.Event()
         self._held: list[str] = []
         self._said: list[str] = []
@@ -128,6 +135,8 @@ class Reply:
             for message in filter(None, [self._tools.waiting_message(call.name) for call in calls][:1]):
                 self._say(message)
         text = " ".join(self._said)
+        for call in calls:
+            self._on_tool(call.name)
         outcomes = await asyncio.gather(*(self._tools.run(call) for call in calls))
         by_id = {call.id: outcome for call, outcome in zip(calls, outcomes, strict=True)}
         self.rounds.append(ToolRound(text, tuple(calls), by_id))

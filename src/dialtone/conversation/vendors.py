@@ -1,7 +1,7 @@
 """The vendors of one call."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dialtone.conversation.plan import CallPlan
 from dialtone.providers import factory
@@ -26,7 +26,9 @@ class VendorChoice:
 
 
 def vendor_choice(plan: CallPlan, vendors: Vendors) -> VendorChoice:
-    """The vendors that the assistant's config blocks name."""
+    """The vendors that the assistant's config blocks name; told to keep nothing where we may not either."""
+    if not plan.keep_content:
+        vendors = replace(vendors, no_retention=True)
 
     def choose() -> CallVendors:
         if plan.stt_config is None or plan.tts_config is None:

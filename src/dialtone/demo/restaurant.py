@@ -23,8 +23,9 @@ NOT_UNDERSTOOD = "sorry can you say that again please"
 CALLER_LINES = (OPENING_LINE, *(line for _, line in ANSWERS), NOT_UNDERSTOOD)
 
 
-def answer_to(question: str) -> str:
-    """What the caller says after the assistant's `question`."""
+def answer_to(words: str) -> str:
+    """What the caller says after the assistant's `words`; the last sentence counts."""
+    question = re.split(r"(?<=[.!?])\s+", words.strip())[-1]
     for pattern, line in ANSWERS:
         if re.search(pattern, question, re.IGNORECASE):
             return line
