@@ -48,6 +48,7 @@ class Server(uvicorn.Server):
     def __init__(self, app: FastAPI, settings: Settings, drain_seconds: float = 0.0) -> None:
         self._parts: Parts = app.state.parts
         self._drain_seconds = drain_seconds
+        self._address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         super().__init__(
             uvicorn.Config(
                 app,
@@ -63,11 +64,11 @@ class Server(uvicorn.Server):
             )
         )
 
-    @property
-    def address(self) -> str:
-        """Where clients on this machine reach the server, e.g. `http://127.0.0.1:8080`. Only once started."""
-        host, port = self.servers[0].sockets[0].getsockname()[:2]
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    async def ready(self) -> str:
+        """Wait until the server takes requests. Returns where clients on this machine reach it, e.g.
+        `http://127.0.0.1:8080`.
+        """
+        return await asyncio.shield(self._address)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -77,7 +78,10 @@ class Server(uvicorn.Server):
         gc.collect()
         gc.freeze()
         self._parts.watchdog.start()
-        print(f"Dialtone listens on {self.address}", flush=True)  # noqa: T201
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        self._address.set_result(address)
+        print(f"Dialtone listens on {address}", flush=True)  # noqa: T201
         if self._parts.new_api_key is not None:
             print(f"API key (shown only now): {self._parts.new_api_key}", flush=True)  # noqa: T201
 

@@ -1,29 +1,27 @@
 """The calls room on both databases, with an engine of the test's own."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from types import SimpleNamespace
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from pydantic import SecretStr
 
-from dialtone.assistants.service import Assistants
 from dialtone.calls.room import CallsRoom
 from dialtone.conversation.journal import Ending, EndReason, Journal
 from dialtone.conversation.plan import CallPlan
 from dialtone.lines.base import Line, LineEvent, LineHandler
 from dialtone.media.audio import PCM_16K, AudioFormat
 from dialtone.organizations.service import Organizations
-from dialtone.platform import errors
-from dialtone.platform.auth import Authenticator
-from dialtone.platform.crypto import Secrets
 from dialtone.platform.db import Database
 from dialtone.providers.factory import Vendors
+from dialtone.server import create_app
 from dialtone.settings import Settings
 
 TRANSIENT = {
@@ -144,29 +142,24 @@ class House:
         return call
 
 
+def build_house(settings: Settings) -> House:
+    """The whole server with the test's engine, not started."""
+    app = create_app(settings)
+    parts, engine = app.state.parts, FakeEngine()
+    parts.calls._make_engine = lambda: engine
+    assert settings.api_key is not None
+    key = settings.api_key.get_secret_value()
+    return House(parts.calls, engine, parts.database, app, parts.organizations, settings, key)
+
+
 @asynccontextmanager
 async def open_house(settings: Settings) -> AsyncIterator[House]:
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    database, secrets = Database(settings), Secrets.from_settings(settings)
-    organizations = Organizations(database)
-    await database.migrate()
-    await organizations.ensure_first(settings)
-    engine = FakeEngine()
-    room = CallsRoom(settings, database, secrets, Assistants(database, secrets, settings), lambda: engine)
-    app = FastAPI()
-    app.state.parts = SimpleNamespace(authenticator=Authenticator(organizations.find_key))
-    errors.install(app)
-    below_api, below_v1 = room.routers()
-    app.include_router(below_api, prefix="/api/v1")
-    app.include_router(below_v1, prefix="/v1")
-    await room.start()
-    assert settings.api_key is not None
-    try:
-        yield House(room, engine, database, app, organizations, settings, settings.api_key.get_secret_value())
-    finally:
-        engine.end_calls("server_shutdown")
-        await room.stop()
-        await database.close()
+    house = build_house(settings)
+    async with house.app.router.lifespan_context(house.app):
+        try:
+            yield house
+        finally:
+            house.engine.end_calls("server_shutdown")
 
 
 @pytest.fixture
@@ -176,4 +169,10 @@ async def calls_house(settings: Settings) -> AsyncIterator[House]:
         yield opened
 
 
-MakeSettings = Callable[..., Settings]
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    """On SQLite alone, for what does not depend on the database."""
+    async with open_house(
+        Settings(data_dir=tmp_path / "data", api_key=SecretStr("fl_test_of_the_calls_room"))
+    ) as opened:
+        yield opened

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from pydantic import SecretStr
 from sqlalchemy import update
 
 from dialtone.calls.recordings import RecordingUrls, file_of
@@ -75,8 +76,8 @@ async def test_the_list_is_narrowed_by_status_and_time(calls_house: House) -> No
     assert await listed(end_date=an_hour_ago.replace(tzinfo=None).isoformat()) == {old}
 
 
-async def test_wrong_pages_are_told(calls_house: House) -> None:
-    async with calls_house.client() as client:
+async def test_wrong_pages_are_told(house: House) -> None:
+    async with house.client() as client:
         for parameters, words in [
             ({"limit": "1001"}, "limit: must be at most 1000 (got"),
             ({"limit": "0"}, "limit: must be at least 1 (got"),
@@ -100,8 +101,8 @@ async def test_anothers_calls_do_not_exist(calls_house: House) -> None:
     assert listed.json() == {"calls": [], "pagination": {"total": 0, "limit": 100, "offset": 0}}
 
 
-async def test_a_recording_opens_with_its_address_alone(calls_house: House) -> None:
-    call_id, running, _ = await calls_house.begin()
+async def test_a_recording_opens_with_its_address_alone(house: House) -> None:
+    call_id, running, _ = await house.begin()
     path = running.plan.recording_path
     assert path is not None
     path.parent.mkdir(parents=True)
@@ -110,9 +111,9 @@ async def test_a_recording_opens_with_its_address_alone(calls_house: House) -> N
         file.setsampwidth(2)
         file.setframerate(8000)
         file.writeframes(bytes(range(256)) * 10)
-    url = (await calls_house.get(call_id))["recording_url"]
+    url = (await house.get(call_id))["recording_url"]
     assert url.startswith(f"http://dialtone.test/api/v1/calls/{call_id}/recording?expires=")
-    async with calls_house.client("none") as client:
+    async with house.client("none") as client:
         whole = await client.get(url)
         part = await client.get(url, headers={"Range": "bytes=4-7"})
         head = await client.head(url)
@@ -131,26 +132,28 @@ async def test_a_recording_opens_with_its_address_alone(calls_house: House) -> N
         assert refused.json()["code"] == "forbidden"
 
 
-async def test_an_expired_address_says_so(calls_house: House) -> None:
-    call_id, _, _ = await calls_house.begin()
-    urls = RecordingUrls(calls_house.room._routes._urls._key, -10)
-    async with calls_house.client() as client:
+async def test_an_expired_address_says_so(house: House) -> None:
+    call_id, _, _ = await house.begin()
+    urls = RecordingUrls(house.room._routes._urls._key, -10)
+    async with house.client() as client:
         answer = await client.get(urls.sign("http://dialtone.test", call_id))
     assert answer.status_code == 403
     assert "has expired" in answer.json()["message"]
 
 
-async def test_a_recording_that_is_gone_is_not_found(calls_house: House) -> None:
-    call_id, _, _ = await calls_house.begin()
-    url = (await calls_house.get(call_id))["recording_url"]
-    async with calls_house.client() as client:
+async def test_a_recording_that_is_gone_is_not_found(house: House) -> None:
+    call_id, _, _ = await house.begin()
+    url = (await house.get(call_id))["recording_url"]
+    async with house.client() as client:
         answer = await client.get(url)
     assert answer.status_code == 404
     assert answer.json()["message"] == "There is no recording with this id."
 
 
-async def test_addresses_carry_the_public_url(settings: Settings) -> None:
-    async with open_house(settings.model_copy(update={"public_url": "https://voice.example.com/"})) as house:
+async def test_addresses_carry_the_public_url(tmp_path: Path) -> None:
+    async with open_house(
+        Settings(data_dir=tmp_path, api_key=SecretStr("fl_test_key"), public_url="https://voice.example.com/")
+    ) as house:
         created = await house.create()
         assert created["server_url"] == "wss://voice.example.com/api/v1/web-calls/stream"
         call_id, _, _ = await house.begin()

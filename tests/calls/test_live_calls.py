@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy.exc import OperationalError
 
 from dialtone.calls import writer
@@ -51,29 +52,29 @@ async def test_a_call_is_written_down_as_it_happens(calls_house: House) -> None:
     assert line.closed == ["user_hangup"]
 
 
-async def test_a_failed_conversation_says_why(calls_house: House) -> None:
-    call_id, running, _ = await calls_house.begin()
+async def test_a_failed_conversation_says_why(house: House) -> None:
+    call_id, running, _ = await house.begin()
     running.end("error", "deepgram: the key was refused")
-    await asyncio.wait(calls_house.room.live._running)  # type: ignore[union-attr]
-    call = await calls_house.get(call_id)
+    await asyncio.wait(house.room.live._running)  # type: ignore[union-attr]
+    call = await house.get(call_id)
     assert (call["status"], call["end_reason"]) == ("ended", "error")
     assert call["error"] == "deepgram: the key was refused"
 
 
-async def test_gdpr_mode_keeps_no_content(calls_house: House) -> None:
-    call_id, running, _ = await calls_house.begin(assistant={**TRANSIENT, "gdpr_mode": True})
+async def test_gdpr_mode_keeps_no_content(house: House) -> None:
+    call_id, running, _ = await house.begin(assistant={**TRANSIENT, "gdpr_mode": True})
     assert running.plan.recording_path is None
     assert running.plan.keep_content is False
     assert running.vendors.no_retention is True
     running.journal.message("user", "I am ill.")
     running.journal.turn(LATENCY)
-    call = await calls_house.get(call_id)
+    call = await house.get(call_id)
     assert call["messages"] == []
     assert call["recording_url"] is None
     assert len(call["latency"]) == 1
 
 
-async def test_the_plan_carries_the_assistants_settings(calls_house: House) -> None:
+async def test_the_plan_carries_the_assistants_settings(house: House) -> None:
     assistant = {
         **TRANSIENT,
         "max_duration_seconds": 300,
@@ -87,7 +88,7 @@ async def test_the_plan_carries_the_assistants_settings(calls_house: House) -> N
             "end_call_message": "Take care.",
         },
     }
-    _, running, _ = await calls_house.begin(assistant=assistant, variables={"first_name": "Ada"})
+    _, running, _ = await house.begin(assistant=assistant, variables={"first_name": "Ada"})
     plan = running.plan
     assert plan.max_duration_seconds == 300
     assert (plan.turn_taking.interruption_min_words, plan.turn_taking.false_interruption_timeout) == (2, None)
@@ -102,18 +103,18 @@ async def test_the_plan_carries_the_assistants_settings(calls_house: House) -> N
     assert (plan.end_call_phrases, plan.end_call_message) == (("goodbye",), "Take care.")
     assert plan.variables == {"first_name": "Ada"}
     assert plan.recording_path is not None
-    assert plan.recording_path.is_relative_to(calls_house.settings.data_dir / "recordings")
+    assert plan.recording_path.is_relative_to(house.settings.data_dir / "recordings")
     assert plan.recording_path.name == f"{plan.call_id}.wav"
 
 
-async def test_nobody_is_recorded_who_should_consent_first(calls_house: House) -> None:
+async def test_nobody_is_recorded_who_should_consent_first(house: House) -> None:
     consent = {"enabled": True, "message": "May we record?"}
-    _, running, _ = await calls_house.begin(assistant={**TRANSIENT, "recording_consent": consent})
+    _, running, _ = await house.begin(assistant={**TRANSIENT, "recording_consent": consent})
     assert running.plan.recording_path is None
 
 
-async def test_a_full_server_refuses_in_words_and_the_token_stays_good(settings: Settings) -> None:
-    async with open_house(settings.model_copy(update={"max_calls": 1})) as house:
+async def test_a_full_server_refuses_in_words_and_the_token_stays_good(tmp_path: Path) -> None:
+    async with open_house(_sqlite(tmp_path, max_calls=1)) as house:
         _, running, _ = await house.begin()
         created = await house.create()
         refusal = await house.room._claim(created["token"], PCM_16K)
@@ -127,8 +128,8 @@ async def test_a_full_server_refuses_in_words_and_the_token_stays_good(settings:
         admission.start(FakeLine())
 
 
-async def test_stopping_ends_calls_and_writes_them_down(settings: Settings) -> None:
-    async with open_house(settings) as house:
+async def test_stopping_ends_calls_and_writes_them_down(tmp_path: Path) -> None:
+    async with open_house(_sqlite(tmp_path)) as house:
         call_id, _, line = await house.begin()
         waiting = await house.create()
         await house.room.stop()
@@ -141,8 +142,8 @@ async def test_stopping_ends_calls_and_writes_them_down(settings: Settings) -> N
         assert (call["status"], call["end_reason"]) == ("ended", "server_shutdown")
 
 
-async def test_draining_lets_a_call_finish(settings: Settings) -> None:
-    async with open_house(settings) as house:
+async def test_draining_lets_a_call_finish(tmp_path: Path) -> None:
+    async with open_house(_sqlite(tmp_path)) as house:
         call_id, running, line = await house.begin()
         stopping = asyncio.create_task(house.room.stop(drain_seconds=30))
         await asyncio.sleep(0)
@@ -176,15 +177,15 @@ async def test_calls_left_open_by_a_crash_are_ended_at_the_next_start(settings: 
             assert call["messages"] == [{"role": "user", "content": "Hello?"}]
 
 
-async def test_an_engine_that_breaks_still_ends_the_call(calls_house: House) -> None:
-    created = await calls_house.create()
-    calls_house.engine.broken = True
-    admission = await calls_house.room._claim(created["token"], PCM_16K)
+async def test_an_engine_that_breaks_still_ends_the_call(house: House) -> None:
+    created = await house.create()
+    house.engine.broken = True
+    admission = await house.room._claim(created["token"], PCM_16K)
     assert isinstance(admission, Admission)
     line = FakeLine()
     admission.start(line)
-    await asyncio.wait(calls_house.room.live._running)  # type: ignore[union-attr]
-    call = await calls_house.get(created["call_id"])
+    await asyncio.wait(house.room.live._running)  # type: ignore[union-attr]
+    call = await house.get(created["call_id"])
     assert (call["status"], call["end_reason"]) == ("ended", "error")
     assert line.closed == ["error"]
 
@@ -236,15 +237,19 @@ async def test_one_entry_that_cannot_be_stored_does_not_cost_the_others(calls_ho
     assert call["status"] == "ended"
 
 
-async def test_a_long_absence_loses_content_but_no_ending(calls_house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_long_absence_loses_content_but_no_ending(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "MOST_WAITING", 3)
-    call_id, running, _ = await calls_house.begin()
+    call_id, running, _ = await house.begin()
     for index in range(10):
         running.journal.message("user", str(index))
     running.journal.ended(_ending())
-    call = await calls_house.get(call_id)
+    call = await house.get(call_id)
     assert len(call["messages"]) < 10
     assert call["status"] == "ended"
+
+
+def _sqlite(tmp_path: Path, **more: Any) -> Settings:
+    return Settings(data_dir=tmp_path / "data", api_key=SecretStr("fl_test_of_the_calls_room"), **more)
 
 
 def _ending() -> Any:

@@ -55,10 +55,10 @@ async def test_a_token_and_where_to_take_it(calls_house: House, path: str) -> No
         lambda _: {"agent": TRANSIENT},
     ],
 )
-async def test_older_names_are_taken(calls_house: House, body: Any) -> None:
-    assistant_id = await _stored_assistant(calls_house)
+async def test_older_names_are_taken(house: House, body: Any) -> None:
+    assistant_id = await _stored_assistant(house)
     given = body(assistant_id)
-    _, running, _ = await calls_house.begin(**given)
+    _, running, _ = await house.begin(**given)
     expected = "Other." if "agent_config" in given else "Hello {{first_name}}."
     assert running.plan.first_message == expected
     assert running.plan.assistant_id == (None if "agent" in given else assistant_id)
@@ -78,37 +78,37 @@ async def test_older_names_are_taken(calls_house: House, body: Any) -> None:
     ],
 )
 async def test_wrong_requests_are_told_what_is_wrong(
-    calls_house: House, body: dict[str, Any], status: int, words: str
+    house: House, body: dict[str, Any], status: int, words: str
 ) -> None:
-    async with calls_house.client() as client:
+    async with house.client() as client:
         answer = await client.post("/api/v1/web-calls", json=body)
     assert answer.status_code == status
     assert words in answer.text.replace("\\u", "\\u")
     assert set(answer.json()) <= {"error", "code", "message", "details"}
 
 
-async def test_an_override_is_checked_before_a_token_is_given(calls_house: House) -> None:
-    assistant_id = await _stored_assistant(calls_house)
+async def test_an_override_is_checked_before_a_token_is_given(house: House) -> None:
+    assistant_id = await _stored_assistant(house)
     body = {
         "assistant_id": assistant_id,
         "assistant_override": {"llm_config": {"provider": "openai", "model": "gpt-5.4", "temperature": 7}},
     }
-    async with calls_house.client() as client:
+    async with house.client() as client:
         answer = await client.post("/api/v1/web-calls", json=body)
     assert answer.status_code == 400
     assert "llm_config.temperature: must be between 0 and 2 (got 7)" in answer.text
 
 
-async def test_an_inactive_assistant_takes_no_calls(calls_house: House) -> None:
-    assistant_id = await _stored_assistant(calls_house, is_active=False)
-    async with calls_house.client() as client:
+async def test_an_inactive_assistant_takes_no_calls(house: House) -> None:
+    assistant_id = await _stored_assistant(house, is_active=False)
+    async with house.client() as client:
         answer = await client.post("/api/v1/web-calls", json={"assistant_id": assistant_id})
     assert answer.status_code == 409
     assert answer.json()["code"] == "assistant_inactive"
 
 
-async def test_no_key_no_token(calls_house: House) -> None:
-    async with calls_house.client("fl_live_wrong") as client:
+async def test_no_key_no_token(house: House) -> None:
+    async with house.client("fl_live_wrong") as client:
         answer = await client.post("/api/v1/web-calls", json={"assistant": TRANSIENT})
     assert answer.status_code == 401
 
@@ -132,9 +132,9 @@ async def test_of_many_who_use_one_token_one_gets_in(calls_house: House) -> None
     admitted[0].start(FakeLine())
 
 
-async def test_the_token_is_stored_as_a_hash_and_the_request_encrypted(calls_house: House) -> None:
-    created = await calls_house.create(assistant={**TRANSIENT, "webhook_secret": "very-secret-words"})
-    async with calls_house.database.read() as session:
+async def test_the_token_is_stored_as_a_hash_and_the_request_encrypted(house: House) -> None:
+    created = await house.create(assistant={**TRANSIENT, "webhook_secret": "very-secret-words"})
+    async with house.database.read() as session:
         stored = (await session.scalars(select(WebCallToken))).one()
     assert created["token"] not in stored.hash + stored.request
     assert "very-secret-words" not in stored.request
@@ -169,15 +169,15 @@ async def test_calls_nobody_came_to_fail(calls_house: House) -> None:
     admission.start(FakeLine())
 
 
-async def test_an_assistant_changed_meanwhile_is_told_and_recorded(calls_house: House) -> None:
-    assistant_id = await _stored_assistant(calls_house)
-    created = await calls_house.create(assistant_id=assistant_id)
-    async with calls_house.database.read() as session:
+async def test_an_assistant_changed_meanwhile_is_told_and_recorded(house: House) -> None:
+    assistant_id = await _stored_assistant(house)
+    created = await house.create(assistant_id=assistant_id)
+    async with house.database.read() as session:
         organization_id = await session.scalar(select(Call.organization_id))
     assert organization_id is not None
-    await calls_house.room.calls._assistants.delete(organization_id, assistant_id)
-    refusal = await calls_house.room._claim(created["token"], PCM_16K)
+    await house.room.calls._assistants.delete(organization_id, assistant_id)
+    refusal = await house.room._claim(created["token"], PCM_16K)
     assert isinstance(refusal, Refusal)
     assert refusal.message == "There is no assistant with this id."
-    call = await calls_house.get(created["call_id"])
+    call = await house.get(created["call_id"])
     assert (call["status"], call["end_reason"], call["error"]) == ("failed", "error", refusal.message)

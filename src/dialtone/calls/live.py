@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -53,11 +52,10 @@ class LiveCalls:
         calls: Calls,
         engine: RunsCalls,
         writer: CallWriter,
-        vendors: Callable[[str], Vendors],
+        vendors: Vendors,
         *,
         is_sqlite: bool,
     ) -> None:
-        """`vendors` gives the vendors' clients with the keys of an organization."""
         self._settings = settings
         self._calls = calls
         self._engine = engine
@@ -118,7 +116,7 @@ class LiveCalls:
         return self._settings.data_dir / path
 
     async def _run(self, plan: CallPlan, line: Line, journal: Journal) -> None:
-        vendors = replace(self._vendors(plan.organization_id), no_retention=not plan.keep_content)
+        vendors = replace(self._vendors, no_retention=not plan.keep_content)
         try:
             await self._engine.run(plan, line, vendors, journal)
         except Exception:
@@ -130,6 +128,10 @@ class LiveCalls:
         """Take no more callers."""
         self._stopping = True
 
+    def end_all(self) -> None:
+        """Tell every call to end because the server stops."""
+        self._engine.end_calls("server_shutdown", "The server was stopped.")
+
     async def stop(self, drain_seconds: float) -> None:
         """Take no more callers, let the calls go on for `drain_seconds`, then end them. Idempotent."""
         self.refuse()
@@ -138,7 +140,7 @@ class LiveCalls:
         deadline = asyncio.get_running_loop().time() + STOP_SECONDS
         while self._running and asyncio.get_running_loop().time() < deadline:
             # Again and again, since a call that was just admitted may not have reached the engine yet.
-            self._engine.end_calls("server_shutdown", "The server was stopped.")
+            self.end_all()
             await asyncio.wait(self._running, timeout=ASK_AGAIN_SECONDS)
         for task in self._running:
             task.cancel()

@@ -5,7 +5,6 @@ import contextlib
 import logging
 from collections.abc import Callable
 
-import aiohttp
 from fastapi import APIRouter
 
 from dialtone.assistants.service import Assistants
@@ -20,13 +19,11 @@ from dialtone.lines.websocket.line import CLOSE_BUSY
 from dialtone.media.audio import AudioFormat
 from dialtone.platform.crypto import Secrets
 from dialtone.platform.db import Database
-from dialtone.providers.factory import Vendors
+from dialtone.providers.factory import open_vendors
 from dialtone.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-VENDORS = ("openai", "xai", "mistral", "deepgram", "elevenlabs")
-"""Provider ids that the settings have a key and a base URL for."""
 SWEEP_SECONDS = 30.0
 FLUSH_SECONDS = 10.0
 """How long a stopping server waits for the database to take the last of its calls."""
@@ -48,10 +45,10 @@ class CallsRoom:
         self._database = database
         self._make_engine = make_engine
         self._writer = CallWriter(database)
-        self._http: aiohttp.ClientSession | None = None
-        self._sweeping: asyncio.Task[None] | None = None
+        self._open = contextlib.AsyncExitStack()
         self.calls = Calls(database, secrets, assistants, node_id(settings.data_dir))
         self.live: LiveCalls | None = None
+        self._stopping = False
         self.door = WebSocketDoor(self._claim)
         urls = RecordingUrls(secrets.derive("recording urls"), settings.recording_url_seconds)
         self._routes = CallRoutes(self.calls, urls, settings)
@@ -64,32 +61,33 @@ class CallsRoom:
         """Be ready for callers."""
         await self.calls.end_left_open()
         await self.calls.fail_unused()
-        # Every live call holds vendor connections of its own; max_calls bounds them.
-        self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        vendors = await self._open.enter_async_context(open_vendors(self._settings))
         self._writer.start()
         self.live = LiveCalls(
             self._settings,
             self.calls,
             self._make_engine(),
             self._writer,
-            self._vendors_of(self._http),
+            vendors,
             is_sqlite=self._database.is_sqlite,
         )
-        self._sweeping = asyncio.get_running_loop().create_task(self._sweep())
+        sweeping = asyncio.get_running_loop().create_task(self._sweep())
+        self._open.callback(sweeping.cancel)
 
     async def stop(self, drain_seconds: float = 0.0) -> None:
         """Let the calls come to an end, and write the last of them down. Idempotent."""
-        live, self.live = self.live, None
-        if live is None or self._http is None or self._sweeping is None:
-            return
-        live.refuse()
-        await self.door.close()
-        await live.stop(drain_seconds)
-        await self._writer.close(FLUSH_SECONDS)
-        self._sweeping.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._sweeping
-        await self._http.close()
+        if self.live is not None and not self._stopping:
+            self._stopping = True
+            self.live.refuse()
+            await self.door.close()
+            await self.live.stop(drain_seconds)
+            await self._writer.close(FLUSH_SECONDS)
+        await self._open.aclose()
+
+    def hurry(self) -> None:
+        """End the calls that a running `stop` still lets go on."""
+        if self.live is not None:
+            self.live.end_all()
 
     async def flush(self) -> None:
         """Wait until everything that live calls have told so far is in the database."""
@@ -99,15 +97,6 @@ class CallsRoom:
         if self.live is None:
             return Refusal("server_shutdown", "The server is not taking calls now.", CLOSE_BUSY)
         return await self.live.claim(token, audio)
-
-    def _vendors_of(self, http: aiohttp.ClientSession) -> Callable[[str], Vendors]:
-        """Every organization uses the deployment's keys."""
-        settings = self._settings
-        keys = {name: getattr(settings, f"{name}_api_key") for name in VENDORS}
-        given = {name: key.get_secret_value() for name, key in keys.items() if key and key.get_secret_value()}
-        urls = {name: str(getattr(settings, f"{name}_base_url")).rstrip("/") for name in VENDORS}
-        vendors = Vendors(http, given, urls, settings.data_dir)
-        return lambda _organization_id: vendors
 
     async def _sweep(self) -> None:
         while True:

@@ -148,7 +148,7 @@ def _report(arguments: argparse.Namespace, call_id: str, view: ConversationView)
     if arguments.json:
         result = {
             "call_id": call_id,
-            "transcript": view.transcript,
+            "transcript": sorted(view.transcript, key=lambda line: line["at"]),
             "turns": view.turns,
             "end_reason": view.end_reason,
             "errors": view.errors,
