@@ -1,7 +1,8 @@
 """Text-to-speech sessions over a pool of local speaking workers, whatever synthesiser they run."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 from dialtone.media.audio import AudioFormat
@@ -21,7 +22,7 @@ class _Synthesis:
         self.on_message = self.on_audio = self.on_dead = self.arrived.put_nowait
 
 
-async def request(pool: WorkerPool, provider: str, **fields: Any) -> AsyncIterator[tuple[bytes, float, int]]:
+async def request(pool: WorkerPool, provider: str, **fields: Any) -> AsyncGenerator[tuple[bytes, float, int], None]:
     """Send one request; yield (audio, characters reached, sample rate) until it is done. Raises `ProviderError`."""
     synthesis = _Synthesis()
     channel = await pool.channel(synthesis.on_message, synthesis.on_audio, synthesis.on_dead)
@@ -66,10 +67,10 @@ class LocalUtterance:
     def cancel(self) -> None:
         self._cancelled.set()
 
-    def __aiter__(self) -> AsyncIterator[SpeechChunk]:
+    def __aiter__(self) -> AsyncGenerator[SpeechChunk, None]:
         return self._until_cancelled()
 
-    async def _until_cancelled(self) -> AsyncIterator[SpeechChunk]:
+    async def _until_cancelled(self) -> AsyncGenerator[SpeechChunk, None]:
         """The chunks, with every wait cut short by `cancel`."""
         chunks = self._chunks()
         cancelled = asyncio.create_task(self._cancelled.wait())
@@ -91,25 +92,25 @@ class LocalUtterance:
             await asyncio.gather(*(task for task in (cancelled, upcoming) if task), return_exceptions=True)
             await chunks.aclose()
 
-    async def _chunks(self) -> Any:
+    async def _chunks(self) -> AsyncGenerator[SpeechChunk, None]:
         while (text := await self._texts.get()) is not None:
-            async for chunk in self._speak(text):
-                yield chunk
+            async with aclosing(self._speak(text)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
 
-    async def _speak(self, text: str) -> AsyncIterator[SpeechChunk]:
+    async def _speak(self, text: str) -> AsyncGenerator[SpeechChunk, None]:
         """One pushed text. What has no sound, such as a lone comma, counts with the last chunk."""
         converter: Converter | None = None
         counted = 0.0
-        async for audio, reached, rate in request(
-            self._pool, self._provider, type="speak", text=text, **self._settings
-        ):
-            if converter is None:
-                converter = Converter(AudioFormat("pcm_s16le", rate), self._audio)
-            converted = converter.process(audio)
-            if converted:
-                reached = max(counted, min(reached, len(text)))
-                yield SpeechChunk(converted, reached - counted)
-                counted = reached
+        async with aclosing(request(self._pool, self._provider, type="speak", text=text, **self._settings)) as pieces:
+            async for audio, reached, rate in pieces:
+                if converter is None:
+                    converter = Converter(AudioFormat("pcm_s16le", rate), self._audio)
+                converted = converter.process(audio)
+                if converted:
+                    reached = max(counted, min(reached, len(text)))
+                    yield SpeechChunk(converted, reached - counted)
+                    counted = reached
         yield SpeechChunk(converter.flush() if converter else b"", len(text) - counted)
 
 

@@ -17,8 +17,8 @@ NOISE_AMPLITUDE = 60
 silent or telephone-cut bands, and without it most telephone speech is misheard (docs/local-speech.md has figures)."""
 CEPSTRAL_MEAN = "43.8,2.9,-3.2,3.2,-2.3,-2.3,-0.6,-4.0,-1.5,-0.8,-2.0,-0.1,-1.5"
 """Where normalisation starts in a call, before it has adapted: averaged over speech with that noise added."""
-SPEECH_WINDOW_SECONDS = 0.21
-SPEECH_RATIO = 0.85
+SPEECH_WINDOW_SECONDS = 0.18
+SPEECH_RATIO = 0.8
 """Share of the window that must be (or must no longer be) speech for speech to begin (or end)."""
 MAX_UTTERANCE_SECONDS = 20.0
 MAX_IDLE_DECODERS = 4

@@ -26,7 +26,7 @@ SIMILAR = 0.8
 def words_of(text: str) -> list[str]:
     """Lower-case words and numbers; `book_table` and `bookTable` are two words each."""
     spaced = re.sub(r"([a-z])([A-Z])", r"\1 \2", text.replace("_", " "))
-    return re.findall(r"[^\W_]+(?:['’][^\W_]+)*", spaced.lower())
+    return re.findall(r"\d+\.\d+|[^\W_]+(?:['’][^\W_]+)*", spaced.lower())
 
 
 def telling_words(text: str) -> list[str]:
