@@ -13,6 +13,7 @@ from dialtone.conversation.plan import CallPlan
 from dialtone.conversation.speech_cache import SpeechCache, speech_key
 from dialtone.conversation.vendors import CallVendors, VendorChoice
 from dialtone.lines.base import AssistantText, LineEvent, LineHandler
+from dialtone.media.ambience import AmbienceLibrary
 from dialtone.media.audio import MULAW_8K, AudioFormat
 from dialtone.media.clock import MediaClock
 from dialtone.media.recorder import RecordingWriter
@@ -390,6 +391,8 @@ class Stage:
         self.spare = ScriptedVoice()
         self.tools = ScriptedTools(tools)
         self.cache = MemoryCache()
+        self.ambience = AmbienceLibrary()
+        self.recordings = RecordingWriter()
         if apology_kept:
             self.cache.kept[speech_key(self.voice.cache_key, MULAW_8K, apology("en"))] = b"\x10" * 8000
         self.notes = Notes()
@@ -414,7 +417,7 @@ class Stage:
 
     async def _play(self) -> None:
         loop = asyncio.get_running_loop()
-        shared = Shared(MediaClock(), self.detector, RecordingWriter(), self.cache)
+        shared = Shared(MediaClock(), self.detector, self.recordings, self.cache, self.ambience)
         choice = VendorChoice(lambda: CallVendors(self.ears, self.model, self.voice), lambda: self.spare)
         before = asyncio.all_tasks()
         call = Call(self.plan, self.notes, choice, self.tools, self.notes, shared)  # type: ignore[arg-type]

@@ -52,9 +52,11 @@ class SentenceCutter:
 
     def _ends_a_sentence(self, end: re.Match[str]) -> bool:
         before = self._text[: end.end()].rstrip()
+        at_buffer_end = end.end() == len(self._text)
+        if at_buffer_end and before.count('"') % 2:
+            return False  # the closing quotation mark is still to come
         if not end.group().startswith("."):
             return bool(before)
-        at_buffer_end = end.end() == len(self._text)
         # "3." may become "3.5"; "Dr." goes on; neither is known to be an end yet.
         digit_before = len(before) >= 2 and before[-2].isdigit()
         return not _ABBREVIATION.search(before) and not (at_buffer_end and digit_before)

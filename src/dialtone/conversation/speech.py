@@ -36,6 +36,7 @@ class Speech:
     def add_audio(self, audio: bytes, characters: float, at: float) -> None:
         """Audio in the line's format that speaks the next `characters` of the spoken form."""
         if not audio:
+            self._character_ends[-1] += characters
             return
         if self.first_audio_at is None:
             self.first_audio_at = at
@@ -93,6 +94,8 @@ class Speech:
         if self.finished and self.error is None:
             return self.text
         played = self._playout.played_bytes
+        if not played:
+            return ""
         index = min(bisect.bisect_left(self._audio_ends, played), len(self._audio_ends) - 1)
         characters = self._character_ends[index]
         if index and played < self._audio_ends[index]:

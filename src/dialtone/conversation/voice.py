@@ -8,6 +8,7 @@ from dialtone.conversation.speech import Speech
 from dialtone.conversation.speech_cache import SpeechCache, speech_key
 from dialtone.media.audio import AudioFormat
 from dialtone.media.convert import Converter
+from dialtone.media.leading_silence import LeadingSilence
 from dialtone.providers.base import ProviderError, SpeechSession, TextToSpeech, Utterance
 
 Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
@@ -30,7 +31,7 @@ class Voice:
         spawn: Spawn,
     ) -> None:
         self._provider = provider
-        self._line_audio = line_audio
+        self.line_audio = line_audio
         self._audio = provider.output_format(line_audio)
         self._cache = cache
         self._pronunciation = pronunciation
@@ -63,20 +64,20 @@ class Voice:
 
     def begin(self) -> "Telling":
         """Begin a speech whose text comes sentence by sentence."""
-        telling = Telling(self, Speech(self._line_audio))
+        telling = Telling(self, Speech(self.line_audio))
         self._spawn(telling.run())
         return telling
 
     def say(self, text: str, *, keep: bool) -> Speech:
         """A whole text at once; `keep` it in the cache, or find it there, if it is the same for every caller."""
-        speech = Speech(self._line_audio)
+        speech = Speech(self.line_audio)
         self._spawn(self._say(speech, text, keep))
         return speech
 
     async def recorded(self, text: str) -> Speech:
         """`text` with all of its audio, from the cache or made and kept there, so that it can be said when the
         vendor no longer answers. Raises `ProviderError`."""
-        speech = Speech(self._line_audio)
+        speech = Speech(self.line_audio)
         await self._say(speech, text, keep=True)
         if speech.error is not None:
             raise speech.error
@@ -90,11 +91,11 @@ class Voice:
 
     def converter(self) -> Converter:
         """From the vendor's format to the line's; one for each utterance."""
-        return Converter(self._audio, self._line_audio)
+        return Converter(self._audio, self.line_audio)
 
     async def _say(self, speech: Speech, text: str, keep: bool) -> None:
         spoken = self.pronounced(text)
-        key = speech_key(self._provider.cache_key, self._line_audio, spoken)
+        key = speech_key(self._provider.cache_key, self.line_audio, spoken)
         audio = await self._cache.get(key) if keep else None
         if audio is not None:
             now = asyncio.get_running_loop().time()
@@ -182,13 +183,14 @@ class Telling:
         if self._finished:
             utterance.finish()
         converter = self._voice.converter()
+        beginning = LeadingSilence(self._voice.line_audio)
         clock = asyncio.get_running_loop().time
         try:
             async for chunk in utterance:
-                audio = converter.process(chunk.audio)
+                audio = beginning.process(converter.process(chunk.audio))
                 made += audio
                 self.speech.add_audio(audio, chunk.characters, clock())
-            tail = converter.flush()
+            tail = beginning.process(converter.flush())
             made += tail
             self.speech.add_audio(tail, 0.0, clock())
         finally:

@@ -103,7 +103,7 @@ def _engine(random: Random, seconds: float) -> Track:
 
 def forest(random: Random) -> Track:
     """Wind that swells and falls in the trees, leaves with it, and birds of four kinds."""
-    swell = np.exp(0.45 * slow_curve(random, 2.5))
+    swell: Track = np.exp(0.45 * slow_curve(random, 2.5))
     wind = noise(random, lambda hz: band(hz, 180, 450)) * swell
     leaves = noise(random, lambda hz: band(hz, 1500, 5000)) * swell**2
     birds = silent_track()
