@@ -215,7 +215,10 @@ async def main() -> None:
     options = parser.parse_args()
     async with session(options.key) as http:
         switchboard = Switchboard(http, options.server, {"assistant_id": options.assistant})
-        print(json.dumps(await measure(switchboard, options)), flush=True)
+        try:
+            print(json.dumps(await measure(switchboard, options)), flush=True)
+        except WebCallError as error:
+            raise SystemExit(f"callers: {error}") from None
 
 
 if __name__ == "__main__":
