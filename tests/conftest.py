@@ -3,6 +3,7 @@
 import os
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -19,13 +20,15 @@ API_KEY = "fl_test_of_the_first_organization"
 BOTH_DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
 
 
-@pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="session")
+def _no_settings_from_outside() -> Iterator[None]:
     """Tests must not depend on the keys and settings of whoever runs them."""
-    for name in list(os.environ):
-        vendor = name.endswith(("_API_KEY", "_BASE_URL"))
-        if vendor or (name.startswith("DIALTONE_") and name != "DIALTONE_TEST_POSTGRESQL_URL"):
-            monkeypatch.delenv(name)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            vendor = name.endswith(("_API_KEY", "_BASE_URL"))
+            if vendor or (name.startswith("DIALTONE_") and name != "DIALTONE_TEST_POSTGRESQL_URL"):
+                patch.delenv(name)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -37,9 +40,9 @@ def postgresql_server() -> str:
     return url
 
 
-@pytest.fixture
-def postgresql_url(postgresql_server: str) -> Iterator[str]:
-    """URL of an empty database of the test's own."""
+@contextmanager
+def empty_database(postgresql_server: str) -> Iterator[str]:
+    """URL of an empty PostgreSQL database, dropped afterwards."""
     name = f"dialtone_test_{uuid.uuid4().hex}"
     with psycopg.connect(postgresql_server, autocommit=True) as admin:
         admin.execute(f'CREATE DATABASE "{name}"')  # type: ignore[call-overload]
@@ -47,6 +50,13 @@ def postgresql_url(postgresql_server: str) -> Iterator[str]:
             yield urlunsplit(urlsplit(postgresql_server)._replace(path=f"/{name}"))
         finally:
             admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[call-overload]
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: str) -> Iterator[str]:
+    """URL of an empty database of the test's own."""
+    with empty_database(postgresql_server) as url:
+        yield url
 
 
 @pytest.fixture(params=BOTH_DATABASES)
@@ -80,14 +90,16 @@ async def anonymous(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+def client_of(app: FastAPI, key: str) -> httpx.AsyncClient:
+    """A client that shows this key."""
+    headers = {"Authorization": f"Bearer {key}"}
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://dialtone.test", headers=headers)
+
+
 @pytest.fixture
 async def client(app: FastAPI, api_key: str) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the first organization."""
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app),
-        base_url="http://dialtone.test",
-        headers={"Authorization": f"Bearer {api_key}"},
-    ) as client:
+    async with client_of(app, api_key) as client:
         yield client
 
 
@@ -95,9 +107,5 @@ async def client(app: FastAPI, api_key: str) -> AsyncIterator[httpx.AsyncClient]
 async def other_client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a second organization."""
     _, key = await app.state.parts.organizations.create("Another")
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app),
-        base_url="http://dialtone.test",
-        headers={"Authorization": f"Bearer {key}"},
-    ) as client:
+    async with client_of(app, key) as client:
         yield client

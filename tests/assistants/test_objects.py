@@ -309,7 +309,9 @@ async def test_an_id_that_is_none_is_unknown(client: httpx.AsyncClient, subtests
             assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
-async def test_secrets_are_stored_encrypted_shown_masked_and_kept(client: httpx.AsyncClient, app: FastAPI) -> None:
+async def test_secrets_are_stored_encrypted_shown_masked_and_kept(
+    client: httpx.AsyncClient, app: FastAPI, organization_id: str
+) -> None:
     tool = {
         "name": "f",
         "description": "d",
@@ -324,8 +326,7 @@ async def test_secrets_are_stored_encrypted_shown_masked_and_kept(client: httpx.
     reordered = {**made["llm_config"], "tools": list(reversed(made["llm_config"]["tools"]))}
     await client.patch(f"{ASSISTANTS}/{made['id']}", json={"webhook_secret": MASK, "llm_config": reordered})
     async with app.state.parts.database.read() as session:
-        organization = (await session.execute(text("SELECT organization_id FROM assistants"))).scalar()
-        resolved = await app.state.parts.assistants.resolve(session, str(uuid.UUID(str(organization))), made["id"])
+        resolved = await app.state.parts.assistants.resolve(session, organization_id, made["id"])
     assert resolved.webhook_secret == "hook-secret-value"
     assert resolved.llm_config["tools"][0]["server"]["secret"] == "tool-secret-value"
     assert "secret-value" not in repr(resolved)

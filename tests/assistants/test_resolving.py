@@ -6,31 +6,40 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import select
 
 from dialtone.assistants.resolving import ResolvedAssistant
-from dialtone.organizations.tables import Organization
 from dialtone.platform.errors import ApiError
 from tests.assistants.test_objects import FULL, create
 
 
-async def resolve(app: FastAPI, *arguments: Any) -> ResolvedAssistant:
-    """Resolve for the first organization."""
-    async with app.state.parts.database.read() as session:
-        organization = await session.scalar(select(Organization.id).order_by(Organization.created_at))
-        resolved: ResolvedAssistant = await app.state.parts.assistants.resolve(session, organization, *arguments)
-    return resolved
+class Resolving:
+    """Resolves for one organization."""
+
+    def __init__(self, app: FastAPI, organization_id: str) -> None:
+        self._parts = app.state.parts
+        self._organization_id = organization_id
+
+    async def __call__(self, *arguments: Any) -> ResolvedAssistant:
+        async with self._parts.database.read() as session:
+            resolved: ResolvedAssistant = await self._parts.assistants.resolve(
+                session, self._organization_id, *arguments
+            )
+        return resolved
+
+    async def refused(self, *arguments: Any) -> ApiError:
+        with pytest.raises(ApiError) as raised:
+            await self(*arguments)
+        return raised.value
 
 
-async def refusal(app: FastAPI, *arguments: Any) -> ApiError:
-    with pytest.raises(ApiError) as raised:
-        await resolve(app, *arguments)
-    return raised.value
+@pytest.fixture
+def resolve(app: FastAPI, organization_id: str) -> Resolving:
+    return Resolving(app, organization_id)
 
 
-async def test_a_stored_assistant_is_whole(client: httpx.AsyncClient, app: FastAPI) -> None:
+async def test_a_stored_assistant_is_whole(client: httpx.AsyncClient, resolve: Resolving) -> None:
     made = await create(client, **FULL, webhook_secret="s3cret")
-    resolved = await resolve(app, made["id"])
+    resolved = await resolve(made["id"])
     assert resolved.id == made["id"]
     assert resolved.webhook_secret == "s3cret"
     assert resolved.webhook_events == {"status-update", "end-of-call-report"}
@@ -44,9 +53,9 @@ async def test_a_stored_assistant_is_whole(client: httpx.AsyncClient, app: FastA
     assert resolved.public == shown
 
 
-async def test_what_an_assistant_leaves_open_has_defaults(client: httpx.AsyncClient, app: FastAPI) -> None:
+async def test_what_an_assistant_leaves_open_has_defaults(client: httpx.AsyncClient, resolve: Resolving) -> None:
     made = await create(client, llm_config={"provider": "mistral", "model": "mistral-small-latest"})
-    resolved = await resolve(app, made["id"])
+    resolved = await resolve(made["id"])
     assert resolved.max_duration_seconds == 3600
     assert resolved.first_check_seconds == 8
     assert resolved.turn_taking.endpointing_min_delay == 0.4
@@ -56,22 +65,22 @@ async def test_what_an_assistant_leaves_open_has_defaults(client: httpx.AsyncCli
     assert resolved.postcall_llm == {"provider": "mistral", "model": "mistral-medium-latest"}
 
 
-async def test_an_override_replaces_whole_blocks_for_one_call(client: httpx.AsyncClient, app: FastAPI) -> None:
+async def test_an_override_replaces_whole_blocks_for_one_call(client: httpx.AsyncClient, resolve: Resolving) -> None:
     made = await create(client, **FULL)
     override = {"first_message": "Hi", "speech_config": {}, "metadata": {"order": 7}, "colour": 1}
-    resolved = await resolve(app, made["id"], override)
+    resolved = await resolve(made["id"], override)
     assert resolved.first_message == "Hi"
     assert resolved.first_check_seconds == FULL["silence_timeout_seconds"]
     assert resolved.name == FULL["name"]
     assert resolved.metadata == {"order": 7}
     assert resolved.public["metadata"] == {"order": 7}
     assert resolved.ignored == ("assistant_override.colour",)
-    assert (await resolve(app, made["id"])).first_message == FULL["first_message"]
+    assert (await resolve(made["id"])).first_message == FULL["first_message"]
 
 
-async def test_an_override_is_checked_like_a_change(client: httpx.AsyncClient, app: FastAPI) -> None:
+async def test_an_override_is_checked_like_a_change(client: httpx.AsyncClient, resolve: Resolving) -> None:
     made = await create(client, **FULL)
-    refused = await refusal(app, made["id"], {"tts_config": {"voice_id": "x"}, "llm_config": {"provider": "openai"}})
+    refused = await resolve.refused(made["id"], {"tts_config": {"voice_id": "x"}, "llm_config": {"provider": "openai"}})
     assert refused.status == 400
     assert [detail.partition(": ")[0] for detail in refused.details or ()] == [
         "assistant_override.llm_config.model",
@@ -79,32 +88,32 @@ async def test_an_override_is_checked_like_a_change(client: httpx.AsyncClient, a
     ]
 
 
-async def test_a_transient_assistant_must_be_whole(app: FastAPI) -> None:
+async def test_a_transient_assistant_must_be_whole(resolve: Resolving) -> None:
     blocks = {name: FULL[name] for name in ("stt_config", "llm_config", "tts_config")}
-    resolved = await resolve(app, None, None, {**blocks, "webhook_secret": "s3cret"})
+    resolved = await resolve(None, None, {**blocks, "webhook_secret": "s3cret"})
     assert (resolved.id, resolved.webhook_secret, resolved.realtime) == (None, "s3cret", False)
-    missing = await refusal(app, None, None, {"llm_config": FULL["llm_config"]})
+    missing = await resolve.refused(None, None, {"llm_config": FULL["llm_config"]})
     assert missing.details == [
         "assistant.stt_config: is required with a text model",
         "assistant.tts_config: is required with a text model",
     ]
-    assert (await refusal(app, None, None, {})).details == ["assistant.llm_config: is required"]
-    live = await resolve(app, None, None, {"llm_config": {"provider": "openai_live", "model": "gpt-live-1"}})
+    assert (await resolve.refused(None, None, {})).details == ["assistant.llm_config: is required"]
+    live = await resolve(None, None, {"llm_config": {"provider": "openai_live", "model": "gpt-live-1"}})
     assert (live.realtime, live.stt_config, live.tts_config) == (True, None, None)
     assert live.llm_config["voice"] == "marin"
     assert live.postcall_llm == {"provider": "openai", "model": "gpt-5.4-mini"}
 
 
-async def test_one_way_to_name_the_assistant(client: httpx.AsyncClient, app: FastAPI) -> None:
+async def test_one_way_to_name_the_assistant(client: httpx.AsyncClient, resolve: Resolving) -> None:
     made = await create(client)
-    assert (await refusal(app)).status == 400
-    assert (await refusal(app, made["id"], None, {"llm_config": {}})).status == 400
-    assert (await refusal(app, None, {"first_message": "x"}, {"llm_config": {}})).status == 400
-    assert (await refusal(app, str(uuid.uuid4()))).status == 404
+    assert (await resolve.refused()).status == 400
+    assert (await resolve.refused(made["id"], None, {"llm_config": {}})).status == 400
+    assert (await resolve.refused(None, {"first_message": "x"}, {"llm_config": {}})).status == 400
+    assert (await resolve.refused(str(uuid.uuid4()))).status == 404
 
 
 async def test_another_organizations_assistant_cannot_take_a_call(
-    other_client: httpx.AsyncClient, app: FastAPI
+    other_client: httpx.AsyncClient, resolve: Resolving
 ) -> None:
     theirs = await create(other_client)
-    assert (await refusal(app, theirs["id"])).status == 404
+    assert (await resolve.refused(theirs["id"])).status == 404

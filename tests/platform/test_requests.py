@@ -1,28 +1,34 @@
 """What strangers send: every refusal is the flat object with the right status, and nothing ever crashes."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import OperationalError
 
-from dialtone.platform.strict_json import InvalidJsonError, parse
 from dialtone.server import create_app
 from dialtone.settings import Settings
+from tests.conftest import API_KEY
 
 ASSISTANTS = "/api/v1/assistants"
 JSON = {"Content-Type": "application/json"}
 
 
-@pytest.fixture
-def database_url() -> None:
-    """These tests are about HTTP: SQLite is enough."""
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def app(tmp_path_factory: pytest.TempPathFactory, _no_settings_from_outside: None) -> AsyncIterator[FastAPI]:
+    """One server for all: these tests are about HTTP, so SQLite is enough."""
+    app = create_app(Settings(data_dir=tmp_path_factory.mktemp("data"), api_key=API_KEY))
+    async with app.router.lifespan_context(app):
+        yield app
 
 
 def flat(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
@@ -156,12 +162,6 @@ async def test_a_refused_value_is_shown_short_and_a_secret_never(client: httpx.A
     assert 'is_active: must be true or false (got "yyyyyyyyy")' in details
 
 
-def test_depth_up_to_the_limit_is_fine() -> None:
-    assert parse(b"[" * 64 + b"]" * 64)
-    with pytest.raises(InvalidJsonError, match="levels"):
-        parse(b"[" * 65 + b"]" * 65)
-
-
 _values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
@@ -220,18 +220,7 @@ _bodies = st.fixed_dictionaries(
 )
 
 
-def test_no_body_ever_crashes_the_server(tmp_path_factory: pytest.TempPathFactory) -> None:
-    async def send(bodies: list[dict[str, Any]]) -> list[httpx.Response]:
-        config = Settings(data_dir=tmp_path_factory.mktemp("fuzz"), api_key="fl_test_fuzzing")
-        app = create_app(config)
-        client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(app),
-            base_url="http://dialtone.test",
-            headers={"Authorization": "Bearer fl_test_fuzzing"},
-        )
-        async with app.router.lifespan_context(app), client:
-            return [await client.post(ASSISTANTS, json=body) for body in bodies]
-
+async def test_no_body_ever_crashes_the_server(client: httpx.AsyncClient) -> None:
     collected: list[dict[str, Any]] = []
 
     @given(_bodies)
@@ -240,7 +229,8 @@ def test_no_body_ever_crashes_the_server(tmp_path_factory: pytest.TempPathFactor
         collected.append(body)
 
     collect()
-    for body, answer in zip(collected, asyncio.run(send(collected)), strict=True):
+    for body in collected:
+        answer = await client.post(ASSISTANTS, json=body)
         assert answer.status_code in (201, 400), (body, answer.text)
         if answer.status_code == 400:
             assert answer.json()["code"] in ("invalid_request", "invalid_json")
