@@ -55,7 +55,6 @@ class Hearing:
             self.finals.put_nowait(event)
 
 
-
 def send_in_frames(stream: Any, audio: bytes) -> None:
     for offset in range(0, len(audio), PCM_16K.frame_bytes):
         stream.send(audio[offset : offset + PCM_16K.frame_bytes])

@@ -24,7 +24,7 @@ async def test_a_worker_ends_when_its_server_is_killed() -> None:
         worker = int(await server.stdout.readline())
         server.kill()
         await server.wait()
-        while _is_running(worker):
+        while _is_running(worker):  # noqa: ASYNC110 - the kernel tells only a parent of a process's end
             await asyncio.sleep(0.01)
 
 

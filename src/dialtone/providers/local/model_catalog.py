@@ -74,8 +74,8 @@ CATALOG = (
         about="Piper voice LibriTTS-R, US English, 904 speakers",
         archive="vits-piper-en_US-libritts_r-medium.tar.bz2",
         megabytes=82,
-        licence="voice CC-BY-4.0; its pronunciation data espeak-ng, GPL-3.0-or-later",
-        files=("en_US-libritts_r-medium.onnx", "tokens.txt", "espeak-ng-data/"),
+        licence="CC-BY-4.0",
+        files=("en_US-libritts_r-medium.onnx", "tokens.txt"),
         sha256="10dc268f3e371696d721486123e2705a9fc1faa113491979fde4d88dba1f1b1c",
         recommended=True,
     ),
@@ -86,8 +86,8 @@ CATALOG = (
         about="Piper voice Thorsten, German",
         archive="vits-piper-de_DE-thorsten-medium.tar.bz2",
         megabytes=67,
-        licence="voice CC0-1.0; its pronunciation data espeak-ng, GPL-3.0-or-later",
-        files=("de_DE-thorsten-medium.onnx", "tokens.txt", "espeak-ng-data/"),
+        licence="CC0-1.0",
+        files=("de_DE-thorsten-medium.onnx", "tokens.txt"),
     ),
 )
 

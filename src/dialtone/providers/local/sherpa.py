@@ -7,7 +7,7 @@ from typing import Any
 
 from dialtone.media.audio import AudioFormat
 from dialtone.providers.base import ProviderError
-from dialtone.providers.local.espeak import NO_VOICE_CHOSEN, chosen_speed
+from dialtone.providers.local.espeak import NO_VOICE_CHOSEN, VOICE_BY_LANGUAGE, chosen_speed
 from dialtone.providers.local.listening import LocalSpeechToText
 from dialtone.providers.local.model_catalog import CATALOG, CatalogModel
 from dialtone.providers.local.models import is_pulled, models_dir
@@ -68,18 +68,17 @@ def _model(kind: str, wanted: str, data_dir: Path) -> CatalogModel:
     return model
 
 
-def _pool(module: str, folder: Path, channels: int) -> WorkerPool:
-    arguments = (str(folder.resolve()),)
+def _pool(module: str, arguments: tuple[str, ...], channels: int) -> WorkerPool:
     return shared_pool((module, *arguments), lambda: WorkerPool(NAME, module, arguments, channels_per_worker=channels))
 
 
 def sherpa_speech_to_text(config: Mapping[str, Any], data_dir: Path) -> LocalSpeechToText:
     """Raises `ProviderError` where the package or a model for the language is missing."""
     model = _model("speech-to-text", _language(config), data_dir)
-    folder = models_dir(data_dir) / model.name
+    folder = str((models_dir(data_dir) / model.name).resolve())
     return LocalSpeechToText(
         NAME,
-        lambda: _pool(HEARING_MODULE, folder, STREAMS_PER_WORKER),
+        lambda: _pool(HEARING_MODULE, (folder,), STREAMS_PER_WORKER),
         {"keyterms": list(config.get("keyterms") or ())},
     )
 
@@ -89,16 +88,17 @@ class SherpaTextToSpeech:
 
     name = NAME
 
-    def __init__(self, folder: Path, speaker: int, speed: float) -> None:
-        self._folder = folder
+    def __init__(self, model: CatalogModel, data_dir: Path, speaker: int, speed: float) -> None:
+        folder = (models_dir(data_dir) / model.name).resolve()
+        self._arguments = (str(folder), VOICE_BY_LANGUAGE.get(model.language, model.language))
         self._settings = {"voice": speaker, "speed": speed}
-        self.cache_key = f"sherpa-onnx/{folder.name}/{speaker}/{speed:g}"
+        self.cache_key = f"sherpa-onnx/{model.name}/{speaker}/{speed:g}"
 
     def output_format(self, line: AudioFormat) -> AudioFormat:
         return line
 
     async def open(self, audio: AudioFormat) -> LocalSpeechSession:
-        pool = _pool(SPEAKING_MODULE, self._folder, UTTERANCES_PER_WORKER)
+        pool = _pool(SPEAKING_MODULE, self._arguments, UTTERANCES_PER_WORKER)
         async for _ in request(pool, NAME, type="check", voice=self._settings["voice"]):
             pass
         return LocalSpeechSession(pool, NAME, audio, self._settings)
@@ -110,4 +110,4 @@ def sherpa_text_to_speech(config: Mapping[str, Any], data_dir: Path) -> SherpaTe
     model = _model("text-to-speech", wanted, data_dir)
     if not speaker.isdecimal():
         raise ProviderError(NAME, f"the speaker in voice_id must be a number (got {speaker!r})", retryable=False)
-    return SherpaTextToSpeech(models_dir(data_dir) / model.name, int(speaker), chosen_speed(config, NAME))
+    return SherpaTextToSpeech(model, data_dir, int(speaker), chosen_speed(config, NAME))

@@ -10,17 +10,13 @@ The C interface is described in espeak-ng's `speak_lib.h`.
 """
 
 import ctypes
-import ctypes.util
-import os
-from pathlib import Path
 from typing import Any
 
+from dialtone.providers.local.children.espeak_library import TEXT_IS_UTF8, start_library
 from dialtone.providers.local.children.pipe import Pipe
 
-OUTPUT_SYNCHRONOUS = 2
 CHUNK_MILLISECONDS = 60
 POSITION_BY_CHARACTER = 1
-TEXT_IS_UTF8 = 1
 PARAMETER_RATE = 1
 WORDS_PER_MINUTE = 165
 EVENT_LIST_END = 0
@@ -45,30 +41,12 @@ class Event(ctypes.Structure):
 SynthesisCallback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(Event))
 
 
-def load_library() -> tuple[ctypes.CDLL, Path | None]:
-    """The library and the folder that holds its `espeak-ng-data` (None: built in). Raises `OSError` without one."""
-    try:
-        import espeakng_loader
-    except ImportError:
-        name = ctypes.util.find_library("espeak-ng")
-        if name is None:
-            raise OSError("espeak-ng is not installed: pip install 'dialtone[local]'") from None
-        return ctypes.CDLL(name), None
-    return ctypes.CDLL(espeakng_loader.get_library_path()), Path(espeakng_loader.get_data_path()).parent
-
-
 class Espeak:
     """The one synthesiser of this process."""
 
     def __init__(self, pipe: Pipe) -> None:
         self._pipe = pipe
-        self._library, data = load_library()
-        if data is not None:
-            os.chdir(data)  # the library cuts a data path of more than about 160 characters
-        path = b"." if data is not None else None
-        self.sample_rate: int = self._library.espeak_Initialize(OUTPUT_SYNCHRONOUS, CHUNK_MILLISECONDS, path, 0)
-        if self.sample_rate <= 0:
-            raise OSError("espeak-ng did not find its data")
+        self._library, self.sample_rate = start_library(CHUNK_MILLISECONDS)
         self._callback = SynthesisCallback(self._on_audio)
         self._library.espeak_SetSynthCallback(self._callback)
         self._voice: str | None = None
