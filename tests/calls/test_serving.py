@@ -60,7 +60,11 @@ async def test_a_call_comes_in_and_the_stopping_server_ends_it(
         assert probe.connect_ex(("127.0.0.1", int(address.rsplit(":", 1)[1]))) != 0
     async with open_house(house.settings) as reopened:
         call = await reopened.get(house.engine.calls[0].plan.call_id)
-        assert (call["status"], call["end_reason"], call["error"]) == ("ended", "server_shutdown", None)
+        assert (call["status"], call["end_reason"], call["error"]) == (
+            "ended",
+            "server_shutdown",
+            "The server was stopped.",
+        )
 
 
 async def test_a_second_signal_ends_calls_that_may_still_go_on(tmp_path: Path) -> None:

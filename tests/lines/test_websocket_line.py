@@ -484,7 +484,7 @@ async def test_shutting_the_door_turns_waiting_callers_away() -> None:
     async with aiohttp.ClientSession() as http, http.ws_connect(url) as client:
         await client.send_json({"type": "ping"})
         assert (await client.receive_json(timeout=5))["type"] == "pong"
-        closing = asyncio.create_task(door.close())
+        closing = asyncio.create_task(door.close(0.05))
         received = await _until_closed(client)
         assert received[-1] == {"type": "end", "end_reason": "server_shutdown"}
         assert client.close_code == 1001

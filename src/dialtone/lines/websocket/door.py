@@ -71,8 +71,12 @@ class WebSocketDoor:
         protocol: asyncio.BaseProtocol = _Protocol(self._answer, self._limits)
         return protocol
 
-    async def close(self) -> None:
-        """Turn away whoever waits for an answer about the token. Calls that were admitted go on."""
+    async def close(self, seconds: float = 5.0) -> None:
+        """Let the tokens that are being checked be answered, for at most `seconds`, then turn away whoever still
+        waits. Calls that were admitted go on.
+        """
+        if self._arriving:
+            await asyncio.wait(self._arriving, timeout=seconds)
         for task in self._arriving:
             task.cancel()
         await asyncio.gather(*self._arriving, return_exceptions=True)
