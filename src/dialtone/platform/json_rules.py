@@ -2,13 +2,11 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import jsonschema_rs
 
 from dialtone.platform.problems import field_path, problem, range_words
-
-if TYPE_CHECKING:
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import ValidationError
 
 _TYPES = {
     "string": "must be a string",
@@ -21,27 +19,24 @@ _TYPES = {
 
 
 def rule_problems(rule: Mapping[str, Any], value: Any, path: str) -> list[str]:
-    """What is wrong with `value`, one detail per problem, below the field path `path`.
-
-    `rule` must be one of our own: a `$ref` in a stranger's schema could reach out to the network.
-    """
-    found = sorted(_validator(_Rule(rule)).iter_errors(value), key=lambda error: list(map(str, error.absolute_path)))
-    return [_detail(error, path) for error in found]
+    """What is wrong with `value`, one detail per problem, below the field path `path`. `rule` is one of our own."""
+    found = sorted(_validator(_Rule(rule)).iter_errors(value), key=lambda error: list(map(str, error.instance_path)))
+    return [_detail(error, rule, path) for error in found]
 
 
 def schema_problems(schema: Any, path: str) -> list[str]:
     """What is wrong with a stranger's JSON Schema as a schema; nothing that it refers to is fetched."""
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import SchemaError
-
     if not isinstance(schema, dict):
         return [problem(path, "must be a JSON Schema object", schema)]
     try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
-        place = path + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
+        _META.validate(schema)
+    except jsonschema_rs.ValidationError as error:
+        place = path + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.instance_path)
         return [problem(place[:200], "is not valid JSON Schema", error.instance)]
     return []
+
+
+_META = jsonschema_rs.validator_for({"$ref": "https://json-schema.org/draft/2020-12/schema"}, offline=True)
 
 
 class _Rule:
@@ -58,25 +53,22 @@ class _Rule:
 
 
 @lru_cache(maxsize=512)
-def _validator(key: _Rule) -> "Draft202012Validator":
-    from jsonschema import Draft202012Validator
-
-    return Draft202012Validator(key.rule)
+def _validator(key: _Rule) -> jsonschema_rs.Validator:
+    return jsonschema_rs.validator_for(dict(key.rule), offline=True)
 
 
-def _detail(error: "ValidationError", path: str) -> str:
-    place = field_path([path, *error.absolute_path])
-    if error.validator == "required":
-        required: Any = error.validator_value
-        instance: Any = error.instance
-        missing = next(name for name in required if name not in instance)
-        return problem(f"{place}.{missing}", "is required")
-    return problem(place, _words(error), error.instance)
+def _detail(error: jsonschema_rs.ValidationError, rule: Mapping[str, Any], path: str) -> str:
+    place = field_path([path, *error.instance_path])
+    if error.kind.name == "required":
+        return problem(f"{place}.{error.kind.as_dict()['property']}", "is required")
+    broken: Any = rule
+    for step in error.schema_path[:-1]:
+        broken = broken[step]
+    return problem(place, _words(error.kind.name, broken), error.instance)
 
 
-def _words(error: "ValidationError") -> str:
-    rule: Any = error.schema
-    match error.validator:
+def _words(keyword: str, rule: Mapping[str, Any]) -> str:
+    match keyword:
         case "type":
             return _TYPES[rule["type"]]
         case "enum" | "const":
@@ -91,4 +83,4 @@ def _words(error: "ValidationError") -> str:
             return f"must have at most {rule['maxItems']} items"
         case "minItems":
             return f"must have at least {rule['minItems']} items"
-    return f"breaks the rule {error.validator}"
+    return f"breaks the rule {keyword}"
