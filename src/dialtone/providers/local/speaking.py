@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
+from weakref import WeakSet
 
 from dialtone.media.audio import AudioFormat
 from dialtone.media.convert import Converter
@@ -122,18 +123,17 @@ class LocalSpeechSession:
         self._provider = provider
         self._audio = audio
         self._settings = settings
-        self._utterances: list[LocalUtterance] = []
+        self._utterances: WeakSet[LocalUtterance] = WeakSet()
         self._closed = False
 
     def speak(self) -> LocalUtterance:
         utterance = LocalUtterance(self._pool, self._provider, self._audio, self._settings)
         if self._closed:
             utterance.cancel()
-        self._utterances.append(utterance)
+        self._utterances.add(utterance)
         return utterance
 
     async def close(self) -> None:
         self._closed = True
-        for utterance in self._utterances:
+        for utterance in list(self._utterances):
             utterance.cancel()
-        self._utterances.clear()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -9,6 +10,8 @@ from typing import Any
 
 from dialtone.providers.base import ProviderError
 from dialtone.providers.local import frames
+
+logger = logging.getLogger(__name__)
 
 START_SECONDS = 30.0
 """Loading a large model from a cold disk takes a while."""
@@ -141,14 +144,20 @@ class Worker:
             while True:
                 number, kind, payload = await self._next_frame()
                 channel = self._channels.get(number)
-                if channel is None:
-                    continue
-                if kind == frames.AUDIO:
-                    channel.on_audio(payload)
-                else:
-                    channel.on_message(json.loads(payload))
+                if channel is not None:
+                    self._deliver(channel, kind, payload)
         except (asyncio.IncompleteReadError, ConnectionError):
             self._died()
+
+    def _deliver(self, channel: Channel, kind: int, payload: bytes) -> None:
+        """Hand a frame to its call. A call that fails at it must not stop the others' frames."""
+        try:
+            if kind == frames.AUDIO:
+                channel.on_audio(payload)
+            else:
+                channel.on_message(json.loads(payload))
+        except Exception:
+            logger.exception("%s: a call failed to take what its worker sent", self._provider)
 
     def _died(self) -> None:
         self.alive = False
