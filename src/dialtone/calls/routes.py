@@ -42,9 +42,9 @@ class CallRoutes:
         keyed.get("/calls/{call_id}", response_model=CallObject, responses=error_responses(401, 404))(self.get_call)
         keyed.include_router(self.web_calls_router())
         router.include_router(keyed)
-        router.api_route("/calls/{call_id}/recording", methods=["GET", "HEAD"], response_class=FileResponse)(
-            self.get_recording
-        )
+        recording = "/calls/{call_id}/recording"
+        router.get(recording, response_class=FileResponse)(self.get_recording)
+        router.head(recording, include_in_schema=False)(self.get_recording)
         return router
 
     def web_calls_router(self) -> APIRouter:

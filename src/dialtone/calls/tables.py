@@ -21,7 +21,7 @@ def _call() -> Mapped[str]:
 class Call(Owned, Base):
     __tablename__ = "calls"
     __table_args__ = (
-        Index(None, "organization_id", "created_at", "id"),
+        Index("ix_calls_organization_id_created_at", "organization_id", "created_at", "id"),
         Index("ix_calls_organization_id_status", "organization_id", "status", "created_at"),
         Index(None, "status", "node"),
     )
