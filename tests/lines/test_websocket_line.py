@@ -1,7 +1,9 @@
 """The WebSocket line over real sockets: a uvicorn server with the door, and a client that behaves well or badly."""
 
 import asyncio
+import gc
 import json
+import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -16,6 +18,7 @@ from uvicorn.server import ServerState
 from dialtone.lines import base
 from dialtone.lines.websocket.door import Admission, Refusal, WebSocketDoor
 from dialtone.lines.websocket.limits import Limits
+from dialtone.lines.websocket.line import WebSocketLine
 from dialtone.media.audio import MULAW_8K, PCM_16K, PCM_24K, AudioFormat
 
 FRAME_16K = bytes(PCM_16K.frame_bytes)
@@ -491,3 +494,49 @@ async def test_shutting_the_door_turns_waiting_callers_away() -> None:
         await asyncio.wait_for(closing, 5)
     server.should_exit = True
     await waiting
+
+
+async def test_two_hundred_short_calls_leave_nothing_behind() -> None:
+    loop = asyncio.get_running_loop()
+
+    async def short_call(server: House, number: int) -> None:
+        server.tokens.add(f"t{number}")
+        async with server.http.ws_connect(server.url(f"t{number}")) as client:
+            await client.receive_json(timeout=5)
+            owner = await asyncio.wait_for(server.owners.get(), 5)
+            await client.send_bytes(FRAME_16K)
+            if number % 4 == 0:
+                assert client._conn is not None
+                client._conn.transport.abort()
+            elif number % 4 == 1:
+                await client.send_json({"type": "hang_up"})
+            elif number % 4 == 2:
+                await client.send_bytes(bytes(300_000))
+            await asyncio.gather(_until_closed(client), owner.line.close("max_duration"))
+
+    def lines() -> int:
+        return sum(type(thing) is WebSocketLine for thing in gc.get_objects())
+
+    async with house() as server:
+        await short_call(server, -1)
+        tasks, files, timers = len(asyncio.all_tasks()), _open_files(), _timers(loop)
+        gc.collect()
+        gc.disable()
+        try:
+            for number in range(200):
+                await short_call(server, number)
+            await asyncio.sleep(0)
+            assert len(asyncio.all_tasks()) <= tasks
+            assert _open_files() <= files + 2
+            assert _timers(loop) <= timers + 5
+            assert lines() <= 2, "lines must be freed without the help of the garbage collector"
+        finally:
+            gc.enable()
+
+
+def _open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def _timers(loop: Any) -> int:
+    return sum(not timer.cancelled() for timer in getattr(loop, "_scheduled", ()))
