@@ -27,6 +27,7 @@ from benchmarks.script import (
     FIRST_AUDIO_SECONDS,
     FIRST_TOKEN_SECONDS,
     FRAME_SAMPLES,
+    FRAME_SECONDS,
     REPLY_TOKENS,
     SAMPLE_RATE,
     TOKEN_SECONDS,
@@ -69,7 +70,7 @@ class ScriptFollower:
         for frame in range(begin // FRAME_SAMPLES, end // FRAME_SAMPLES):
             event = self._script.events.get(frame % self._script.frame_count)
             if event is not None:
-                heard.append((event, (frame % self._script.frame_count - event.start_frame) * 0.02))
+                heard.append((event, (frame % self._script.frame_count - event.start_frame) * FRAME_SECONDS))
         return heard
 
     def _find(self, audio: bytes) -> int | None:
