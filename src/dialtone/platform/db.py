@@ -3,10 +3,11 @@
 Rooms declare their tables on `Base` and reach them through `Database.read()` and `Database.write()`.
 """
 
+import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
@@ -123,6 +124,7 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = _engine(self.url, is_sqlite=self.is_sqlite)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        self._writing: AbstractAsyncContextManager[None] = asyncio.Lock() if self.is_sqlite else nullcontext()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
@@ -135,9 +137,11 @@ class Database:
         """A session in a transaction: kept on leaving, rolled back on an exception.
 
         SQLite takes its one write lock at the beginning: a transaction that turned from reading to writing
-        could fail at once where another writer came between (https://sqlite.org/isolation.html).
+        could fail at once where another writer came between (https://sqlite.org/isolation.html). Writers of this
+        process queue for it here, in order: SQLite itself has waiting connections poll, and under load some of them
+        never find it free before their time is up.
         """
-        async with self._sessions() as session, session.begin():
+        async with self._writing, self._sessions() as session, session.begin():
             await session.connection(execution_options={_WRITES: True})
             yield session
 
