@@ -17,7 +17,6 @@ from dialtone.media.ambience import AmbienceLibrary
 from dialtone.media.audio import MULAW_8K, AudioFormat
 from dialtone.media.clock import MediaClock
 from dialtone.media.recorder import RecordingWriter
-from dialtone.media.samples import Samples
 from dialtone.providers.base import (
     Final,
     Interim,
@@ -135,7 +134,7 @@ class ScriptedDetector:
     def __init__(self, voices: Sequence[tuple[float, float]]) -> None:
         self.voices = voices
 
-    def open(self, on_window: Callable[[bool, float], None]) -> "ScriptedChannel":
+    def open(self, audio: AudioFormat, on_window: Callable[[bool, float], None]) -> "ScriptedChannel":
         return ScriptedChannel(self, on_window)
 
 
@@ -145,8 +144,8 @@ class ScriptedChannel:
         self._samples = 0
         self._windows = 0
 
-    def push(self, samples: Samples) -> None:
-        self._samples += len(samples)
+    def push(self, audio: bytes) -> None:
+        self._samples += len(audio)
         while (self._windows + 1) * 256 <= self._samples:
             self._windows += 1
             end = self._windows * 256 / 8000

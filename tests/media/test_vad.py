@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dialtone.media.g711 import decode_mulaw
+from dialtone.media.audio import MULAW_8K, PCM_8K, PCM_16K
+from dialtone.media.g711 import decode_mulaw, encode_mulaw
 from dialtone.media.vad import MAX_BATCH, RATE, WINDOW, WINDOW_SECONDS, VoiceDetector
-from dialtone.media.vad_gate import HANG_WINDOWS, EnergyGate, loudest_part_dbfs
+from dialtone.media.vad_gate import HANG_WINDOWS, EnergyGate, loudest_parts_dbfs
 
 SPEECH = decode_mulaw((Path(__file__).parent / "speech_8k.ulaw").read_bytes()).astype(float)
 LEAD, TAIL = 1.2, 1.2
@@ -49,9 +50,9 @@ class Listener:
 async def hear(detector, samples, chunk=WINDOW):
     """Pushes live: what is complete is judged before more comes."""
     listener = Listener()
-    channel = detector.open(listener)
+    channel = detector.open(PCM_8K, listener)
     for start in range(0, samples.size, chunk):
-        channel.push(samples[start : start + chunk])
+        channel.push(samples[start : start + chunk].tobytes())
         await listener.reached(min(start + chunk, samples.size) // WINDOW)
     channel.close()
     return listener
@@ -97,11 +98,11 @@ async def test_channels_in_one_batch_hear_only_themselves(detector, ungated):
     noise = np.random.default_rng(3).normal(0, 100, speech.size).astype(np.int16)
     lone = await hear(ungated, speech)
     listeners = [Listener() for _ in range(MAX_BATCH + 10)]
-    channels = [ungated.open(listener) for listener in listeners]
+    channels = [ungated.open(PCM_8K, listener) for listener in listeners]
     for start in range(0, speech.size, 64 * WINDOW):
         end = min(start + 64 * WINDOW, speech.size)
         for index, channel in enumerate(channels):
-            channel.push((noise if index % 2 else speech)[start:end])
+            channel.push((noise if index % 2 else speech)[start:end].tobytes())
         for listener in listeners:
             await listener.reached(end // WINDOW)
     for index, (channel, listener) in enumerate(zip(channels, listeners, strict=True)):
@@ -115,8 +116,8 @@ async def test_a_burst_gives_the_same_as_live_audio_in_order(ungated):
     samples = samples[: 120 * WINDOW]
     live = await hear(ungated, samples)
     listener = Listener()
-    channel = ungated.open(listener)
-    channel.push(samples)
+    channel = ungated.open(PCM_8K, listener)
+    channel.push(samples.tobytes())
     await listener.reached(120)
     channel.close()
     assert listener.windows == live.windows
@@ -124,9 +125,9 @@ async def test_a_burst_gives_the_same_as_live_audio_in_order(ungated):
 
 async def test_a_flood_is_bounded_and_every_window_still_reported(ungated):
     listener = Listener()
-    channel = ungated.open(listener)
+    channel = ungated.open(PCM_8K, listener)
     before = ungated.windows_heard
-    channel.push(np.zeros(1000 * WINDOW, np.int16))
+    channel.push(np.zeros(1000 * WINDOW, np.int16).tobytes())
     await listener.reached(1000)
     channel.close()
     assert ungated.windows_heard - before == 128
@@ -140,14 +141,33 @@ async def test_the_size_of_chunks_does_not_matter(ungated, chunk):
     assert (await hear(ungated, samples, chunk)).windows == (await hear(ungated, samples)).windows
 
 
+async def test_mu_law_is_heard_as_its_samples_are(ungated):
+    samples, start, _ = scene(-20, -60)
+    encoded = encode_mulaw(samples[int(start * RATE) - 3000 :][: 60 * WINDOW])
+    told = {}
+    for audio, pushed in ((MULAW_8K, encoded), (PCM_8K, decode_mulaw(encoded).tobytes())):
+        listener = Listener()
+        channel = ungated.open(audio, listener)
+        channel.push(pushed)
+        await listener.reached(60)
+        channel.close()
+        told[audio.encoding] = listener.windows
+    assert told["mulaw"] == told["pcm_s16le"]
+
+
+def test_only_8_khz_is_taken(detector):
+    with pytest.raises(ValueError, match="16000"):
+        detector.open(PCM_16K, print)
+
+
 async def test_a_closed_channel_is_silent_and_its_place_is_clean_for_the_next(ungated):
     speech, start, _ = scene(-20, -90)
     told = []
-    channel = ungated.open(lambda *window: told.append(window))
-    channel.push(speech[int(start * RATE) : int(start * RATE) + 100 * WINDOW])
+    channel = ungated.open(PCM_8K, lambda *window: told.append(window))
+    channel.push(speech[int(start * RATE) : int(start * RATE) + 100 * WINDOW].tobytes())
     channel.close()
     channel.close()
-    channel.push(speech)
+    channel.push(speech.tobytes())
     listener = await hear(ungated, np.zeros(WINDOW * 20, np.int16))
     assert told == []
     assert listener.voiced == []
@@ -165,10 +185,10 @@ async def test_closing_from_the_callback_and_failing_listeners_harm_nobody(ungat
     def fail(_voiced, _seconds):
         raise RuntimeError("broken listener")
 
-    closing = ungated.open(close_at_second)
-    failing = ungated.open(fail)
+    closing = ungated.open(PCM_8K, close_at_second)
+    failing = ungated.open(PCM_8K, fail)
     for channel in (closing, failing):
-        channel.push(silence)
+        channel.push(silence.tobytes())
     await hear(ungated, silence)
     assert told == [WINDOW_SECONDS, 2 * WINDOW_SECONDS]
     failing.close()
@@ -177,9 +197,9 @@ async def test_closing_from_the_callback_and_failing_listeners_harm_nobody(ungat
 def test_the_level_of_a_window_is_that_of_its_loudest_quarter():
     window = np.zeros(256, np.int16)
     window[192:] = -3277
-    assert loudest_part_dbfs(window) == pytest.approx(-20, abs=0.01)
-    assert loudest_part_dbfs(np.full(256, -32768, np.int16)) == pytest.approx(0, abs=0.01)
-    assert loudest_part_dbfs(np.zeros(256, np.int16)) < -100
+    assert loudest_parts_dbfs(window[None])[0] == pytest.approx(-20, abs=0.01)
+    assert loudest_parts_dbfs(np.full((1, 256), -32768, np.int16))[0] == pytest.approx(0, abs=0.01)
+    assert loudest_parts_dbfs(np.zeros((1, 256), np.int16))[0] < -100
 
 
 def test_the_gate_opens_at_once_and_closes_after_its_hang():

@@ -103,15 +103,15 @@ class TestRequest:
 
 
 class TestAudio:
-    async def test_frames_arrive_unchanged_in_pieces_of_forty_milliseconds(self) -> None:
+    async def test_frames_arrive_unchanged_in_pieces_of_eighty_milliseconds(self) -> None:
         async with FakeDeepgram() as fake:
             stream = await client(fake).open(MULAW_8K, Heard().on_event, Heard().on_lost)
-            sent = b"".join(bytes([number]) * 160 for number in range(50))
+            sent = b"".join(bytes([number]) * 160 for number in range(48))
             for start in range(0, len(sent), 160):
                 stream.send(sent[start : start + 160])
             await fake.wait_until(lambda: fake.connections[0].audio_bytes == len(sent))
             assert fake.connections[0].audio == sent
-            assert set(fake.connections[0].chunk_sizes) == {320}
+            assert set(fake.connections[0].chunk_sizes) == {640}
             await stream.close()
 
     async def test_closing_says_so(self) -> None:

@@ -6,6 +6,7 @@ simply tried again.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 BATCH = 200
 """Statements in one transaction."""
+GATHER_SECONDS = 0.2
+"""How long the first entry waits for others to share its transaction: what a killed process loses at most."""
 MOST_WAITING = 50_000
 """Statements kept while the database is away; beyond it content is lost, the calls' ends are not."""
 FIRST_RETRY_SECONDS = 0.1
@@ -36,6 +39,7 @@ class CallWriter:
         self._waiting: deque[Executable] = deque()
         self._lost = 0
         self._wake = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._written = asyncio.Event()
         self._written.set()
         self._task: asyncio.Task[None] | None = None
@@ -54,8 +58,10 @@ class CallWriter:
         self._wake.set()
 
     async def flush(self) -> None:
-        """Wait until everything that was put is written."""
+        """Write everything that was put, now, and wait until that is done."""
+        self._hurry.set()
         await self._written.wait()
+        self._hurry.clear()
 
     async def close(self, seconds: float) -> None:
         """Write what is left, for at most `seconds`, and stop."""
@@ -74,6 +80,9 @@ class CallWriter:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(GATHER_SECONDS):
+                    await self._hurry.wait()
             while self._waiting:
                 batch = [self._waiting[index] for index in range(min(BATCH, len(self._waiting)))]
                 await self._write(batch)
@@ -108,8 +117,9 @@ class CallWriter:
 
     async def _transaction(self, batch: Sequence[Executable]) -> None:
         async with self._database.write() as session:
+            connection = await session.connection()
             for statement in batch:
-                await session.execute(statement)
+                await connection.execute(statement)
 
 
 def _away(problem: Exception) -> bool:

@@ -214,14 +214,16 @@ class Call:
 
     def tick(self, now: float) -> None:
         """Every 20 ms, from the media clock."""
-        frame = self._background.under(self._speaker.tick(now) if self._speaker is not None else None)
+        frame = self._speaker.tick(now) if self._speaker is not None else None
+        if self._plan.background is not None:
+            frame = self._background.under(frame)
         if frame is not None:
             self._line.send_audio(frame)
         if self._recorder is not None:
             heard = self._caller_audio
-            self._recorder.write(b"".join(heard) if heard else None, frame)
             if heard:
                 self._caller_audio = []
+            self._recorder.write(b"".join(heard) if heard else None, frame)
 
     # When things go wrong
 

@@ -105,7 +105,8 @@ class Dialogue:
     # What is heard
 
     def heard_voice(self, at: float, voiced: bool) -> None:
-        self._act(self._turns.voice(at, voiced, WINDOW_SECONDS))
+        if actions := self._turns.voice(at, voiced, WINDOW_SECONDS):
+            self._act(actions)
 
     def heard_words(self, event: TranscriptEvent, heard_until: float) -> None:
         now = self._loop.time()

@@ -6,13 +6,15 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from dialtone.media.audio import PCM_8K, AudioFormat
-from dialtone.media.convert import Converter, decode
-from dialtone.media.resample import Resampler
-from dialtone.media.samples import Samples
+from dialtone.media.convert import Converter
 from dialtone.providers.base import Final, ProviderError, SpeechToText, TranscriptEvent, TranscriptStream
 
 REPLAY_SECONDS = 30.0
 """Audio since the last final transcript that is kept for a new stream, at most."""
+TOLD_UNVOICED_WINDOWS = 40
+"""Windows without a voice that are told in a row (1.3 s); whoever listens has drawn every conclusion by then."""
+REPLAY_OVERLAP = 0.1
+"""Seconds before the end of the last final transcript that a new stream hears again."""
 RECONNECT_DELAYS = (0.0, 0.3, 0.8, 2.0, 4.0)
 """Seconds before each try to replace a lost stream."""
 
@@ -20,7 +22,7 @@ RECONNECT_DELAYS = (0.0, 0.3, 0.8, 2.0, 4.0)
 class VoiceChannel(Protocol):
     """See `dialtone.media.vad`."""
 
-    def push(self, samples: Samples) -> None: ...
+    def push(self, audio: bytes) -> None: ...
 
     def close(self) -> None: ...
 
@@ -28,7 +30,7 @@ class VoiceChannel(Protocol):
 class VoiceDetector(Protocol):
     """See `dialtone.media.vad`."""
 
-    def open(self, on_window: Callable[[bool, float], None]) -> VoiceChannel: ...
+    def open(self, audio: AudioFormat, on_window: Callable[[bool, float], None]) -> VoiceChannel: ...
 
 
 class ListeningOwner(Protocol):
@@ -62,17 +64,20 @@ class Listening:
         self._owner = owner
         self._spawn = spawn
         self._audio = transcriber.input_format(line_audio)
-        self._converter = Converter(line_audio, self._audio)
-        self._resampler = (
-            None if line_audio.sample_rate == PCM_8K.sample_rate else Resampler(line_audio.sample_rate, 8000)
-        )
-        self._channel = detector.open(self._on_window)
+        self._converter = None if self._audio == line_audio else Converter(line_audio, self._audio)
+        # The detector takes 8 kHz in any encoding, so that a telephone's mu-law goes there untouched.
+        detected = line_audio if line_audio.sample_rate == PCM_8K.sample_rate else PCM_8K
+        self._to_detector = None if detected == line_audio else Converter(line_audio, detected)
+        self._channel = detector.open(detected, self._on_window)
         self._stream: TranscriptStream | None = None
         self._closed = False
+        self._unvoiced = 0  # windows in a row
         self._bytes = 0  # of the line's audio, heard so far
         self._newest_at = 0.0  # when the newest audio came
-        self._replay: deque[tuple[float, bytes]] = deque()  # (seconds of audio before it, converted audio)
+        self._bytes_per_second = line_audio.bytes_per_second
+        self._replay: deque[tuple[int, bytes]] = deque()  # (bytes of the line before it, converted audio)
         self._replay_bytes = 0
+        self._replay_limit = int(REPLAY_SECONDS * self._audio.bytes_per_second)
         self._stream_start = 0.0  # seconds of audio before the stream's first byte
         self._final_end = 0.0  # seconds of audio that final transcripts cover
 
@@ -89,19 +94,17 @@ class Listening:
     @property
     def seconds(self) -> float:
         """Audio heard so far."""
-        return self._line_audio.seconds(self._bytes)
+        return self._bytes / self._bytes_per_second
 
     def hear(self, audio: bytes) -> None:
         """The caller's audio in the line's format, whole samples."""
-        before = self.seconds
-        self._bytes += len(audio)
         self._newest_at = self._loop.time()
-        samples = decode(audio, self._line_audio)
-        self._channel.push(samples if self._resampler is None else self._resampler.process(samples))
-        converted = self._converter.process(audio)
-        self._replay.append((before, converted))
+        self._channel.push(audio if self._to_detector is None else self._to_detector.process(audio))
+        converted = audio if self._converter is None else self._converter.process(audio)
+        self._replay.append((self._bytes, converted))
+        self._bytes += len(audio)
         self._replay_bytes += len(converted)
-        if self._replay_bytes > REPLAY_SECONDS * self._audio.bytes_per_second:
+        if self._replay_bytes > self._replay_limit:
             self._replay_bytes -= len(self._replay.popleft()[1])
         if self._stream is not None:
             self._stream.send(converted)
@@ -111,6 +114,12 @@ class Listening:
         return self._newest_at - (self.seconds - seconds)
 
     def _on_window(self, voiced: bool, audio_seconds: float) -> None:
+        if voiced:
+            self._unvoiced = 0
+        else:
+            self._unvoiced += 1
+            if self._unvoiced > TOLD_UNVOICED_WINDOWS:
+                return
         self._owner.heard_voice(self._time_of(audio_seconds), voiced)
 
     def _on_event(self, event: TranscriptEvent) -> None:
@@ -120,7 +129,8 @@ class Listening:
         if isinstance(event, Final):
             self._final_end = self._stream_start + event.end
             heard_until = min(heard_until, self._time_of(self._final_end))
-            while self._replay and self._replay[0][0] < self._final_end - 0.1:
+            covered = (self._final_end - REPLAY_OVERLAP) * self._bytes_per_second
+            while self._replay and self._replay[0][0] < covered:
                 self._replay_bytes -= len(self._replay.popleft()[1])
         self._owner.heard_words(event, heard_until)
 
@@ -146,7 +156,7 @@ class Listening:
         if self._closed:
             await stream.close()
             return
-        self._stream_start = self._replay[0][0] if self._replay else self.seconds
+        self._stream_start = self._replay[0][0] / self._bytes_per_second if self._replay else self.seconds
         for _, audio in self._replay:
             stream.send(audio)
         self._stream = stream

@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 STALL_SECONDS = 0.020
 """A loop that does not come round for longer than this has made calls wait."""
-BEAT_SECONDS = 0.010
+BEAT_SECONDS = 0.020
 REPORT_SECONDS = 1.0
 """At most one stall is logged in this time; all are counted."""
 STACK_DEPTH = 12
@@ -75,7 +75,7 @@ class LoopWatchdog:
 
     def _watch(self) -> None:
         reported_beat, reported_at = 0.0, 0.0
-        while not self._stopped.wait(STALL_SECONDS / 2):
+        while not self._stopped.wait(STALL_SECONDS):
             beat, now = self._beat_at, time.monotonic()
             stalled = now - beat - BEAT_SECONDS
             if stalled > STALL_SECONDS and beat != reported_beat and now - reported_at > REPORT_SECONDS:

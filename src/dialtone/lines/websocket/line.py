@@ -113,7 +113,7 @@ class WebSocketLine(WSListener):
 
     # What the door calls
 
-    def send_text(self, text: str) -> None:
+    def send_text(self, text: bytes) -> None:
         """Send a JSON message; without effect once the line has ended."""
         if (transport := self._transport) is not None:
             transport.send(_TEXT, text)

@@ -4,6 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from dialtone.lines.base import (
     AssistantHeard,
     AssistantText,
@@ -86,11 +88,15 @@ def _quoted(value: Any) -> str:
     return json.dumps(value)[:40]
 
 
-def _encode(kind: str, **fields: Any) -> str:
-    return json.dumps({"type": kind, **fields}, ensure_ascii=False, separators=(",", ":"))
+def _encode(kind: str, **fields: Any) -> bytes:
+    message = {"type": kind, **fields}
+    try:
+        return orjson.dumps(message)
+    except TypeError:  # a lone surrogate in a text, which only an escape can carry
+        return json.dumps(message).encode()
 
 
-def ready(call_id: str, audio: AudioFormat) -> str:
+def ready(call_id: str, audio: AudioFormat) -> bytes:
     """The call was admitted; audio flows from now on."""
     return _encode(
         "ready",
@@ -99,17 +105,17 @@ def ready(call_id: str, audio: AudioFormat) -> str:
     )
 
 
-def error(code: str, message: str, *, fatal: bool) -> str:
+def error(code: str, message: str, *, fatal: bool) -> bytes:
     """Something is wrong; a `fatal` error is followed by `end` and the closing of the socket."""
     return _encode("error", code=code, message=message, fatal=fatal)
 
 
-def end(end_reason: str) -> str:
+def end(end_reason: str) -> bytes:
     """The call is over; the last message of all."""
     return _encode("end", end_reason=end_reason)
 
 
-def mark(name: str) -> str:
+def mark(name: str) -> bytes:
     """To be sent back once everything before it was played."""
     return _encode("mark", name=name)
 
@@ -118,7 +124,7 @@ CLEAR = _encode("clear")
 PONG = _encode("pong")
 
 
-def event(happened: LineEvent) -> str:
+def event(happened: LineEvent) -> bytes:
     """What happens in the conversation, as the client sees it."""
     match happened:
         case SpeechStarted(started):

@@ -9,6 +9,8 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from dialtone.providers.base import ProviderError, ReplyDone, ReplyEvent, TextDelta, ToolCall
 from dialtone.providers.refusal import quote, vendor_message
 
@@ -51,7 +53,7 @@ class ReplyAssembler:
             self.ended = True
             return []
         try:
-            chunk = json.loads(data)
+            chunk = orjson.loads(data)
         except (ValueError, RecursionError):
             return []
         if not isinstance(chunk, dict):

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
+import orjson
+
 from dialtone.media.audio import AudioFormat
 
 FORMATS: Mapping[AudioFormat, str] = {
@@ -136,7 +138,7 @@ class Incoming:
 def parse(data: bytes) -> Incoming | None:
     """None for what is not understood. The field names are camel case in one protocol, snake case in the other."""
     try:
-        message = json.loads(data)
+        message = orjson.loads(data)
     except (ValueError, RecursionError):
         return None
     if not isinstance(message, dict):
