@@ -174,6 +174,12 @@ def test_background_noise_after_the_words_does_not_hold_the_turn() -> None:
     assert at < 5.0
 
 
+def test_a_transcriber_with_few_interims_does_not_cut_the_caller_off() -> None:
+    scene = Scene().voice(0.5, 6.0)
+    scene.script += [(1.0, "interim", "I would", 0.0), (6.3, "final", "I would like a table for two", 6.0)]
+    assert [text for _, text in scene.play(9).ended_turns()] == ["I would like a table for two"]
+
+
 def test_a_caller_who_never_stops_is_not_answered_before_the_limit() -> None:
     scene = Scene()
     for second in range(0, 120, 4):

@@ -15,8 +15,13 @@ from multidict import CIMultiDictProxy, MultiDictProxy
 
 from tests.fakes.server import FakeServer, drop
 
-Event = dict[str, Any] | str | bytes
-"""A message to send: an object as JSON, anything else as it is (a str as a text, bytes as a binary message)."""
+
+class Drop:
+    """Cuts the connection."""
+
+
+Event = dict[str, Any] | str | bytes | Drop
+"""A message to send: an object as JSON, a str as a text, bytes as a binary message. `Drop` cuts the connection."""
 Script = Sequence[tuple[float, Event]]
 """Events by the seconds of audio at which they are sent."""
 
@@ -172,7 +177,11 @@ class FakeDeepgram(FakeServer):
             reached = connection.audio_seconds
             until = reached if self._drop_after is None else min(reached, self._drop_after)
             while script and until >= script[0][0]:
-                await self._send(socket, script.pop(0)[1])
+                event = script.pop(0)[1]
+                if isinstance(event, Drop):
+                    drop(request)
+                    return
+                await self._send(socket, event)
             if until == self._drop_after:
                 await self._end(request, socket)
                 return
@@ -203,7 +212,7 @@ class FakeDeepgram(FakeServer):
         else:
             await socket.close(code=self._close_with[0], message=self._close_with[1].encode())
 
-    async def _send(self, socket: web.WebSocketResponse, event: Event) -> None:
+    async def _send(self, socket: web.WebSocketResponse, event: dict[str, Any] | str | bytes) -> None:
         await asyncio.sleep(self._reply_delay)
         if isinstance(event, bytes):
             await socket.send_bytes(event)

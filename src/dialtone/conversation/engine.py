@@ -54,8 +54,12 @@ class Engine:
         for call in list(self._calls.values()):
             call.end(reason, error)
 
+    async def wait_empty(self) -> None:
+        """Return once no call is live."""
+        await self._empty.wait()
+
     async def stop(self) -> None:
         """End every call and give back what they shared."""
         self.end_calls("server_shutdown", "the server was stopped")
-        await self._empty.wait()
+        await self.wait_empty()
         await self._shared.recordings.close()

@@ -33,6 +33,8 @@ WORDLESS_PAUSE = 3.0
 """A voice without words (a television, a crying child) holds the assistant up no longer than this."""
 STUCK_VOICE = 1.5
 """A voice goes on but no word has come for this long: it is background, the turn may end."""
+SLOW_TRANSCRIBER = 8.0
+"""As `STUCK_VOICE` where the last word is no final one: a transcriber that is still at work may take this long."""
 ANSWER_OVERLAP = 1.0
 """A "yes" this close to the assistant's last word is an answer, not a listener's sign of life."""
 MAX_TURN_CHARACTERS = 10_000
@@ -218,7 +220,8 @@ class TurnTaker:
             return None
         max_delay = self._settings.endpointing_max_delay
         if self._voice_without_words:
-            return max(self._last_text, self._stretch_start) + max(max_delay, STUCK_VOICE)
+            patience = SLOW_TRANSCRIBER if self._interim else max(max_delay, STUCK_VOICE)
+            return max(self._last_text, self._stretch_start) + patience
         if self._settled and looks_finished(self.text, self._language):
             return self._speech_end + self._settings.endpointing_min_delay
         return max(self._speech_end, self._last_text - max_delay) + max_delay
