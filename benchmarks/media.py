@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dialtone.media.audio import MULAW_8K
+from dialtone.media.audio import MULAW_8K, PCM_8K
 from dialtone.media.clock import MediaClock
 from dialtone.media.framing import CallerAudio
 from dialtone.media.g711 import decode_mulaw, encode_mulaw
@@ -66,7 +66,7 @@ async def detection(channels: int) -> float:
         if not waiting:
             done.set()
 
-    opened = [detector.open(heard) for _ in range(channels)]
+    opened = [detector.open(PCM_8K, heard) for _ in range(channels)]
     rounds = max(8, 256 // channels)
     best = float("inf")
     for _ in range(5):
@@ -77,7 +77,7 @@ async def detection(channels: int) -> float:
             waiting = channels
             done.clear()
             for channel in opened:
-                channel.push(samples[at : at + WINDOW])
+                channel.push(samples[at : at + WINDOW].tobytes())
             await done.wait()
             spent += time.process_time() - start
         best = min(best, spent / rounds / channels)
@@ -91,14 +91,14 @@ class Call:
         self._in = CallerAudio(MULAW_8K)
         self._out = Playout(MULAW_8K)
         self._recorder = recorder
-        self.channel = detector.open(lambda _voiced, _seconds: None)
+        self.channel = detector.open(MULAW_8K, lambda _voiced, _seconds: None)
         self.frames = 0
 
     def tick(self, _now: float) -> None:
         frame = self._audio[self._at : self._at + FRAME]
         self._at = (self._at + FRAME) % len(self._audio)
         self._in.push(frame)
-        self.channel.push(decode_mulaw(frame))
+        self.channel.push(frame)
         if self._out.queued_bytes < FRAME:
             self._out.append(self._audio[: FRAME * 50])
         self._recorder.write(self._in.next_frame(), self._out.next_frame())

@@ -15,6 +15,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 NAMES = {
     "calls": "live calls on one core beside Pipecat and LiveKit Agents, about 20 minutes",
     "greeting": "from the answer to the first sound of the greeting",
+    "media": "what each step of the media path costs, without a server",
     "startup": "from the start of the server to its first answer, and its memory at rest",
 }
 
