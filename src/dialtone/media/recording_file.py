@@ -35,11 +35,14 @@ class AlignedTrack:
     def __init__(self, audio: AudioFormat, jitter_frames: int) -> None:
         self._audio = audio
         self._jitter_bytes = jitter_frames * audio.frame_bytes
+        self._silent_frame = silence(audio, audio.frame_bytes)
         self._ahead = b""
 
     def align(self, pieces: Frames) -> bytes:
         """What belongs into the next `len(pieces)` ticks: exactly that many frames."""
         frame = self._audio.frame_bytes
+        if not self._ahead and (on_time := self._on_time(pieces)) is not None:
+            return on_time
         track = bytearray(self._ahead)
         due = 0
         for piece in pieces:
@@ -49,10 +52,19 @@ class AlignedTrack:
                 if gap > self._jitter_bytes:
                     track += silence(self._audio, gap)
                 track += piece
-                del track[due + _AHEAD_FRAMES * frame :]
+                if len(track) > due + _AHEAD_FRAMES * frame:
+                    del track[due + _AHEAD_FRAMES * frame :]
         track += silence(self._audio, due - len(track))
         self._ahead = bytes(track[due:])
         return bytes(track[:due])
+
+
+    def _on_time(self, pieces: Frames) -> bytes | None:
+        """The common case: every piece fills its own tick. None where one does not."""
+        whole = b"".join([piece or self._silent_frame for piece in pieces])
+        exact = all(not piece or len(piece) == len(self._silent_frame) for piece in pieces)
+        closes_up = self._jitter_bytes and not all(pieces)
+        return whole if exact and not closes_up else None
 
 
 class RecordingFile:
