@@ -63,6 +63,7 @@ class ScriptedEars:
         self.opened = 0
         self.failures: list[ProviderError] = []
         self.lose_after: float | None = None
+        self.always_lose = False
         self.heard: list[float] = []
 
     def input_format(self, line: AudioFormat) -> AudioFormat:
@@ -93,6 +94,7 @@ class ScriptedStream:
         self._seconds = 0.0
         self._closed = False
         self._first: float | None = None
+        self._frames_heard: dict[float, int] = {}
 
     def send(self, audio: bytes) -> None:
         if self._closed:
@@ -103,7 +105,7 @@ class ScriptedStream:
             self._first = position
         before, after = position, position + self._audio.seconds(len(audio))
         self._ears.heard.append(position)
-        if self._ears.lose_after is not None and after > self._ears.lose_after:
+        if self._ears.always_lose or (self._ears.lose_after is not None and after > self._ears.lose_after):
             self._ears.lose_after = None
             self._closed = True
             self._on_lost(ProviderError("ears", "the connection was lost"))
@@ -118,8 +120,13 @@ class ScriptedStream:
         for step in range(1, steps + 1):
             if before <= said.start + step * 0.2 < after:
                 self._tell(Interim(" ".join(words[: max(1, len(words) * step // (steps + 1))])))
+        if said.start <= before < said.end:
+            self._frames_heard[said.start] = self._frames_heard.get(said.start, 0) + 1
         if before <= said.end < after and said.final_after is not None:
-            final = Final(said.text, max(0.0, said.start - self._first), said.end - self._first)
+            # Who has heard half of the audio knows half of the words.
+            share = self._frames_heard.get(said.start, 0) * 0.02 / (said.end - said.start)
+            text = " ".join(words[-round(min(1.0, share) * len(words)) :]) if round(share * len(words)) else ""
+            final = Final(text, max(0.0, said.start - self._first), said.end - self._first)
             asyncio.get_running_loop().call_later(said.final_after, self._tell, final)
 
     def _tell(self, event: TranscriptEvent) -> None:
@@ -155,7 +162,7 @@ class ScriptedChannel:
         self._detector = ScriptedDetector([])
 
 
-Scripted = str | ToolCall | ProviderError | list[str | ToolCall]
+Scripted = str | ToolCall | ProviderError | list[str | ToolCall | ProviderError]
 
 
 class ScriptedModel:
@@ -203,15 +210,18 @@ class ScriptedVoice:
         self.failures: list[ProviderError] = []
         self.fail_after_chunks: int | None = None
         self.opened = 0
+        self.sessions = 0
+        self.open_seconds = 0.05
 
     def output_format(self, line: AudioFormat) -> AudioFormat:
         return line
 
     async def open(self, audio: AudioFormat) -> "ScriptedSession":
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(self.open_seconds)
         if self.failures:
             raise self.failures.pop(0)
         self.opened += 1
+        self.sessions += 1
         return ScriptedSession(self, audio)
 
 
@@ -223,7 +233,7 @@ class ScriptedSession:
         return ScriptedUtterance(self._voice, self._audio)
 
     async def close(self) -> None:
-        """Nothing is open."""
+        self._voice.sessions -= 1
 
 
 class ScriptedUtterance:
@@ -301,8 +311,8 @@ class Notes:
     notes: list[str] = field(default_factory=list)
     endings: list[Ending] = field(default_factory=list)
     closed_with: list[str] = field(default_factory=list)
-    cleared: list[float] = field(default_factory=list)
     ended_after: float = 0.0
+    cleared: list[float] = field(default_factory=list)
     handler: LineHandler | None = None
 
     def now(self) -> float:
@@ -327,7 +337,10 @@ class Notes:
         self.events.append((self.now(), event))
 
     async def close(self, end_reason: str) -> None:
+        """A closing handshake takes its time, in which the caller and the vendors go on."""
         self.closed_with.append(end_reason)
+        self.ended_after = self.now()
+        await asyncio.sleep(0.5)
 
     # The journal
 
@@ -335,6 +348,7 @@ class Notes:
         self.start = asyncio.get_running_loop().time()
 
     def message(self, role: str, content: str) -> None:
+        assert not self.endings, "nothing is told after the end"
         self.messages.append((role, content))
 
     def turn(self, latency: TurnLatency) -> None:
@@ -344,8 +358,8 @@ class Notes:
         self.notes.append(text)
 
     def ended(self, ending: Ending) -> None:
+        assert not self.endings, "a call ends once"
         self.endings.append(ending)
-        self.ended_after = self.now()
 
     # Questions
 
@@ -397,7 +411,6 @@ class Stage:
         self.notes = Notes()
         self.hang_up_at = hang_up_at
         self.at: list[tuple[float, Callable[[Call], None]]] = []
-        self.leftover_tasks = 0
         stt = {"provider": "ears", "language": "en"}
         self.plan = CallPlan(
             **{
@@ -429,8 +442,11 @@ class Stage:
         finally:
             caller.cancel()
             await asyncio.gather(caller, return_exceptions=True)
-        self.leftover_tasks = len(asyncio.all_tasks() - before)
+        await asyncio.sleep(60)
+        assert asyncio.all_tasks() <= before
         assert len(shared.clock) == 0
+        assert len(self.notes.endings) == 1
+        assert self.voice.sessions == self.spare.sessions == 0, "a vendor's session was left open"
 
     async def _speak(self) -> None:
         """The caller's audio: 20 ms frames that begin with their own position, in samples."""

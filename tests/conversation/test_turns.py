@@ -162,6 +162,18 @@ def test_a_click_is_not_speech() -> None:
     assert scene.actions == []
 
 
+def test_a_click_after_the_words_changes_nothing() -> None:
+    scene = Scene().says(1.0, 3.0, "I want a table for two").voice(3.36, 3.39).play(8)
+    [(at, _)] = scene.ended_turns()
+    assert at == pytest.approx(3.4, abs=0.05)
+
+
+def test_a_voice_without_words_is_given_up_after_a_while() -> None:
+    scene = Scene().voice(1.0, 60.0).play(20)
+    times = [at for at, action in scene.of(CallerSpeech) if not action.started]  # type: ignore[attr-defined]
+    assert times == [pytest.approx(9.0, abs=0.1)]
+
+
 def test_noise_without_words_never_ends_a_turn() -> None:
     scene = Scene().voice(1.0, 2.5).play(10)
     assert [action.started for _, action in scene.of(CallerSpeech)] == [True, False]  # type: ignore[attr-defined]

@@ -28,7 +28,7 @@ from dialtone.lines.base import Line, Trouble
 from dialtone.media.ambience import AmbienceLibrary
 from dialtone.media.clock import MediaClock
 from dialtone.media.recorder import Recorder, RecordingWriter
-from dialtone.providers.base import ProviderError, TextToSpeech, TranscriptEvent
+from dialtone.providers.base import ProviderError, TextToSpeech, TranscriptEvent, UtteranceEnd
 from dialtone.tools.toolbox import Toolbox
 
 logger = logging.getLogger(__name__)
@@ -74,6 +74,7 @@ class Call:
         self._dialogue: Dialogue | None = None
         self._speaker: Speaker | None = None
         self._voice: Voice | None = None
+        self._spare: Voice | None = None
         self._silence: Silence | None = None
         self._keypad: Keypad | None = None
         self._failure: ProviderError | None = None
@@ -93,10 +94,16 @@ class Call:
         except Exception as failure:
             logger.exception("call %s failed", self._plan.call_id)
             error = f"internal error ({type(failure).__name__})"
-        await self._tear_down(reason)
-        duration = self._loop.time() - self._started_at
-        self._journal.ended(Ending(reason, error, datetime.now(UTC), round(duration)))
-        await self._toolbox.close()
+        teardown = self._loop.create_task(self._tear_down(Ending(reason, error, datetime.now(UTC), self._duration)))
+        while not teardown.done():
+            # Whoever is in a hurry waits all the same: it is bounded, and what is left half closed leaks.
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(teardown)
+
+    @property
+    def _duration(self) -> int:
+        """Whole seconds since the answer."""
+        return round(self._loop.time() - self._started_at)
 
     def end(self, reason: EndReason, error: str | None = None) -> None:
         """End the call now, if it has not ended."""
@@ -139,6 +146,7 @@ class Call:
             vendors.language_model,
             self._toolbox,
             voice,
+            self._filled(plan.end_call_message),
             self,
             self._spawn,
         )
@@ -151,21 +159,29 @@ class Call:
 
     def _greet(self) -> None:
         assert self._dialogue is not None
-        written = self._plan.first_message
-        if written:
-            greeting = fill(written, values_of(self._plan, datetime.now(UTC)), self._unknown_placeholder)
-            self._dialogue.say(greeting, keep=greeting == written)
+        greeting, keep = self._filled(self._plan.first_message)
+        if greeting:
+            self._dialogue.say(greeting, keep=keep)
         else:
             self.activity()
+
+    def _filled(self, written: str | None) -> tuple[str, bool]:
+        """A text with its placeholders filled, and whether it is the same for every caller."""
+        text = fill(written or "", values_of(self._plan, datetime.now(UTC)), self._unknown_placeholder)
+        return text, text == written
 
     async def _connect(self, vendors: CallVendors) -> None:
         """Connect all vendors at once, while the greeting is already being said."""
         assert self._listening is not None
         assert self._voice is not None
         try:
-            await asyncio.gather(self._listening.open(), self._voice.session(), vendors.language_model.connect())
-        except ProviderError as error:
-            self.vendor_failed(error)
+            async with asyncio.TaskGroup() as connecting:
+                connecting.create_task(self._listening.open())
+                connecting.create_task(self._voice.session())
+                connecting.create_task(vendors.language_model.connect())
+        except* ProviderError as errors:
+            self.vendor_failed(_first(errors))
+        if self._failure is not None:
             return
         with contextlib.suppress(ProviderError):
             await self._voice.recorded(apology(self._plan.language))
@@ -179,7 +195,7 @@ class Call:
             self._caller_audio.append(audio)
 
     def on_dtmf(self, digit: str) -> None:
-        if self._keypad is not None:
+        if self._keypad is not None and self._failure is None:
             self._keypad.press(digit)
 
     def on_mark(self, name: str) -> None:
@@ -200,10 +216,15 @@ class Call:
     def heard_words(self, event: TranscriptEvent, heard_until: float) -> None:
         if self._dialogue is not None and self._silence is not None and self._failure is None:
             self._dialogue.heard_words(event, heard_until)
-            self._silence.caller_spoke()
+            if not isinstance(event, UtteranceEnd) and event.text:
+                self._silence.caller_spoke()
 
     def gone_deaf(self, error: ProviderError) -> None:
         self.vendor_failed(error)
+
+    def hearing(self, able: bool) -> None:
+        if self._dialogue is not None:
+            self._dialogue.hearing(able)
 
     def trouble(self, text: str) -> None:
         self._journal.note(text)
@@ -228,9 +249,8 @@ class Call:
     # When things go wrong
 
     def vendor_failed(self, error: ProviderError) -> None:
-        """No conversation is possible any more: apologise and end."""
-        if self._failure is not None:
-            self.end("error", str(self._failure))
+        """No conversation is possible any more: apologise and end. A second failure changes nothing."""
+        if self._failure is not None or self._over.done():
             return
         self._failure = error
         logger.warning("call %s: %s", self._plan.call_id, error)
@@ -241,7 +261,8 @@ class Call:
     async def _apologise(self, error: ProviderError) -> None:
         """Say sorry in the assistant's voice, kept from an earlier call if it must be, or in one that needs nobody."""
         self._quiet()
-        for voice in (self._voice, self._spare_voice()):
+        self._spare = self._spare_voice()
+        for voice in (self._voice, self._spare):
             if voice is None:
                 continue
             try:
@@ -288,24 +309,38 @@ class Call:
             logger.error("call %s: a task failed", self._plan.call_id, exc_info=failure)
             self.end("error", f"internal error ({type(failure).__name__})")
 
-    async def _tear_down(self, reason: EndReason) -> None:
-        self._shared.clock.remove(self)
-        for timer in self._timers:
-            timer.cancel()
-        self._quiet()
-        await self._bounded(self._line.close(reason))
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        closing = [part.close() for part in (self._listening, self._voice, self._recorder) if part]
-        await asyncio.gather(*(self._bounded(close) for close in closing))
+    async def _tear_down(self, ending: Ending) -> None:
+        try:
+            self._shared.clock.remove(self)
+            for timer in self._timers:
+                timer.cancel()
+            self._quiet()
+            ears = [self._bounded(self._listening.close())] if self._listening else []
+            await asyncio.gather(*ears, self._bounded(self._line.close(ending.end_reason)))
+            tasks = list(self._tasks)
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                await asyncio.wait(tasks, timeout=TEARDOWN_SECONDS)
+            closing = [part.close() for part in (self._voice, self._spare, self._recorder) if part]
+            await asyncio.gather(*(self._bounded(close) for close in closing))
+        except Exception:
+            logger.exception("call %s: could not be closed in order", self._plan.call_id)
+        finally:
+            self._journal.ended(ending)
+        await self._toolbox.close()
 
     async def _bounded(self, closing: Coroutine[Any, Any, object]) -> None:
         try:
             await asyncio.wait_for(closing, TEARDOWN_SECONDS)
         except Exception:
             logger.exception("call %s: could not be closed in order", self._plan.call_id)
+
+
+def _first(errors: "ExceptionGroup[ProviderError]") -> ProviderError:
+    """One of the errors of a group, however deep."""
+    found = errors.exceptions[0]
+    return _first(found) if isinstance(found, ExceptionGroup) else found
 
 
 class LastWords:

@@ -51,9 +51,11 @@ class Dialogue:
         model: LanguageModel,
         tools: Tools,
         voice: Voice,
+        goodbye: tuple[str, bool],
         owner: DialogueOwner,
         spawn: Spawn,
     ) -> None:
+        """`goodbye` is said before the assistant hangs up: the text, and whether it is the same for every caller."""
         self._loop = asyncio.get_running_loop()
         self._plan = plan
         self._line = line
@@ -62,6 +64,7 @@ class Dialogue:
         self._model = model
         self._tools = tools
         self._voice = voice
+        self._goodbye = goodbye
         self._owner = owner
         self._spawn = spawn
         self._turns = TurnTaker(plan.turn_taking, plan.language)
@@ -71,11 +74,15 @@ class Dialogue:
         self._closing: EndReason | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = 0.0
+        self._broken_off = 0  # answers in a row that the model did not finish
+        self._finished = False
 
     # What the assistant says unasked
 
     def say(self, text: str, *, keep: bool, then: EndReason | None = None) -> None:
         """Speak `text`, `then` hang up for that reason, unless the caller takes the turn meanwhile."""
+        if self._finished:
+            return
         if not text:
             if then:
                 self._owner.hang_up(then)
@@ -87,6 +94,8 @@ class Dialogue:
 
     def say_something(self, hint: str) -> None:
         """Have the model word something unasked; `hint` tells it what, and is not kept in the transcript."""
+        if self._finished:
+            return
         messages = (*self._transcript.messages, Message("system", hint))
         answer = self._begin("", messages)
         self._turns.assistant_began()
@@ -94,6 +103,8 @@ class Dialogue:
 
     def press(self, digits: str) -> None:
         """The caller entered `digits` on the keypad: a turn of its own."""
+        if self._finished:
+            return
         self._drop_draft()
         if self.speaker.busy or self._answer is not None:
             self._interrupt()
@@ -105,10 +116,12 @@ class Dialogue:
     # What is heard
 
     def heard_voice(self, at: float, voiced: bool) -> None:
-        if actions := self._turns.voice(at, voiced, WINDOW_SECONDS):
+        if not self._finished and (actions := self._turns.voice(at, voiced, WINDOW_SECONDS)):
             self._act(actions)
 
     def heard_words(self, event: TranscriptEvent, heard_until: float) -> None:
+        if self._finished:
+            return
         now = self._loop.time()
         if isinstance(event, Interim):
             self._line.publish(TranscriptShown(event.text, final=False))
@@ -120,6 +133,12 @@ class Dialogue:
         else:
             self._act(self._turns.utterance_end(now))
 
+    def hearing(self, able: bool) -> None:
+        """Words can come (again), or cannot for the moment."""
+        if not self._finished:
+            self._turns.hearing(self._loop.time(), able)
+            self._arm()
+
     @property
     def idle(self) -> bool:
         """Nobody speaks, and nobody is about to."""
@@ -127,6 +146,9 @@ class Dialogue:
 
     def finish(self) -> None:
         """The call is over: what was heard goes into the transcript, what was begun is dropped."""
+        if self._finished:
+            return
+        self._finished = True
         if self._alarm is not None:
             self._alarm.cancel()
         self._drop_draft()
@@ -228,10 +250,13 @@ class Dialogue:
         answer = self._answer if self._answer and self._answer.speech is speech else None
         self._settle(speech, interrupted=False)
         error = (answer.reply.error if answer else None) or speech.error
+        if error is None and answer is not None:
+            error = self._broken(answer.reply)
         if error is not None:
             self._owner.vendor_failed(error)
         elif answer and answer.reply.hang_up:
-            self.say(self._plan.end_call_message or "", keep=False, then="assistant_hangup")
+            text, keep = self._goodbye
+            self.say(text, keep=keep, then="assistant_hangup")
         elif self._closing and not self.speaker.busy:
             self._owner.hang_up(self._closing)
         elif self._says_goodbye(speech.text):
@@ -239,6 +264,13 @@ class Dialogue:
         elif not self.speaker.busy:
             self._act(self._turns.assistant_done(self._loop.time()))
             self._owner.activity()
+
+    def _broken(self, reply: Reply) -> ProviderError | None:
+        """One answer that breaks off is a pity; two in a row, and no conversation is possible."""
+        self._broken_off = self._broken_off + 1 if reply.broken_off else 0
+        if reply.broken_off is not None:
+            self._journal.note(f"an answer broke off ({reply.broken_off})")
+        return reply.broken_off if self._broken_off > 1 else None
 
     def _settle(self, speech: Speech, *, interrupted: bool) -> None:
         """Whatever was heard of `speech` is now part of the conversation."""

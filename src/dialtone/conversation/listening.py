@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from dialtone.media.audio import PCM_8K, AudioFormat
 from dialtone.media.convert import Converter
-from dialtone.providers.base import Final, ProviderError, SpeechToText, TranscriptEvent, TranscriptStream
+from dialtone.providers.base import Final, Interim, ProviderError, SpeechToText, TranscriptEvent, TranscriptStream
 
 REPLAY_SECONDS = 30.0
 """Audio since the last final transcript that is kept for a new stream, at most."""
@@ -15,8 +15,13 @@ TOLD_UNVOICED_WINDOWS = 40
 """Windows without a voice that are told in a row (1.3 s); whoever listens has drawn every conclusion by then."""
 REPLAY_OVERLAP = 0.1
 """Seconds before the end of the last final transcript that a new stream hears again."""
+REPLAY_SILENCE = 2.0
+"""Seconds kept for a new stream while the caller is silent and no word is open."""
+REPLAY_PIECES = 50
+REPLAY_PAUSE = 0.02
+"""A new stream is given this many frames at a time, with this pause in seconds between: fifty times as fast as life."""
 RECONNECT_DELAYS = (0.0, 0.3, 0.8, 2.0, 4.0)
-"""Seconds before each try to replace a lost stream."""
+"""Seconds before each try to replace a lost stream. They start over once a stream has told something."""
 
 
 class VoiceChannel(Protocol):
@@ -42,6 +47,9 @@ class ListeningOwner(Protocol):
 
     def gone_deaf(self, error: ProviderError) -> None:
         """The transcriber is lost for good."""
+
+    def hearing(self, able: bool) -> None:
+        """Words can reach us (again), or cannot for the moment."""
 
     def trouble(self, text: str) -> None:
         """Something worth a note, which was mended."""
@@ -72,6 +80,8 @@ class Listening:
         self._stream: TranscriptStream | None = None
         self._closed = False
         self._unvoiced = 0  # windows in a row
+        self._interim_open = False
+        self._tries = 0
         self._bytes = 0  # of the line's audio, heard so far
         self._newest_at = 0.0  # when the newest audio came
         self._bytes_per_second = line_audio.bytes_per_second
@@ -119,31 +129,43 @@ class Listening:
         else:
             self._unvoiced += 1
             if self._unvoiced > TOLD_UNVOICED_WINDOWS:
+                if not self._interim_open:
+                    self._forget_before(audio_seconds - REPLAY_SILENCE)
                 return
         self._owner.heard_voice(self._time_of(audio_seconds), voiced)
 
     def _on_event(self, event: TranscriptEvent) -> None:
         if self._closed:
             return
+        self._tries = 0
+        self._interim_open = isinstance(event, Interim) and bool(event.text)
         heard_until = self._loop.time()
         if isinstance(event, Final):
             self._final_end = self._stream_start + event.end
             heard_until = min(heard_until, self._time_of(self._final_end))
-            covered = (self._final_end - REPLAY_OVERLAP) * self._bytes_per_second
-            while self._replay and self._replay[0][0] < covered:
-                self._replay_bytes -= len(self._replay.popleft()[1])
+            self._forget_before(self._final_end - REPLAY_OVERLAP)
         self._owner.heard_words(event, heard_until)
 
-    def _on_lost(self, error: ProviderError) -> None:
-        self._stream = None
+    def _forget_before(self, seconds: float) -> None:
+        """No new stream will need to hear what was said before."""
+        kept_from = seconds * self._bytes_per_second
+        while len(self._replay) > 1 and self._replay[1][0] <= kept_from:
+            self._replay_bytes -= len(self._replay.popleft()[1])
+
+    def _on_lost(self, stream: "_Connection", error: ProviderError) -> None:
+        stream.lost = True
+        if self._stream is stream.stream:
+            self._stream = None
         if not self._closed:
             self._owner.trouble(f"speech-to-text was lost and is being replaced ({error})")
+            self._owner.hearing(False)
             self._spawn(self._reconnect(error))
 
     async def _reconnect(self, error: ProviderError) -> None:
-        for delay in RECONNECT_DELAYS:
-            if not error.retryable:
-                break
+        """Try until a stream is open; the tries count on until a stream has told something."""
+        while error.retryable and self._tries < len(RECONNECT_DELAYS):
+            delay = RECONNECT_DELAYS[self._tries]
+            self._tries += 1
             await asyncio.sleep(delay)
             try:
                 return await self._connect()
@@ -152,11 +174,32 @@ class Listening:
         self._owner.gone_deaf(error)
 
     async def _connect(self) -> None:
-        stream = await self._transcriber.open(self._audio, self._on_event, self._on_lost)
+        connection = _Connection()
+        stream = await self._transcriber.open(
+            self._audio, self._on_event, lambda error: self._on_lost(connection, error)
+        )
+        connection.stream = stream
         if self._closed:
             await stream.close()
             return
-        self._stream_start = self._replay[0][0] / self._bytes_per_second if self._replay else self.seconds
-        for _, audio in self._replay:
-            stream.send(audio)
-        self._stream = stream
+        next_byte = self._replay[0][0] if self._replay else self._bytes
+        self._stream_start = next_byte / self._bytes_per_second
+        while not connection.lost:
+            # In pieces: a vendor need not swallow half a minute at once, and new audio comes meanwhile.
+            pieces = [(start, audio) for start, audio in self._replay if start >= next_byte][:REPLAY_PIECES]
+            if not pieces:
+                self._stream = stream
+                self._owner.hearing(True)
+                return
+            for start, audio in pieces:
+                stream.send(audio)
+                next_byte = start + 1
+            await asyncio.sleep(REPLAY_PAUSE if len(pieces) == REPLAY_PIECES else 0)
+
+
+class _Connection:
+    """A stream, and whether it was lost, which may be before anybody knows the stream."""
+
+    def __init__(self) -> None:
+        self.stream: TranscriptStream | None = None
+        self.lost = False

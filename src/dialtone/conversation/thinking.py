@@ -16,6 +16,7 @@ from dialtone.tools.toolbox import ToolOutcome
 
 MAX_TOOL_ROUNDS = 6
 """After this many rounds of tool calls in one reply the model must answer without."""
+CUT_OFF = "The caller spoke before the tool had answered. It may have been carried out."
 RETRY_DELAY = 0.3
 """Seconds before the one second try, if the model failed before its first word."""
 
@@ -55,6 +56,9 @@ class Reply:
         self.telling = telling
         self.rounds: list[ToolRound] = []
         self.error: ProviderError | None = None
+        """The model gave no answer at all."""
+        self.broken_off: ProviderError | None = None
+        """The model failed in the middle of its answer."""
         self.requested_at: float | None = None
         self.first_token_at: float | None = None
         self.hang_up = False
@@ -78,7 +82,7 @@ class Reply:
         return self._committed.is_set()
 
     async def make(self) -> None:
-        """Write and speak the whole reply. A failure of the model ends up in `error`."""
+        """Write and speak the whole reply. A failure of the model ends up in `error` or `broken_off`."""
         try:
             for tool_rounds_left in range(MAX_TOOL_ROUNDS, -1, -1):
                 self._said = []
@@ -86,7 +90,10 @@ class Reply:
                 if not calls or not await self._use_tools(calls):
                     break
         except ProviderError as error:
-            self.error = error
+            if self._said or self.rounds:
+                self.broken_off = error
+            else:
+                self.error = error
         await self._committed.wait()
         self.telling.finish()
 
@@ -137,9 +144,11 @@ class Reply:
         text = " ".join(self._said)
         for call in calls:
             self._on_tool(call.name)
-        outcomes = await asyncio.gather(*(self._tools.run(call) for call in calls))
-        by_id = {call.id: outcome for call, outcome in zip(calls, outcomes, strict=True)}
+        # If the caller cuts in meanwhile, the model must know what it has begun, or it would do it again.
+        by_id = {call.id: ToolOutcome(CUT_OFF, failed=True) for call in calls}
         self.rounds.append(ToolRound(text, tuple(calls), by_id))
+        outcomes = await asyncio.gather(*(self._tools.run(call) for call in calls))
+        by_id.update(zip((call.id for call in calls), outcomes, strict=True))
         self._messages.append(Message("assistant", text, tool_calls=tuple(calls)))
         self._messages += [Message("tool", by_id[call.id].result, tool_call_id=call.id) for call in calls]
         if any(outcome.end_call for outcome in outcomes):

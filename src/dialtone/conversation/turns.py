@@ -102,6 +102,7 @@ class TurnTaker:
         self._stretch_over = True
         self._stretch_start = float("-inf")
         self._last_voice = float("-inf")
+        self._last_sound = float("-inf")  # as last_voice, clicks included
         self._deaf_until_silence = False  # a wordless voice held the assistant up long enough
         self._finals: list[str] = []
         self._interim = ""
@@ -115,15 +116,13 @@ class TurnTaker:
         self._assistant = False  # has the turn: thinking, speaking or paused
         self._audible = False  # its first word has left
         self._paused_at: float | None = None
+        self._hearing = True
+        self._hearing_since = float("-inf")
 
     @property
     def text(self) -> str:
         """What the caller has said in this turn so far."""
         return " ".join([*self._finals, self._interim] if self._interim else self._finals)
-
-    @property
-    def last_voice(self) -> float:
-        return self._last_voice
 
     @property
     def caller_speaking(self) -> bool:
@@ -134,11 +133,14 @@ class TurnTaker:
     def voice(self, at: float, voiced: bool, seconds: float) -> Sequence[Action]:
         """A window of the voice detector, `seconds` long, that ended at `at`."""
         if voiced:
-            if self._stretch_over:
-                self._stretch_over, self._stretch_start, self._voiced = False, at, 0.0
+            if self._stretch_over and at - self._last_sound > VOICE_GAP:
+                self._stretch_start, self._voiced = at, 0.0
             self._voiced += seconds
-            self._last_voice = at
-            if self._deaf_until_silence or self._voiced < VOICE_START:
+            self._last_sound = at
+            if self._stretch_over and self._voiced < VOICE_START:
+                return _NOTHING  # a click so far: nothing that was decided is in doubt
+            self._stretch_over, self._last_voice = False, at
+            if self._deaf_until_silence:
                 return _NOTHING
             if not self._speaking:
                 return self._start_speech(at)
@@ -184,6 +186,10 @@ class TurnTaker:
         self._heard_until = max(self._heard_until, self._last_voice)
         return self._settle(at)
 
+    def hearing(self, at: float, able: bool) -> None:
+        """No words can come for the moment (the transcriber is being replaced), or they can again."""
+        self._hearing, self._hearing_since = able, at
+
     def assistant_began(self) -> None:
         """The assistant has the turn without having been asked (its greeting)."""
         self._assistant, self._audible = True, False
@@ -216,8 +222,15 @@ class TurnTaker:
                 return self._paused_at + WORDLESS_PAUSE
             timeout = self._settings.false_interruption_timeout
             return self._last_voice + (timeout if timeout is not None else 0.0)
-        if self._assistant or not (self._finals or self._interim):
+        if self._assistant or not self._hearing:
             return None
+        if not (self._finals or self._interim):
+            # A voice without words is somebody else's, or its line went dead in the middle.
+            return max(self._stretch_start, self._last_text) + SLOW_TRANSCRIBER if self._speaking else None
+        return max(self._text_deadline, self._hearing_since + self._settings.endpointing_max_delay)
+
+    @property
+    def _text_deadline(self) -> float:
         max_delay = self._settings.endpointing_max_delay
         if self._voice_without_words:
             patience = SLOW_TRANSCRIBER if self._interim else max(max_delay, STUCK_VOICE)
@@ -231,6 +244,9 @@ class TurnTaker:
         deadline = self.deadline
         if deadline is None or at < deadline:
             return _NOTHING
+        if self._paused_at is None and not self.text:
+            self._deaf_until_silence, self._speaking = True, False
+            return [CallerSpeech(False)]
         if self._paused_at is None:
             return self._end_turn(at)
         if self._stretch_over:

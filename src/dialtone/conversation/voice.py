@@ -38,6 +38,7 @@ class Voice:
         self._spawn = spawn
         self._session: SpeechSession | None = None
         self._opening = asyncio.Lock()
+        self._closed = False
 
     async def session(self) -> SpeechSession:
         """The open connection, made now if there is none. Raises `ProviderError` once all tries are used up."""
@@ -47,7 +48,11 @@ class Voice:
                 if self._session is not None:
                     return self._session
                 try:
-                    self._session = await self._provider.open(self._audio)
+                    session = await self._provider.open(self._audio)
+                    if self._closed:
+                        await session.close()
+                        raise ProviderError(self._provider.name, "the call has ended", retryable=False)
+                    self._session = session
                 except ProviderError as error:
                     if not tries_left or not error.retryable:
                         raise
@@ -57,10 +62,16 @@ class Voice:
             return self._session
 
     async def close(self) -> None:
-        """Close the connection; a later word opens another."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        """Close the connection for good."""
+        self._closed = True
+        if self._session is not None:
+            await self.drop(self._session)
+
+    async def drop(self, session: SpeechSession) -> None:
+        """`session` has failed; the next word opens another, unless somebody has done so already."""
+        if self._session is session:
+            self._session = None
+        await session.close()
 
     def begin(self) -> "Telling":
         """Begin a speech whose text comes sentence by sentence."""
@@ -120,6 +131,7 @@ class Telling:
         self._spoken: list[str] = []
         self._finished = False
         self._cancelled = False
+        self._session: SpeechSession | None = None
         self._utterance: Utterance | None = None
 
     def push(self, text: str) -> None:
@@ -152,12 +164,13 @@ class Telling:
         made = bytearray()
         try:
             try:
-                await self._speak("", made)
+                await self._speak(made)
             except ProviderError as error:
-                if not error.retryable or self._cancelled:
+                if not error.retryable or self._cancelled or self._session is None:
                     raise
-                await self._voice.close()
-                await self._speak(self._rest(), made)
+                self._utterance = None
+                await self._voice.drop(self._session)
+                await self._speak(made)
         except ProviderError as error:
             self.speech.complete(error)
         else:
@@ -170,14 +183,13 @@ class Telling:
         start = min(int(self.speech.characters_made), len(text))
         return text[text.rfind(" ", 0, start) + 1 :] if start < len(text) else ""
 
-    async def _speak(self, rest: str, made: bytearray) -> None:
-        resumed = bool(made)
-        self._utterance = None
-        session = await self._voice.session()
+    async def _speak(self, made: bytearray) -> None:
+        """Speak what has no audio yet, and what is pushed meanwhile."""
+        session = self._session = await self._voice.session()
         if self._cancelled:
             return
         utterance = self._utterance = session.speak()
-        for text in [rest] if resumed else self._spoken:
+        for text in [self._rest()] if made else self._spoken:
             if text:
                 utterance.push(text)
         if self._finished:

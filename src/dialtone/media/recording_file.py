@@ -58,7 +58,6 @@ class AlignedTrack:
         self._ahead = bytes(track[due:])
         return bytes(track[:due])
 
-
     def _on_time(self, pieces: Frames) -> bytes | None:
         """The common case: every piece fills its own tick. None where one does not."""
         whole = b"".join([piece or self._silent_frame for piece in pieces])
