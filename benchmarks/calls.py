@@ -63,9 +63,9 @@ FULL = Extent(warm_up=6.0, seconds=32.0)
 QUICK = Extent(warm_up=2.0, seconds=8.0)
 
 LADDERS = {
-    "dialtone": (25, 50, 100, 150, 200, 250, 300),
+    "dialtone": (25, 50, 100, 125, 150, 175, 200, 250),
     "pipecat": (5, 10, 15, 20, 25, 30),
-    "livekit": (10, 20, 30, 40, 50),
+    "livekit": (5, 10, 20, 30, 40, 50),
 }
 QUICK_LADDERS = {"dialtone": (40,), "pipecat": (10,), "livekit": (10,)}
 
@@ -97,7 +97,7 @@ def run(quick: bool) -> dict[str, Any]:
 
 
 def survey(engine: str, measure: Measure, ladder: tuple[int, ...], repetitions: int) -> dict[str, Any]:
-    """Climb the ladder until two steps in a row fail, then measure anew at half of the calls that one core holds."""
+    """Climb the ladder until two steps in a row fail, then measure anew with the calls that one core holds."""
     steps: list[Step] = []
     for calls in ladder:
         step = _attempt(engine, measure, calls)
@@ -108,7 +108,7 @@ def survey(engine: str, measure: Measure, ladder: tuple[int, ...], repetitions: 
             break
     passed = [step["calls"] for step in steps if not step["failed_because"]]
     calls_per_core = max(passed, default=0)
-    at_calls = max((calls for calls in passed if 2 * calls <= calls_per_core), default=min(passed, default=ladder[0]))
+    at_calls = calls_per_core or ladder[0]
     samples = [step for step in steps if step["calls"] == at_calls]
     while len(samples) < repetitions:
         samples.append(_attempt(engine, measure, at_calls))

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from fastapi import FastAPI
 
@@ -14,7 +14,7 @@ from dialtone.assistants.service import Assistants
 from dialtone.calls.room import CallsRoom
 from dialtone.conversation.engine import Engine
 from dialtone.media.vad import VoiceDetector
-from dialtone.organizations.service import Organizations
+from dialtone.organizations.service import Organizations, check_key
 from dialtone.platform import errors, health, openapi
 from dialtone.platform.auth import Authenticator
 from dialtone.platform.crypto import Secrets
@@ -45,7 +45,7 @@ class Parts:
     outgoing: GuardedHttp
     """For addresses that customers name."""
     calls: CallsRoom
-    watchdog: LoopWatchdog = field(default_factory=LoopWatchdog)
+    watchdog: LoopWatchdog
     """Started by whoever serves the app, once it is up."""
     new_api_key: str | None = None
     """A key made at this start, to be shown once to whoever started the server."""
@@ -77,7 +77,9 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def _build(settings: Settings) -> Parts:
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if settings.api_key is not None:
+        check_key(settings.api_key.get_secret_value())
     database = Database(settings)
     organizations = Organizations(database)
     secrets = Secrets.from_settings(settings)
@@ -87,6 +89,7 @@ def _build(settings: Settings) -> Parts:
     def make_engine() -> Engine:
         return Engine(settings.data_dir, outgoing, VoiceDetector())
 
+    calls = CallsRoom(settings, database, secrets, assistants, make_engine)
     return Parts(
         settings=settings,
         database=database,
@@ -95,7 +98,8 @@ def _build(settings: Settings) -> Parts:
         authenticator=Authenticator(organizations.find_key),
         assistants=assistants,
         outgoing=outgoing,
-        calls=CallsRoom(settings, database, secrets, assistants, make_engine),
+        calls=calls,
+        watchdog=LoopWatchdog(lambda: calls.live_calls > 0),
     )
 
 

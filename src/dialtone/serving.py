@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import uvicorn
 from fastapi import FastAPI
 
+from dialtone.platform.data_directory import in_sole_use
 from dialtone.server import Parts, create_app
 from dialtone.settings import Settings
 
@@ -26,7 +27,8 @@ cost several per cent of a busy core. One of 20,000 takes about a millisecond.""
 def serve(settings: Settings, *, drain_seconds: float) -> int:
     """Serve until told to stop; live calls may then go on for `drain_seconds`. Returns the exit code.
 
-    Raises `ValueError` for settings that can't work, `OSError` where the data directory can't be written.
+    Raises `ValueError` for settings that can't work, `OSError` where the data directory can't be written or another
+    server uses it.
     """
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for chatty in ("uvicorn", "alembic"):
@@ -40,9 +42,9 @@ def serve(settings: Settings, *, drain_seconds: float) -> int:
 
 
 async def _serve(settings: Settings, drain_seconds: float) -> int:
-    app = create_app(settings)
-    server = Server(app, settings, drain_seconds)
-    await server.serve()
+    with in_sole_use(settings.data_dir):
+        server = Server(create_app(settings), settings, drain_seconds)
+        await server.serve()
     return 0 if server.started else 1
 
 

@@ -65,7 +65,6 @@ async def test_gdpr_mode_keeps_no_content(house: House) -> None:
     call_id, running, _ = await house.begin(assistant={**TRANSIENT, "gdpr_mode": True})
     assert running.plan.recording_path is None
     assert running.plan.keep_content is False
-    assert running.vendors.no_retention is True
     running.journal.message("user", "I am ill.")
     running.journal.turn(LATENCY)
     call = await house.get(call_id)

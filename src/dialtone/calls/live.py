@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -116,9 +115,8 @@ class LiveCalls:
         return self._settings.data_dir / path
 
     async def _run(self, plan: CallPlan, line: Line, journal: Journal) -> None:
-        vendors = replace(self._vendors, no_retention=not plan.keep_content)
         try:
-            await self._engine.run(plan, line, vendors, journal)
+            await self._engine.run(plan, line, self._vendors, journal)
         except Exception:
             logger.exception("call %s broke the engine", plan.call_id)
             journal.ended(Ending("error", "The server failed to run the call.", now(), 0))

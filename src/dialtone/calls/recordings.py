@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import time
+import wave
 from datetime import datetime
 from pathlib import Path
 
@@ -45,3 +46,12 @@ class RecordingUrls:
 
     def _signature(self, call_id: str, expires: str) -> str:
         return hmac.new(self._key, f"{call_id}:{expires}".encode("utf-8", "replace"), hashlib.sha256).hexdigest()
+
+
+def recorded_seconds(data_dir: Path, recording: str) -> float | None:
+    """How long the recording at this path below the data directory is; None where there is none that can be read."""
+    try:
+        with wave.open(str(data_dir / recording), "rb") as file:
+            return file.getnframes() / file.getframerate()
+    except (OSError, wave.Error, EOFError, ZeroDivisionError):
+        return None

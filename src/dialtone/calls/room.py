@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from functools import partial
 
 from fastapi import APIRouter
 
 from dialtone.assistants.service import Assistants
 from dialtone.calls.live import LiveCalls, RunsCalls
 from dialtone.calls.node import node_id
-from dialtone.calls.recordings import RecordingUrls
+from dialtone.calls.recordings import RecordingUrls, recorded_seconds
 from dialtone.calls.routes import CallRoutes
 from dialtone.calls.service import Calls
 from dialtone.calls.writer import CallWriter
@@ -59,7 +60,7 @@ class CallsRoom:
 
     async def start(self) -> None:
         """Be ready for callers."""
-        await self.calls.end_left_open()
+        await self.calls.end_left_open(partial(recorded_seconds, self._settings.data_dir))
         await self.calls.fail_unused()
         vendors = await self._open.enter_async_context(open_vendors(self._settings))
         self._writer.start()
@@ -88,6 +89,11 @@ class CallsRoom:
         """End the calls that a running `stop` still lets go on."""
         if self.live is not None:
             self.live.end_all()
+
+    @property
+    def live_calls(self) -> int:
+        """Calls under way now."""
+        return len(self.live) if self.live is not None else 0
 
     async def flush(self) -> None:
         """Wait until everything that live calls have told so far is in the database."""

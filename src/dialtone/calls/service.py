@@ -3,7 +3,7 @@
 import hashlib
 import json
 import secrets as random
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -171,7 +171,9 @@ class Calls:
             async with self._database.read() as session:
                 query = select_owned(Call, organization_id).where(Call.id.in_(some))
                 calls = {call.id: call for call in (await session.scalars(query)).all()}
-                yield await _with_details(session, [calls[call_id] for call_id in some if call_id in calls])
+                details = await _with_details(session, [calls[call_id] for call_id in some if call_id in calls])
+            # Not inside: whoever reads the list slowly must not hold a connection to the database.
+            yield details
 
     async def recording_of(self, call_id: str) -> str | None:
         """Where the recording of a call lies, for whoever holds a signed address of it."""
@@ -192,13 +194,19 @@ class Calls:
                 .values(**_failed("no_answer", "Nobody connected with the web call's token in time."))
             )
 
-    async def end_left_open(self) -> None:
-        """End the calls that an earlier run of this node was holding when it stopped."""
+    async def end_left_open(self, recorded_seconds: Callable[[str], float | None]) -> None:
+        """End the calls that an earlier run of this node was holding when it stopped.
+
+        How long they lasted is told best by their recordings, whose length `recorded_seconds` gives.
+        """
         async with self._database.write() as session:
             left = select(Call).where(Call.status == IN_PROGRESS, Call.node == self._node)
             for call in (await session.scalars(left)).all():
                 spoken = select(func.max(CallMessage.created_at)).where(CallMessage.call_id == call.id)
                 last_sign = max(filter(None, (await session.scalar(spoken), call.updated_at)))
+                if call.started_at is not None and call.recording is not None:
+                    recorded = recorded_seconds(call.recording) or 0.0
+                    last_sign = max(last_sign, call.started_at + timedelta(seconds=recorded))
                 call.status = ENDED
                 call.end_reason = "server_shutdown"
                 call.error = "The server stopped while the call was running."

@@ -20,6 +20,8 @@ EXIT_BAD_INPUT = 2
 
 _SETTLED_SECONDS = 1.5
 """Quiet after the last answer that means the conversation has come to rest."""
+_GREETING_SECONDS = 2.0
+"""An assistant that has not begun to speak by then waits for the caller."""
 _SENT_MESSAGE = "the call ended before the file was spoken to its end"
 
 
@@ -33,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--api-key", default=None, help="default: the environment variable DIALTONE_API_KEY")
     parser.add_argument("--encoding", choices=("pcm_s16le", "mulaw"), default="pcm_s16le")
     parser.add_argument("--sample-rate", type=int, choices=(8000, 16000, 24000), help="default: 16000, with mulaw 8000")
+    parser.add_argument("--at-once", action="store_true", help="speak without hearing the greeting out")
     parser.add_argument(
         "--timeout",
         type=float,
@@ -79,7 +82,7 @@ async def _call(arguments: argparse.Namespace) -> int:
         if not arguments.json:
             _print(f"call {call.call_id}")
         listening = asyncio.create_task(_listen(call, view, quiet=arguments.json))
-        talking = asyncio.create_task(_talk(call, view, frames, arguments.timeout))
+        talking = asyncio.create_task(_talk(call, view, frames, arguments.timeout, at_once=arguments.at_once))
         await asyncio.wait([listening, talking], return_when=asyncio.FIRST_COMPLETED)
         spoken = talking.done() and talking.result()
         talking.cancel()
@@ -99,20 +102,35 @@ async def _call(arguments: argparse.Namespace) -> int:
     return EXIT_CALL_FAILED if view.end_reason in (None, "error", "rejected") else EXIT_OK
 
 
-async def _talk(call: WebCallClient, view: ConversationView, frames: list[bytes], patience: float) -> bool:
-    """Speak the file on an absolute schedule, then stay silent until the conversation rests. False if cut short."""
+async def _talk(
+    call: WebCallClient, view: ConversationView, frames: list[bytes], patience: float, *, at_once: bool
+) -> bool:
+    """Hear the greeting out (unless `at_once`), speak the file on an absolute schedule, then stay silent until the
+    conversation rests. False if cut short.
+    """
     loop = asyncio.get_running_loop()
     silence = silence_frame(call.audio)
-    began = loop.time()
-    count = 0
+    began, count, spoken, spoken_until = loop.time(), 0, 0, 0.0
     try:
-        while count < len(frames) or not _at_rest(call.now, view, len(frames) * FRAME_SECONDS, patience):
-            await call.send(frames[count] if count < len(frames) else silence)
+        while spoken < len(frames) or not _at_rest(call.now, view, spoken_until, patience):
+            may_speak = spoken or at_once or _greeting_is_over(call.now, view)
+            if may_speak and spoken < len(frames):
+                await call.send(frames[spoken])
+                spoken, spoken_until = spoken + 1, call.now
+            else:
+                await call.send(silence)
             count += 1
             await asyncio.sleep(began + count * FRAME_SECONDS - loop.time())
     except WebCallError:
-        return count >= len(frames)
+        return spoken >= len(frames)
     return True
+
+
+def _greeting_is_over(now: float, view: ConversationView) -> bool:
+    """The assistant has said its first words, or evidently leaves them to the caller."""
+    if view.assistant_speaking:
+        return False
+    return bool(view.transcript) or now > _GREETING_SECONDS
 
 
 def _at_rest(now: float, view: ConversationView, spoken_until: float, patience: float) -> bool:
@@ -158,9 +176,7 @@ def _report(arguments: argparse.Namespace, call_id: str, view: ConversationView)
         return
     totals = [turn["total"] for turn in view.turns if turn.get("total") is not None]
     if totals:
-        _print(
-            f"answered {len(totals)} times, on average {sum(totals) / len(totals):.0f} ms after the caller's last word"
-        )
+        _print(f"answers: {len(totals)}, on average {sum(totals) / len(totals):.0f} ms after the caller's last word")
     _print(f"ended: {view.end_reason or 'the connection was lost'}; heard in {arguments.out}")
 
 

@@ -29,10 +29,6 @@ class Speaker:
         """Something is being said, waits to be said, or is paused."""
         return bool(self._speeches)
 
-    @property
-    def paused(self) -> bool:
-        return self._paused
-
     def play(self, speech: Speech) -> None:
         """Say `speech` after what is being said now; its audio may still be on the way."""
         self._speeches.append(speech)

@@ -81,10 +81,6 @@ class Speech:
         return self._playout.finished
 
     @property
-    def has_audio(self) -> bool:
-        return self._audio_ends[-1] > 0
-
-    @property
     def text(self) -> str:
         return " ".join(self._shown)
 

@@ -24,9 +24,6 @@ class Transcript:
     def add_user(self, text: str) -> None:
         self._messages = list(self.with_user(text))
 
-    def add_system(self, text: str) -> None:
-        self._messages.append(Message("system", text))
-
     def add_assistant(self, text: str) -> None:
         if text:
             self._messages.append(Message("assistant", text))

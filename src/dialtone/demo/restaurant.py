@@ -6,7 +6,8 @@ from typing import Any
 
 from aiohttp import web
 
-NAME = "Demo: Luigi's restaurant"
+PLACE = "Luigi's restaurant"
+NAME = f"Demo: {PLACE}"
 GREETING = "Good evening, this is Luigi's restaurant. How can I help you?"
 
 OPENING_LINE = "I would like to book a table please"
@@ -36,7 +37,7 @@ def assistant(tool_url: str) -> dict[str, Any]:
     """The body of `POST /assistants`."""
     return {
         "name": NAME,
-        "business_name": "Luigi's restaurant",
+        "business_name": PLACE,
         "first_message": GREETING,
         "max_duration_seconds": 300,
         "stt_config": {"provider": "local", "model": "auto", "language": "en", "keyterms": list(CALLER_LINES)},

@@ -39,10 +39,14 @@ def main(arguments: Sequence[str]) -> int:
     """Run the demo. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="dialtone demo", description=__doc__)
     parser.add_argument("--port", type=int, default=8080, help="a free one is taken if it is in use (%(default)s)")
-    parser.add_argument("--data-dir", type=Path, default=Path(os.environ.get("DIALTONE_DATA_DIR", "data")))
-    parser.add_argument("--out", type=Path, default=Path("demo-output"), help="for the recording and its picture")
+    parser.add_argument("--data-dir", type=Path, default=None, help="default: demo below DIALTONE_DATA_DIR (or ./data)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("demo-output"), help="where the recording and its picture go (%(default)s)"
+    )
     parser.add_argument("--exit", action="store_true", help="stop after the call instead of staying up")
     options = parser.parse_args(arguments)
+    if options.data_dir is None:
+        options.data_dir = Path(os.environ.get("DIALTONE_DATA_DIR", "data")) / "demo"
     try:
         options.out.mkdir(parents=True, exist_ok=True)
         return asyncio.run(_demo(options))
@@ -74,7 +78,9 @@ async def _demo(options: argparse.Namespace) -> int:
             "those vendors.",
             flush=True,
         )
-        return await server.wait()
+        code = await server.wait()
+        print(f"dialtone demo: the server ended with code {code}", file=sys.stderr)
+        return code
 
 
 def _api_key(data_dir: Path) -> str:
@@ -108,6 +114,7 @@ async def _tool_server() -> AsyncIterator[str]:
 async def _server(options: argparse.Namespace, api_key: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
     """`dialtone serve` as a process of its own, ready."""
     environment = {**os.environ, "DIALTONE_API_KEY": api_key, "DIALTONE_ALLOW_PRIVATE_ADDRESSES": "true"}
+    environment.setdefault("DIALTONE_LOG_LEVEL", "ERROR")
     port = options.port if _is_free(options.port) else 0
     server = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "dialtone.cli", "serve", "--port", str(port), "--data-dir", str(options.data_dir)),
@@ -239,7 +246,7 @@ async def _save(
     recording = directory / "call.wav"
     async with http.get(record["recording_url"]) as response:
         recording.write_bytes(await response.read())
-    title = f"{restaurant.NAME}: {len(turns)} answers, ended by {record['end_reason']}"
+    title = f"A call to {restaurant.PLACE}: {len(turns)} answers, ended by {record['end_reason']}"
     draw(recording, directory / "call.png", view.transcript, turns, title)
     return recording
 
@@ -247,7 +254,7 @@ async def _save(
 async def _ended_record(http: aiohttp.ClientSession, url: str) -> Any:
     for _ in range(100):
         record = await _request(http, "GET", url)
-        if record["status"] in ("ended", "ended-with-error"):
+        if record["status"] == "ended":
             return record
         await asyncio.sleep(0.1)
     raise DemoError(f"the call's record did not end: {record['status']}")

@@ -45,7 +45,7 @@ class Organizations:
         """
         configured = settings.api_key.get_secret_value() if settings.api_key else None
         if configured is not None:
-            _check(configured)
+            check_key(configured)
         async with self._database.startup_lock() as session:
             first = await session.scalar(select(Organization).order_by(Organization.created_at).limit(1))
             if first is None:
@@ -74,7 +74,8 @@ async def _set_configured_key(session: AsyncSession, organization_id: str, key: 
         session.add(_row(organization_id, key, from_settings=True))
 
 
-def _check(key: str) -> None:
+def check_key(key: str) -> None:
+    """Raises `ValueError` for a key that cannot be the deployment's first."""
     if not _USABLE.fullmatch(key) or not MIN_KEY_LENGTH <= len(key) <= MAX_KEY_LENGTH:
         raise ValueError(
             f"DIALTONE_API_KEY: must begin with {KEY_START}, hold no spaces, and have {MIN_KEY_LENGTH} to "

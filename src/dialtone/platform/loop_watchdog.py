@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import FrameType
 
 logger = logging.getLogger(__name__)
@@ -21,9 +21,13 @@ STACK_DEPTH = 12
 
 
 class LoopWatchdog:
-    """Runs a thread beside the loop. `start` on the loop, `stop` from anywhere; the figures are seconds."""
+    """Runs a thread beside the loop. `start` on the loop, `stop` from anywhere; the figures are seconds.
 
-    def __init__(self) -> None:
+    A stall is worth a warning while `matters()`: a loop without calls may take its time.
+    """
+
+    def __init__(self, matters: Callable[[], bool] = lambda: True) -> None:
+        self._matters = matters
         self.stalls = 0
         self.worst_stall = 0.0
         self.worst_collection = 0.0
@@ -55,9 +59,9 @@ class LoopWatchdog:
         if self._beat_timer is not None:
             self._beat_timer.cancel()
         logger.info(
-            "event loop: %d stalls over %.0f ms, the worst %.0f ms; worst garbage collection %.0f ms",
-            self.stalls,
+            "event loop: stalls over %.0f ms: %d, the worst %.0f ms; worst garbage collection %.0f ms",
             STALL_SECONDS * 1000,
+            self.stalls,
             self.worst_stall * 1000,
             self.worst_collection * 1000,
         )
@@ -81,7 +85,8 @@ class LoopWatchdog:
             if stalled > STALL_SECONDS and beat != reported_beat and now - reported_at > REPORT_SECONDS:
                 reported_beat, reported_at = beat, now
                 frame = sys._current_frames().get(self._loop_thread)
-                logger.warning("the event loop stands still for %.0f ms in: %s", stalled * 1000, _where(frame))
+                level = logging.WARNING if self._matters() else logging.DEBUG
+                logger.log(level, "the event loop stands still for %.0f ms in: %s", stalled * 1000, _where(frame))
 
     def _collected(self, phase: str, info: Mapping[str, int]) -> None:
         if threading.get_ident() != self._loop_thread:

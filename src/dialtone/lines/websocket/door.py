@@ -117,7 +117,12 @@ class WebSocketDoor:
             await line.wait_disconnected()
             return
         line.send_text(messages.ready(outcome.call_id, line.audio))
-        outcome.start(line)
+        try:
+            outcome.start(line)
+        except Exception:
+            _logger.exception("an admitted web call could not be started")
+            line.fail("internal_error", "The server could not start the call.", 1011)
+            await line.wait_disconnected()
 
 
 class _Protocol(WSProtocol):  # type: ignore[misc]
