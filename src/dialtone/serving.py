@@ -19,9 +19,9 @@ from dialtone.settings import Settings
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-GC_THRESHOLDS = (20_000, 20, 20)
+GC_THRESHOLDS = (10_000, 10, 10)
 """Calls make little cyclic garbage but many short-lived objects: young collections at Python's default of 700 objects
-cost several per cent of a busy core. One of 20,000 takes about a millisecond."""
+cost several per cent of a busy core."""
 
 
 def serve(settings: Settings, *, drain_seconds: float) -> int:

@@ -1,6 +1,7 @@
 """A whole call in virtual time: a scripted caller, vendors that keep exact times, and a note of all that happens."""
 
 import asyncio
+import weakref
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -160,6 +161,7 @@ class ScriptedChannel:
 
     def close(self) -> None:
         self._detector = ScriptedDetector([])
+        self._on_window = lambda voiced, seconds: None
 
 
 Scripted = str | ToolCall | ProviderError | list[str | ToolCall | ProviderError]
@@ -410,6 +412,7 @@ class Stage:
             self.cache.kept[speech_key(self.voice.cache_key, MULAW_8K, apology("en"))] = b"\x10" * 8000
         self.notes = Notes()
         self.hang_up_at = hang_up_at
+        self.freed_without_collector = False
         self.at: list[tuple[float, Callable[[Call], None]]] = []
         stt = {"provider": "ears", "language": "en"}
         self.plan = CallPlan(
@@ -437,6 +440,8 @@ class Stage:
         caller = loop.create_task(self._speak())
         for at, action in self.at:
             loop.call_later(at, action, call)
+        remains = weakref.ref(call)
+        del call
         try:
             await asyncio.wait_for(running, 10_000)
         finally:
@@ -444,6 +449,9 @@ class Stage:
             await asyncio.gather(caller, return_exceptions=True)
         await asyncio.sleep(60)
         assert asyncio.all_tasks() <= before
+        self.notes.handler = None
+        del running
+        self.freed_without_collector = remains() is None
         assert len(shared.clock) == 0
         assert len(self.notes.endings) == 1
         assert self.voice.sessions == self.spare.sessions == 0, "a vendor's session was left open"

@@ -1,5 +1,7 @@
 """Whole calls in virtual time: what is said, heard, cut, resumed and written down, and how calls end."""
 
+import gc
+
 import pytest
 
 from dialtone.conversation.plan import SilencePlan, TurnTaking
@@ -497,3 +499,21 @@ def test_the_goodbye_has_its_placeholders_filled() -> None:
         hang_up_at=None,
     )
     assert stage.play().said == ["Bye Alice."]
+
+
+def test_an_ended_call_is_free_without_the_garbage_collector() -> None:
+    stage = Stage(
+        Says(1.0, 2.0, "is Tuesday free"),
+        Says(6.0, 7.5, "and what of Wednesday"),
+        replies=[["Let me look.", ToolCall("t1", "calendar", "{}")], LONG, "Free."],
+        tools={"calendar": "free"},
+        first_message="Hi.",
+        hang_up_at=9,
+    )
+    gc.collect()
+    gc.disable()
+    try:
+        stage.play()
+    finally:
+        gc.enable()
+    assert stage.freed_without_collector

@@ -329,6 +329,16 @@ class Call:
         finally:
             self._journal.ended(ending)
         await self._toolbox.close()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """The parts of a call know each other; without this they would wait for the garbage collector, which is kept
+        from running often."""
+        if self._dialogue is not None:
+            self._dialogue.let_go()
+        self._dialogue = self._speaker = self._listening = self._silence = self._keypad = None
+        self._voice = self._spare = self._recorder = None
+        self._timers.clear()
 
     async def _bounded(self, closing: Coroutine[Any, Any, object]) -> None:
         try:

@@ -157,6 +157,11 @@ class Dialogue:
         if rest:
             self._journal.message("user", rest)
 
+    def let_go(self) -> None:
+        """Nobody uses this any more: come apart, so that memory is free at once."""
+        del self.speaker
+        self._alarm = None
+
     # Turn-taking
 
     def _act(self, actions: Iterable[Action]) -> None:

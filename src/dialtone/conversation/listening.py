@@ -78,6 +78,7 @@ class Listening:
         self._to_detector = None if detected == line_audio else Converter(line_audio, detected)
         self._channel = detector.open(detected, self._on_window)
         self._stream: TranscriptStream | None = None
+        self._connection: _Connection | None = None
         self._closed = False
         self._unvoiced = 0  # windows in a row
         self._interim_open = False
@@ -98,8 +99,11 @@ class Listening:
     async def close(self) -> None:
         self._closed = True
         self._channel.close()
-        if self._stream is not None:
-            await self._stream.close()
+        stream, self._stream = self._stream, None
+        if self._connection is not None:
+            self._connection.stream = None
+        if stream is not None:
+            await stream.close()
 
     @property
     def seconds(self) -> float:
@@ -174,7 +178,7 @@ class Listening:
         self._owner.gone_deaf(error)
 
     async def _connect(self) -> None:
-        connection = _Connection()
+        connection = self._connection = _Connection()
         stream = await self._transcriber.open(
             self._audio, self._on_event, lambda error: self._on_lost(connection, error)
         )

@@ -64,6 +64,10 @@ def _session() -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(str(_model_path()), options, providers=["CPUExecutionProvider"])
 
 
+def _unheard(_voiced: bool, _seconds: float) -> None:
+    """Whom a closed channel tells."""
+
+
 class VoiceChannel:
     """One call's audio on its way through the detector. Made by `VoiceDetector.open`."""
 
@@ -109,6 +113,7 @@ class VoiceChannel:
         """No callback comes afterwards. Idempotent."""
         if not self.closed:
             self.closed = True
+            self._on_window = _unheard  # lets go of the listener
             self._buffer.clear()
             self._detector._release(self._slot)
 
