@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
 from sqlalchemy import DateTime, Dialect, MetaData, Uuid, event, text
@@ -22,6 +22,9 @@ from sqlalchemy.types import JSON, TypeDecorator
 
 from dialtone.settings import Settings
 
+WRITE_AHEAD_TRIES = 200
+WRITE_AHEAD_PAUSE = 0.02
+"""Seconds between two tries; only a database that is being made makes anybody wait."""
 STARTUP_LOCK = 7_302_114_690_251
 """Key of the PostgreSQL advisory lock held while a process migrates or sets up the database."""
 
@@ -201,14 +204,25 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
     # The driver would begin transactions by itself, and not before DDL; `_begin_sqlite` does it instead.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in (
-        f"busy_timeout={SQLITE_BUSY_MILLISECONDS}",
-        "journal_mode=WAL",
-        "synchronous=NORMAL",
-        "foreign_keys=ON",
-    ):
-        cursor.execute(f"PRAGMA {pragma}")
+    cursor.execute(f"PRAGMA busy_timeout={SQLITE_BUSY_MILLISECONDS}")
+    _write_ahead(cursor)
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+def _write_ahead(cursor: Any) -> None:
+    """Turn the write-ahead log on. SQLite does not wait for a lock here, whatever the busy timeout says: servers that
+    make a new database at the same time get in each other's way for a moment.
+    """
+    for tries_left in range(WRITE_AHEAD_TRIES - 1, -1, -1):
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except Exception as problem:
+            if not tries_left or "locked" not in str(problem):
+                raise
+            sleep(WRITE_AHEAD_PAUSE)
 
 
 def _begin_sqlite(connection: Connection) -> None:
