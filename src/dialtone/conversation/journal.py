@@ -67,7 +67,7 @@ class Journal(Protocol):
         """A message is part of the transcript for good."""
 
     def turn(self, latency: TurnLatency) -> None:
-        """An answer's first frame has left; comes after the caller's message of that turn."""
+        """An answer is over, said to its end or cut off; comes after the caller's message of that turn."""
 
     def note(self, text: str) -> None:
         """Something an operator should know about this call; holds no content of the call."""
