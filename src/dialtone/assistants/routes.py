@@ -5,23 +5,14 @@ import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from dialtone.assistants.schemas import AssistantAnswer, AssistantCreate, AssistantsAnswer, AssistantUpdate, Deleted
 from dialtone.assistants.service import Assistants
 from dialtone.platform.auth import Caller
-from dialtone.platform.fields import header_safe
-from dialtone.platform.http import ApiRoute, error_responses
+from dialtone.platform.http import IGNORED_HEADER, ApiRoute, answer, error_responses
 
 AssistantId = Annotated[str, Path(description="Assistant UUID", json_schema_extra={"format": "uuid"})]
-
-IGNORED_FIELDS = "X-Ignored-Fields"
-_IGNORED_HEADER = {
-    IGNORED_FIELDS: {
-        "description": "Fields of the request that had no effect, separated by commas; absent where there are none.",
-        "schema": {"type": "string"},
-    }
-}
 
 
 def router(assistants: Assistants) -> APIRouter:
@@ -34,7 +25,7 @@ def router(assistants: Assistants) -> APIRouter:
 def _operations(assistants: Assistants, prefix: str, noun: str, *, deprecated: bool = False) -> APIRouter:
     routes = APIRouter(
         prefix=prefix,
-        tags=["assistants"],
+        tags=["Assistants"],
         route_class=ApiRoute,
         deprecated=deprecated or None,
         responses=error_responses(401),
@@ -50,10 +41,11 @@ def _operations(assistants: Assistants, prefix: str, noun: str, *, deprecated: b
         summary="Create an assistant",
         status_code=201,
         response_model=AssistantAnswer,
-        responses={201: {"headers": _IGNORED_HEADER}, **error_responses(400, 409, 413, 415)},
+        responses={201: {"headers": IGNORED_HEADER}, **error_responses(400, 409, 413, 415)},
     )
     async def create_assistant(caller: Caller, body: AssistantCreate) -> Response:
-        return _answer(*await assistants.create(caller, body), status=201)
+        assistant, ignored = await assistants.create(caller, body)
+        return answer({"assistant": assistant}, ignored, 201)
 
     @routes.get(
         "/{assistant_id}",
@@ -63,7 +55,7 @@ def _operations(assistants: Assistants, prefix: str, noun: str, *, deprecated: b
         responses=error_responses(404),
     )
     async def get_assistant(caller: Caller, assistant_id: AssistantId) -> Response:
-        return _answer(await assistants.get(caller, assistant_id), [])
+        return answer({"assistant": await assistants.get(caller, assistant_id)})
 
     @routes.patch(
         "/{assistant_id}",
@@ -71,10 +63,11 @@ def _operations(assistants: Assistants, prefix: str, noun: str, *, deprecated: b
         summary="Change an assistant",
         description="Only the given fields change. A given config block replaces the stored one whole.",
         response_model=AssistantAnswer,
-        responses={200: {"headers": _IGNORED_HEADER}, **error_responses(400, 404, 413, 415)},
+        responses={200: {"headers": IGNORED_HEADER}, **error_responses(400, 404, 413, 415)},
     )
     async def update_assistant(caller: Caller, assistant_id: AssistantId, body: AssistantUpdate) -> Response:
-        return _answer(*await assistants.update(caller, assistant_id, body))
+        assistant, ignored = await assistants.update(caller, assistant_id, body)
+        return answer({"assistant": assistant}, ignored)
 
     @routes.delete(
         "/{assistant_id}",
@@ -88,11 +81,6 @@ def _operations(assistants: Assistants, prefix: str, noun: str, *, deprecated: b
         return Deleted()
 
     return routes
-
-
-def _answer(assistant: dict[str, Any], ignored: list[str], status: int = 200) -> Response:
-    headers = {IGNORED_FIELDS: header_safe(ignored)} if ignored else None
-    return JSONResponse({"assistant": assistant}, status, headers)
 
 
 async def _list_answer(assistants: list[dict[str, Any]]) -> Response:

@@ -17,8 +17,7 @@ from dialtone.calls.views import call_object
 from dialtone.platform.auth import Caller
 from dialtone.platform.db import iso
 from dialtone.platform.errors import ApiError, not_found
-from dialtone.platform.fields import header_safe
-from dialtone.platform.http import ApiRoute, error_responses
+from dialtone.platform.http import ApiRoute, answer, error_responses
 from dialtone.settings import Settings
 
 MAX_PAGE = 1000
@@ -62,15 +61,15 @@ class CallRoutes:
         """Prepare a web call. Its token lets one client talk to the assistant, within a minute."""
         created = await self._calls.create_web_call(organization_id, body)
         scheme, _, rest = self._base(request).partition("://")
-        return JSONResponse(
+        return answer(
             {
                 "token": created.token,
                 "call_id": created.call_id,
                 "server_url": f"{'wss' if scheme == 'https' else 'ws'}://{rest}{STREAM_PATH}",
                 "expires_at": iso(created.expires_at),
             },
+            created.ignored,
             201,
-            {"X-Ignored-Fields": header_safe(list(created.ignored))} if created.ignored else None,
         )
 
     async def list_calls(

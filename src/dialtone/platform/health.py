@@ -43,7 +43,7 @@ async def _check(database: Database) -> DatabaseCheck:
 
 
 def router(database: Database) -> APIRouter:
-    routes = APIRouter(tags=["health"])
+    routes = APIRouter(tags=["Health"])
 
     @routes.get(
         "/health",

@@ -1,23 +1,39 @@
 """How requests come in: bodies bounded before they are read, the key checked before a body is parsed, strict JSON."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dialtone.platform.auth import authenticate
 from dialtone.platform.errors import ApiError, ErrorBody
+from dialtone.platform.fields import header_safe
 from dialtone.platform.strict_json import InvalidJsonError, parse
 
 BODY_SECONDS = 30
 """How long a client may take to send a body."""
 PARSE_IN_THREAD_BYTES = 64 * 1024
 """Larger bodies are parsed beside the event loop, which live calls share."""
+
+IGNORED_FIELDS = "X-Ignored-Fields"
+IGNORED_HEADER = {
+    IGNORED_FIELDS: {
+        "description": "Fields of the request that had no effect, separated by commas; absent where there are none.",
+        "schema": {"type": "string"},
+    }
+}
+"""For a route's OpenAPI description: `responses={201: {"headers": IGNORED_HEADER}}`."""
+
+
+def answer(document: dict[str, Any], ignored: Sequence[str] = (), status: int = 200) -> Response:
+    """`document` as JSON, with the request's fields that had no effect named in a header."""
+    headers = {IGNORED_FIELDS: header_safe(list(ignored))} if ignored else None
+    return JSONResponse(document, status, headers)
 
 
 class BodyLimit:
