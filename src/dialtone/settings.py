@@ -1,9 +1,17 @@
 """Every setting, its default, and the environment variable that sets it."""
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _off(value: object) -> object:
+    return 0 if isinstance(value, str) and value.strip().lower() == "off" else value
+
+
+Limit = Annotated[int, BeforeValidator(_off)]
 
 
 def _vendor(name: str) -> AliasChoices:
@@ -39,8 +47,14 @@ class Settings(BaseSettings):
     """How long a `recording_url` works."""
     max_calls: int = Field(default=500, ge=1)
     """Live calls this process takes; further ones are refused in words."""
+    billing: bool = False
+    """Answer 402 to calls of organizations that have no minutes left."""
     max_body_bytes: int = Field(default=2 * 1024 * 1024, ge=1024)
     """Largest request body."""
+    rate_limit: Limit = Field(default=100, ge=0)
+    """Requests a minute of one API key. 0 or `off`: no limit."""
+    control_rate_limit: Limit = Field(default=10, ge=0)
+    """Control commands a minute for one live call. 0 or `off`: no limit."""
     log_level: str = "INFO"
 
     openai_api_key: SecretStr | None = Field(default=None, validation_alias=_vendor("OPENAI_API_KEY"))

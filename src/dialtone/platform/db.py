@@ -173,6 +173,19 @@ class Database:
             await connection.execute(text("SELECT 1"))
         return (perf_counter() - started) * 1000
 
+    def single_connection(self) -> AsyncEngine:
+        """An engine of one connection to this PostgreSQL, on which every statement is a transaction of its own and
+        costs one round trip. Statements find out themselves that a connection has gone. Whoever asks for it closes it.
+        """
+        return create_async_engine(
+            self.url,
+            hide_parameters=True,
+            isolation_level="AUTOCOMMIT",
+            pool_size=1,
+            max_overflow=0,
+            connect_args={"connect_timeout": 5},
+        )
+
     async def close(self) -> None:
         await self.engine.dispose()
 
