@@ -22,6 +22,7 @@ from dialtone.platform.db import Database
 from dialtone.platform.guarded_http import GuardedHttp
 from dialtone.platform.http import BodyLimit
 from dialtone.platform.loop_watchdog import LoopWatchdog
+from dialtone.platform.rate_limits import RateLimits, rate_limits_of
 from dialtone.settings import Settings
 
 DESCRIPTION = """
@@ -41,6 +42,7 @@ class Parts:
     secrets: Secrets
     organizations: Organizations
     authenticator: Authenticator
+    rate_limits: RateLimits
     assistants: Assistants
     outgoing: GuardedHttp
     """For addresses that customers name."""
@@ -81,7 +83,7 @@ def _build(settings: Settings) -> Parts:
     if settings.api_key is not None:
         check_key(settings.api_key.get_secret_value())
     database = Database(settings)
-    organizations = Organizations(database)
+    organizations = Organizations(database, billing=settings.billing)
     secrets = Secrets.from_settings(settings)
     assistants = Assistants(database, secrets, settings)
     outgoing = GuardedHttp(allow_private_addresses=settings.allow_private_addresses)
@@ -96,6 +98,7 @@ def _build(settings: Settings) -> Parts:
         secrets=secrets,
         organizations=organizations,
         authenticator=Authenticator(organizations.find_key),
+        rate_limits=rate_limits_of(database),
         assistants=assistants,
         outgoing=outgoing,
         calls=calls,
@@ -125,6 +128,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await parts.calls.stop()
         await _close_local_speech()
         await parts.outgoing.close()
+        await parts.rate_limits.close()
         await parts.database.close()
 
 

@@ -5,9 +5,11 @@ import re
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from dialtone.organizations import credit
 from dialtone.organizations.tables import ApiKey, Organization
 from dialtone.platform.auth import KEY_START, MAX_KEY_LENGTH, StoredKey, hash_key, key_prefix, new_key
 from dialtone.platform.db import Database
+from dialtone.platform.errors import ApiError
 from dialtone.settings import Settings
 
 FIRST_ORGANIZATION = "Default"
@@ -16,8 +18,10 @@ _USABLE = re.compile(rf"{KEY_START}[!-~]+")
 
 
 class Organizations:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, billing: bool = False) -> None:
+        """`billing`: organizations without minutes place no calls."""
         self._database = database
+        self._billing = billing
 
     async def find_key(self, key_hash: str) -> StoredKey | None:
         """The key with this hash, for the authenticator."""
@@ -36,6 +40,25 @@ class Organizations:
             await session.flush()
             session.add(_row(organization.id, key))
         return organization.id, key
+
+    async def balance(self, organization_id: str) -> float:
+        """Minutes that the organization's calls may still use: its own, or those of the top-level one above it."""
+        async with self._database.read() as session:
+            return credit.minutes(await session.scalar(credit.balance_of(organization_id)) or 0)
+
+    async def require_credit(self, organization_id: str) -> None:
+        """Where the deployment bills calls, raises `ApiError` (402) for an organization without minutes."""
+        if not self._billing:
+            return
+        balance = await self.balance(organization_id)
+        if balance <= 0:
+            raise ApiError(
+                402,
+                "insufficient_credits",
+                "Insufficient credits",
+                "There are no minutes left; add some to place calls.",
+                extra={"balance": balance},
+            )
 
     async def ensure_first(self, settings: Settings) -> str | None:
         """Make sure that there is an organization with a key, at every start and in any number of processes.

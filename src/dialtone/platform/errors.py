@@ -44,7 +44,9 @@ class ApiError(Exception):
         message: str | None = None,
         details: Sequence[str] | None = None,
         headers: Mapping[str, str] | None = None,
+        extra: Mapping[str, Any] | None = None,
     ) -> None:
+        """`extra`: further fields of the body, such as `balance`."""
         super().__init__(error)
         self.status = status
         self.code = code
@@ -52,6 +54,7 @@ class ApiError(Exception):
         self.message = message
         self.details = details
         self.headers = headers
+        self.extra = extra or {}
 
     def body(self) -> dict[str, Any]:
         body: dict[str, Any] = {"error": self.error, "code": self.code}
@@ -59,7 +62,7 @@ class ApiError(Exception):
             body["message"] = self.message
         if self.details is not None:
             body["details"] = list(self.details)[:MAX_DETAILS]
-        return body
+        return {**body, **self.extra}
 
     def response(self) -> JSONResponse:
         return JSONResponse(self.body(), self.status, self.headers)

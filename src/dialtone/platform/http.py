@@ -127,6 +127,8 @@ def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 _DESCRIPTIONS = {
     400: "The body is not JSON, or a field breaks a rule; `details` names each.",
     401: "The API key is missing or not valid.",
+    402: "The organization has no minutes left; asked only where the deployment bills calls.",
+    403: "The key is valid, and may not do this.",
     404: "No such object in your organization.",
     409: "The object's state does not allow this.",
     413: "The body is larger than the server takes.",
