@@ -1,9 +1,9 @@
 """Calls as they are stored."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Float, ForeignKey, Index, String, Text
+from sqlalchemy import BigInteger, Date, Float, ForeignKey, Index, String, Text, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dialtone.platform.db import Base, Id, Json, UtcDateTime, now
@@ -22,9 +22,22 @@ class Call(Owned, Base):
     __tablename__ = "calls"
     __table_args__ = (
         Index("ix_calls_organization_id_created_at", "organization_id", "created_at", "id"),
-        Index("ix_calls_organization_id_status", "organization_id", "status", "created_at"),
+        Index("ix_calls_organization_id_status", "organization_id", "status", "created_at", "id"),
+        Index("ix_calls_organization_id_assistant_id", "organization_id", "assistant_id", "created_at", "id"),
+        Index("ix_calls_organization_id_number_id", "organization_id", "number_id", "created_at", "id"),
+        Index("ix_calls_organization_id_direction", "organization_id", "direction", "created_at", "id"),
+        Index(
+            "ix_calls_timed",
+            "organization_id",
+            "created_at",
+            "id",
+            sqlite_where=text("duration_seconds IS NOT NULL"),
+            postgresql_where=text("duration_seconds IS NOT NULL"),
+        ),
         Index(None, "status", "node"),
     )
+
+    organization_id: Mapped[str] = _organization()
 
     node: Mapped[str] = mapped_column(Id, nullable=False)
     """The process's data directory that the call lives in; see `node.py`."""
@@ -46,8 +59,46 @@ class Call(Owned, Base):
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     duration_seconds: Mapped[int | None]
+    """Set when a call that was answered is over."""
+    byok_stt: Mapped[bool] = mapped_column(nullable=False, default=False, server_default=false())
+    """Whether the call is transcribed with the organization's own vendor key; likewise below."""
+    byok_llm: Mapped[bool] = mapped_column(nullable=False, default=False, server_default=false())
+    byok_tts: Mapped[bool] = mapped_column(nullable=False, default=False, server_default=false())
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, nullable=False, default=now)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, nullable=False, default=now, onupdate=now)
+
+
+class CallCount(Base):
+    """How many calls an organization has of one UTC day of creation and one status. Kept exact by triggers on `calls`
+    (migration 0006), so that no writer needs to think of it.
+
+    The figures are the sums over all connections: on PostgreSQL each adds to rows of its own, named by its backend's
+    process id, so that writers neither wait for each other nor deadlock. `counts.merge` folds old rows into
+    connection 0, the only one there is on SQLite.
+    """
+
+    __tablename__ = "call_counts"
+    __table_args__ = (
+        Index(
+            "ix_call_counts_unmerged",
+            "day",
+            sqlite_where=text("connection <> 0"),
+            postgresql_where=text("connection <> 0"),
+        ),
+    )
+
+    organization_id: Mapped[str] = mapped_column(
+        Id, ForeignKey("organizations.id", ondelete="CASCADE"), primary_key=True
+    )
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    status: Mapped[str] = mapped_column(String(32), primary_key=True)
+    connection: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    calls: Mapped[int] = mapped_column(BigInteger, nullable=False)
+    timed_calls: Mapped[int] = mapped_column(BigInteger, nullable=False)
+    """Those that have a duration."""
+    duration_seconds: Mapped[int] = mapped_column(BigInteger, nullable=False)
+    minutes: Mapped[int] = mapped_column(BigInteger, nullable=False)
+    """Each call's duration rounded up to whole minutes."""
 
 
 class CallMessage(Base):
