@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from dialtone.assistants.blocks import Findings, Vendors, check_blocks, check_size, fill_in
-from dialtone.assistants.schemas import EVENTS, READ_ONLY, AssistantFields
+from dialtone.assistants.schemas import EVENTS, AssistantFields
 from dialtone.assistants.secrets import Sealer
 from dialtone.platform.crypto import Secrets
 from dialtone.platform.errors import invalid
-from dialtone.platform.fields import given, ignored_fields
+from dialtone.platform.fields import READ_ONLY, given, ignored_fields
 from dialtone.platform.problems import problem
 from dialtone.providers import catalog
 

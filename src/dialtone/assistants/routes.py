@@ -1,14 +1,13 @@
 """HTTP of assistants: five operations, under `/assistants` and its older name `/agents`."""
 
-import asyncio
-import json
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from dialtone.assistants.schemas import AssistantAnswer, AssistantCreate, AssistantsAnswer, AssistantUpdate, Deleted
+from dialtone.assistants.schemas import AssistantAnswer, AssistantCreate, AssistantsAnswer, AssistantUpdate
 from dialtone.assistants.service import Assistants
+from dialtone.platform.answers import Deleted, list_answer
 from dialtone.platform.auth import Caller
 from dialtone.platform.http import IGNORED_HEADER, ApiRoute, answer, error_responses
 
@@ -33,7 +32,7 @@ def _operations(assistants: Assistants, prefix: str, noun: str, *, deprecated: b
 
     @routes.get("", operation_id=f"list{noun}s", summary="List assistants", response_model=AssistantsAnswer)
     async def list_assistants(caller: Caller) -> Response:
-        return await _list_answer(await assistants.list_all(caller))
+        return await list_answer("assistants", await assistants.list_all(caller))
 
     @routes.post(
         "",
@@ -81,12 +80,3 @@ def _operations(assistants: Assistants, prefix: str, noun: str, *, deprecated: b
         return Deleted()
 
     return routes
-
-
-async def _list_answer(assistants: list[dict[str, Any]]) -> Response:
-    """One by one, so that a long list does not hold up the calls on the same event loop."""
-    parts = []
-    for assistant in assistants:
-        parts.append(json.dumps(assistant, ensure_ascii=False, separators=(",", ":")))
-        await asyncio.sleep(0)
-    return Response(f'{{"assistants":[{",".join(parts)}]}}', media_type="application/json")

@@ -142,11 +142,3 @@ class AssistantAnswer(BaseModel):
 
 class AssistantsAnswer(BaseModel):
     assistants: list[AssistantObject] = Field(description="Newest first.")
-
-
-class Deleted(BaseModel):
-    success: Literal[True] = True
-
-
-READ_ONLY = frozenset({"id", "created_at", "updated_at", "organization_id", "org_id"})
-"""Fields that may be sent back as they were read, and are not looked at."""

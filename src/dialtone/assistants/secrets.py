@@ -4,10 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dialtone.assistants.tools import tool_name
-from dialtone.platform.crypto import MASK, SecretKeyError, Secrets
+from dialtone.platform.crypto import MASK, Secrets
 from dialtone.platform.problems import problem
-
-_MASK_WITHOUT_SECRET = "is the mask of a secret, and none is stored; give the secret itself"
+from dialtone.platform.sealing import MASK_WITHOUT_SECRET, sealed
 
 
 def map_tool_secrets(llm_config: Mapping[str, Any], change: Callable[[str | None, int, str], str]) -> dict[str, Any]:
@@ -64,14 +63,7 @@ class Sealer:
             )
 
     def _sealed(self, secret: str, stored: str | None, path: str) -> str:
-        if secret == MASK:
-            if stored is None:
-                self.problems.append(problem(path, _MASK_WITHOUT_SECRET))
-            return stored or ""
-        return stored if stored is not None and self._is(stored, secret) else self._secrets.encrypt(secret)
-
-    def _is(self, stored: str, secret: str) -> bool:
-        try:
-            return self._secrets.decrypt(stored) == secret
-        except SecretKeyError:
-            return False
+        kept = sealed(self._secrets, secret, stored)
+        if kept is None:
+            self.problems.append(problem(path, MASK_WITHOUT_SECRET))
+        return kept or ""

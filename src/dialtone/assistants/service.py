@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from sqlalchemy import func
+from sqlalchemy import Subquery
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dialtone.assistants.blocks import Vendors
@@ -15,7 +15,8 @@ from dialtone.assistants.tables import Assistant
 from dialtone.platform.crypto import MASK, Secrets
 from dialtone.platform.db import Database, iso, now
 from dialtone.platform.errors import ApiError, not_found
-from dialtone.platform.tenancy import get_owned, select_owned
+from dialtone.platform.rows import apply_changes
+from dialtone.platform.tenancy import get_owned, hold_owned, refuse_above_limit, select_owned
 from dialtone.settings import Settings
 
 MAX_ASSISTANTS = 1000
@@ -38,14 +39,7 @@ class Assistants:
         """The new assistant as the API shows it, and the fields that were ignored."""
         values, ignored = await asyncio.to_thread(self._preparer.prepare, body)
         async with self._database.write() as session:
-            owned = select_owned(Assistant, organization_id).with_only_columns(func.count())
-            if (await session.scalar(owned) or 0) >= MAX_ASSISTANTS:
-                raise ApiError(
-                    409,
-                    "too_many_assistants",
-                    "Too many assistants",
-                    f"An organization can have {MAX_ASSISTANTS}; delete one first.",
-                )
+            await refuse_above_limit(session, Assistant, organization_id, MAX_ASSISTANTS, "assistants")
             moment = now()
             row = Assistant(organization_id=organization_id, created_at=moment, updated_at=moment, **values)
             session.add(row)
@@ -70,18 +64,24 @@ class Assistants:
         """The changed assistant as the API shows it, and the fields that were ignored."""
         async with self._database.write() as session:
             row = await _row(session, organization_id, assistant_id, lock=True)
-            stored = _values(row)
-            values, ignored = await asyncio.to_thread(self._preparer.prepare, body, stored)
-            changes = {name: value for name, value in values.items() if value != stored[name]}
-            for name, value in changes.items():
-                setattr(row, name, value)
-            if changes:
-                row.updated_at = max(now(), row.updated_at)
+            values, ignored = await asyncio.to_thread(self._preparer.prepare, body, _values(row))
+            apply_changes(row, values)
         return show(row), ignored
 
     async def delete(self, organization_id: str, assistant_id: str) -> None:
         async with self._database.write() as session:
             await session.delete(await _row(session, organization_id, assistant_id, lock=True))
+
+    def names(self, organization_id: str) -> Subquery:
+        """`id`, `name` and `business_name` of the organization's assistants, for another room's query to join."""
+        columns = (Assistant.id, Assistant.name, Assistant.business_name)
+        return select_owned(Assistant, organization_id).with_only_columns(*columns).subquery("assistant_names")
+
+    async def hold(self, session: AsyncSession, organization_id: str, assistant_id: str) -> str | None:
+        """The id of the organization's assistant, kept from being deleted until the transaction ends; None for an
+        unknown one.
+        """
+        return await hold_owned(session, Assistant, organization_id, assistant_id)
 
     async def resolve(
         self,

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchema
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from dialtone.platform.phone_numbers import E164, canonical
 from dialtone.platform.problems import field_path, range_words
 
 
@@ -43,7 +44,6 @@ def rule(words: str) -> PydanticCustomError:
 
 
 _EMAIL = re.compile(r"[^@\s<>,;]+@[^@\s<>,;.]+(\.[^@\s<>,;.]+)+")
-_E164 = re.compile(r"\+[1-9][0-9]{1,14}")
 _SIP = re.compile(r"sips?:[^\s<>\"]+", re.IGNORECASE)
 
 
@@ -65,15 +65,27 @@ def _web_url(value: str) -> str:
 
 
 def _callable_number(value: str) -> str:
-    if not (_E164.fullmatch(value) or _SIP.fullmatch(value)):
+    if not (E164.fullmatch(value) or _SIP.fullmatch(value)):
         raise rule("must be a number in E.164 form like +31201234567, or a SIP URI")
     return value
+
+
+def _phone_number(value: str) -> str:
+    number = canonical(value)
+    if number is None:
+        raise rule("must be a number with its country code, in E.164 form like +31201234567")
+    return number
 
 
 Email = Annotated[str, Field(max_length=254), AfterValidator(_email)]
 WebUrl = Annotated[str, Field(max_length=2048, json_schema_extra={"format": "uri"}), AfterValidator(_web_url)]
 CallableNumber = Annotated[str, Field(max_length=255), AfterValidator(_callable_number)]
 """E.164 (https://www.itu.int/rec/T-REC-E.164) or a SIP URI (RFC 3261 section 19.1)."""
+PhoneNumber = Annotated[str, Field(max_length=64), AfterValidator(_phone_number)]
+"""A number as people write it; becomes its E.164 form, see `phone_numbers`."""
+
+READ_ONLY = frozenset({"id", "created_at", "updated_at", "organization_id", "org_id"})
+"""Fields that may be sent back as they were read, and are not looked at."""
 
 
 def given(model: Part) -> dict[str, Any]:

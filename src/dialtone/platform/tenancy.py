@@ -2,11 +2,12 @@
 
 from typing import Any, TypeVar
 
-from sqlalchemy import ForeignKey, Select, select
+from sqlalchemy import ForeignKey, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dialtone.platform.db import Id, new_id, parse_id
+from dialtone.platform.errors import ApiError
 
 
 class Owned:
@@ -31,11 +32,39 @@ async def get_owned(
 ) -> Row | None:
     """The organization's row with this id; None for an unknown, malformed or foreign id.
 
-    `lock` holds the row until the transaction ends (SQLite's writers are alone anyway).
+    `lock` holds the row, read afresh, until the transaction ends (SQLite's writers are alone anyway).
     """
     canonical = parse_id(row_id)
     if canonical is None:
         return None
     query = select_owned(table, organization_id).where(table.id == canonical)
-    row: Row | None = await session.scalar(query.with_for_update() if lock else query)
+    if lock:
+        query = query.with_for_update().execution_options(populate_existing=True)
+    row: Row | None = await session.scalar(query)
     return row
+
+
+async def hold_owned(session: AsyncSession, table: type[Row], organization_id: str, row_id: str) -> str | None:
+    """The canonical id of the organization's row, which nobody can delete until the transaction ends; None as with
+    `get_owned`. For a row that another one is about to refer to.
+    """
+    canonical = parse_id(row_id)
+    if canonical is None:
+        return None
+    query = select_owned(table, organization_id).where(table.id == canonical).with_only_columns(table.id)
+    held: str | None = await session.scalar(query.with_for_update(read=True, key_share=True))
+    return held
+
+
+async def refuse_above_limit(
+    session: AsyncSession, table: type[Owned], organization_id: str, maximum: int, things: str
+) -> None:
+    """Raises `ApiError` (409) where the organization has `maximum` rows already; `things` is their plural."""
+    count = await session.scalar(select_owned(table, organization_id).with_only_columns(func.count()))
+    if (count or 0) >= maximum:
+        raise ApiError(
+            409,
+            f"too_many_{things.replace(' ', '_')}",
+            f"Too many {things}",
+            f"An organization can have {maximum}; delete one first.",
+        )

@@ -1,0 +1,37 @@
+"""Answers that every room gives: lists in pieces, deletions."""
+
+import asyncio
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+
+class Deleted(BaseModel):
+    """The object is gone."""
+
+    success: Literal[True] = Field(default=True, description="Always true; a failure answers an error.")
+
+
+async def list_answer(
+    keys: str | tuple[str, ...], objects: Iterable[dict[str, Any]], further: Mapping[str, Any] | None = None
+) -> Response:
+    """`{"<key>": [objects], ...further}`, the list under each of `keys`.
+
+    Objects are written one by one, so that a long list does not hold up the calls on the same event loop.
+    """
+    parts = []
+    for item in objects:
+        parts.append(_json(item))
+        await asyncio.sleep(0)
+    listed = f"[{','.join(parts)}]"
+    names = (keys,) if isinstance(keys, str) else keys
+    fields = [f"{_json(name)}:{listed}" for name in names]
+    fields += [f"{_json(name)}:{_json(value)}" for name, value in (further or {}).items()]
+    return Response(f"{{{','.join(fields)}}}", media_type="application/json")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,34 @@
+"""What every room does with its rows: change them, and tell why the database refused one."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from sqlalchemy.exc import IntegrityError
+
+from dialtone.platform.db import now
+
+_POSTGRESQL_UNIQUE = "23505"  # https://www.postgresql.org/docs/current/errcodes-appendix.html
+_SQLITE_UNIQUE = ("SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY")  # https://sqlite.org/rescode.html
+
+
+class Dated(Protocol):
+    updated_at: datetime
+
+
+def apply_changes(row: Dated, values: Mapping[str, Any]) -> None:
+    """Set what differs; `updated_at` moves only where something does, and never back."""
+    changes = {name: value for name, value in values.items() if value != getattr(row, name)}
+    for name, value in changes.items():
+        setattr(row, name, value)
+    if changes:
+        row.updated_at = max(now(), row.updated_at)
+
+
+def is_duplicate(error: IntegrityError) -> bool:
+    """Was the row refused because another one has the same unique value?"""
+    cause = error.orig
+    return (
+        getattr(cause, "sqlstate", None) == _POSTGRESQL_UNIQUE
+        or getattr(cause, "sqlite_errorname", None) in _SQLITE_UNIQUE
+    )
