@@ -14,13 +14,16 @@ from dialtone.assistants.service import Assistants
 from dialtone.calls.room import CallsRoom
 from dialtone.conversation.engine import Engine
 from dialtone.media.vad import VoiceDetector
+from dialtone.organizations.api_keys import ApiKeys, KeyUses
 from dialtone.organizations.service import Organizations, check_key
 from dialtone.platform import errors, health, openapi
 from dialtone.platform.auth import Authenticator
 from dialtone.platform.crypto import Secrets
+from dialtone.platform.data_keys import DataKeys
 from dialtone.platform.db import Database
 from dialtone.platform.guarded_http import GuardedHttp
 from dialtone.platform.http import BodyLimit
+from dialtone.platform.identify import Identify
 from dialtone.platform.loop_watchdog import LoopWatchdog
 from dialtone.platform.rate_limits import RateLimits, rate_limits_of
 from dialtone.settings import Settings
@@ -40,8 +43,11 @@ class Parts:
     settings: Settings
     database: Database
     secrets: Secrets
+    data_keys: DataKeys
     organizations: Organizations
     authenticator: Authenticator
+    api_keys: ApiKeys
+    key_uses: KeyUses
     rate_limits: RateLimits
     assistants: Assistants
     outgoing: GuardedHttp
@@ -72,6 +78,13 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.parts = parts
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(
+        Identify,
+        authenticator=parts.authenticator,
+        rate_limits=parts.rate_limits,
+        requests_a_minute=settings.rate_limit,
+        free_paths=("/health", "/api/v1/health"),
+    )
     errors.install(app)
     _add_routes(app, parts)
     openapi.describe(app, assistants_openapi.components)
@@ -83,6 +96,7 @@ def _build(settings: Settings) -> Parts:
     if settings.api_key is not None:
         check_key(settings.api_key.get_secret_value())
     database = Database(settings)
+    api_keys, key_uses = ApiKeys(database), KeyUses(database)
     organizations = Organizations(database, billing=settings.billing)
     secrets = Secrets.from_settings(settings)
     assistants = Assistants(database, secrets, settings)
@@ -96,8 +110,11 @@ def _build(settings: Settings) -> Parts:
         settings=settings,
         database=database,
         secrets=secrets,
+        data_keys=DataKeys(database, secrets),
         organizations=organizations,
-        authenticator=Authenticator(organizations.find_key),
+        authenticator=Authenticator(api_keys.find, key_uses.note),
+        api_keys=api_keys,
+        key_uses=key_uses,
         rate_limits=rate_limits_of(database),
         assistants=assistants,
         outgoing=outgoing,
@@ -120,14 +137,19 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     parts: Parts = app.state.parts
     try:
         await parts.database.migrate()
+        await parts.data_keys.start()
         parts.new_api_key = await parts.organizations.ensure_first(parts.settings)
         await parts.calls.start()
+        parts.key_uses.start()
         yield
     finally:
         parts.watchdog.stop()
         await parts.calls.stop()
         await _close_local_speech()
         await parts.outgoing.close()
+        await parts.data_keys.stop()
+        await parts.key_uses.close()
+        await parts.authenticator.close()
         await parts.rate_limits.close()
         await parts.database.close()
 

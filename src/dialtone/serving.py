@@ -27,8 +27,9 @@ cost several per cent of a busy core."""
 def serve(settings: Settings, *, drain_seconds: float) -> int:
     """Serve until told to stop; live calls may then go on for `drain_seconds`. Returns the exit code.
 
-    Raises `ValueError` for settings that can't work, `OSError` where the data directory can't be written or another
-    server uses it.
+    Raises `ValueError` for settings that can't work, `OSError` where the data directory can't be written, another
+    server uses it or the database can't be reached, `SchemaError` and `SecretKeyError` where the database is not one to
+    work with.
     """
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for chatty in ("uvicorn", "alembic"):
@@ -53,6 +54,8 @@ class Server(uvicorn.Server):
 
     def __init__(self, app: FastAPI, settings: Settings, drain_seconds: float = 0.0) -> None:
         self._parts: Parts = app.state.parts
+        self._app = app
+        self._running = contextlib.AsyncExitStack()
         self._drain_seconds = drain_seconds
         self._address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         super().__init__(
@@ -62,7 +65,7 @@ class Server(uvicorn.Server):
                 port=settings.port,
                 ws=self._parts.calls.door.protocol,
                 http="httptools",
-                lifespan="on",
+                lifespan="off",
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -76,7 +79,13 @@ class Server(uvicorn.Server):
         """
         return await asyncio.shield(self._address)
 
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Raises what keeps the app from starting. uvicorn's own way to start an app would log it as a trace."""
+        async with self._running:
+            await super().serve(sockets)
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._running.enter_async_context(self._app.router.lifespan_context(self._app))
         await super().startup(sockets)
         if not self.started:
             return
@@ -120,3 +129,4 @@ class Server(uvicorn.Server):
         """End the calls before the port closes, so that their last words still reach the clients."""
         await self._parts.calls.stop(self._drain_seconds)
         await super().shutdown(sockets)
+        await self._running.aclose()

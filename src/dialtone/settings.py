@@ -33,12 +33,16 @@ class Settings(BaseSettings):
     """Where recordings, cached speech, pulled models and the embedded database live."""
     database_url: str | None = None
     """`sqlite:///path` or `postgresql://user:password@host/name`. Default: SQLite in the data directory."""
+    migrate_on_start: bool = True
+    """Bring the database's schema up to date at the start. Off: `dialtone db upgrade` does, with rights of its own."""
     public_url: str | None = None
     """How clients reach this server, e.g. `https://voice.example.com`. Default: the address of the request."""
     api_key: SecretStr | None = None
     """The first API key. Default: made at the first start and printed once."""
     secret_key: SecretStr | None = None
-    """Encrypts stored secrets. Default: made at the first start, kept in the data directory."""
+    """The master keys of stored secrets, newest first, separated by commas. Default: made at the first start, kept in
+    the data directory.
+    """
     allow_private_addresses: bool = False
     """Let webhooks and tools reach loopback and private networks."""
     recording: bool = True
@@ -49,6 +53,9 @@ class Settings(BaseSettings):
     """Live calls this process takes; further ones are refused in words."""
     billing: bool = False
     """Answer 402 to calls of organizations that have no minutes left."""
+    byok_to_base_urls: bool = False
+    """Send customers' own vendor keys to the `*_BASE_URL` of this deployment too; otherwise they go to the vendors' own
+    addresses only. For base URLs that are proxies of the vendors themselves."""
     max_body_bytes: int = Field(default=2 * 1024 * 1024, ge=1024)
     """Largest request body."""
     rate_limit: Limit = Field(default=100, ge=0)

@@ -11,6 +11,7 @@ from sqlalchemy import update
 
 from dialtone.calls.recordings import RecordingUrls, file_of
 from dialtone.calls.tables import Call
+from dialtone.platform.crypto import Secrets
 from dialtone.platform.db import iso, now
 from dialtone.settings import Settings
 from tests.calls.conftest import House, open_house
@@ -134,7 +135,7 @@ async def test_a_recording_opens_with_its_address_alone(house: House) -> None:
 
 async def test_an_expired_address_says_so(house: House) -> None:
     call_id, _, _ = await house.begin()
-    urls = RecordingUrls(house.room._routes._urls._key, -10)
+    urls = RecordingUrls(house.app.state.parts.secrets, -10)
     async with house.client() as client:
         answer = await client.get(urls.sign("http://dialtone.test", call_id))
     assert answer.status_code == 403
@@ -168,7 +169,7 @@ def test_a_path_out_of_the_recordings_opens_nothing(tmp_path: Path) -> None:
 
 
 def test_a_signature_holds_for_one_call_only() -> None:
-    urls = RecordingUrls(b"k" * 32, 60)
+    urls = RecordingUrls(Secrets(["a key"]), 60)
     query = parse_qs(urlsplit(urls.sign("http://a", "one")).query)
     expires, signature = query["expires"][0], query["signature"][0]
     assert urls.problem("one", expires, signature) is None

@@ -7,6 +7,7 @@ from sqlalchemy import Float, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dialtone.platform.db import Base, Json, UtcDateTime, now
+from dialtone.platform.stored_secrets import SECRET, secrets_at
 from dialtone.platform.tenancy import Owned
 
 
@@ -29,12 +30,11 @@ class Assistant(Owned, Base):
     gdpr_mode: Mapped[bool] = mapped_column(nullable=False)
     recording_consent: Mapped[dict[str, Any] | None] = mapped_column(Json)
     webhook_url: Mapped[str | None] = mapped_column(Text)
-    webhook_secret: Mapped[str | None] = mapped_column(Text)
-    """Encrypted."""
+    webhook_secret: Mapped[str | None] = mapped_column(Text, info=SECRET)
     webhook_events: Mapped[list[str] | None] = mapped_column(Json)
     analysis_plan: Mapped[dict[str, Any] | None] = mapped_column(Json)
     stt_config: Mapped[dict[str, Any] | None] = mapped_column(Json)
-    llm_config: Mapped[dict[str, Any]] = mapped_column(Json, nullable=False)
+    llm_config: Mapped[dict[str, Any]] = mapped_column(Json, nullable=False, info=secrets_at("tools.*.server.secret"))
     tts_config: Mapped[dict[str, Any] | None] = mapped_column(Json)
     speech_config: Mapped[dict[str, Any] | None] = mapped_column(Json)
     postcall_stt: Mapped[dict[str, Any] | None] = mapped_column(Json)

@@ -7,7 +7,10 @@ import wave
 from datetime import datetime
 from pathlib import Path
 
+from dialtone.platform.crypto import Secrets
+
 RECORDINGS = "recordings"
+PURPOSE = "recording urls"
 
 
 def recording_path(call_id: str, at: datetime) -> str:
@@ -25,27 +28,29 @@ def file_of(data_dir: Path, recording: str) -> Path | None:
 class RecordingUrls:
     """Addresses that open one call's recording for a while, to whoever holds them."""
 
-    def __init__(self, key: bytes, seconds: int) -> None:
-        self._key = key
+    def __init__(self, secrets: Secrets, seconds: int) -> None:
+        self._secrets = secrets
         self._seconds = seconds
 
     def sign(self, base: str, call_id: str) -> str:
         """An absolute URL below `base` (scheme and host)."""
         expires = int(time.time()) + self._seconds
-        signature = self._signature(call_id, str(expires))
+        signature = _signature(self._secrets.derive(PURPOSE), call_id, str(expires))
         return f"{base}/api/v1/calls/{call_id}/recording?expires={expires}&signature={signature}"
 
     def problem(self, call_id: str, expires: str, signature: str) -> str | None:
         """Why this address opens nothing, in words; None where it is good."""
-        expected = self._signature(call_id, expires)
-        if not hmac.compare_digest(expected.encode(), signature.encode("utf-8", "replace")):
+        given = signature.encode("utf-8", "replace")
+        expected = (_signature(key, call_id, expires).encode() for key in self._secrets.derive_all(PURPOSE))
+        if not any(hmac.compare_digest(one, given) for one in expected):
             return "The signature does not fit; take recording_url from the call as it is."
         if int(expires) < time.time():
             return "This address has expired; the call's recording_url is renewed on every request."
         return None
 
-    def _signature(self, call_id: str, expires: str) -> str:
-        return hmac.new(self._key, f"{call_id}:{expires}".encode("utf-8", "replace"), hashlib.sha256).hexdigest()
+
+def _signature(key: bytes, call_id: str, expires: str) -> str:
+    return hmac.new(key, f"{call_id}:{expires}".encode("utf-8", "replace"), hashlib.sha256).hexdigest()
 
 
 def recorded_seconds(data_dir: Path, recording: str) -> float | None:

@@ -51,7 +51,7 @@ class CallsRoom:
         self.live: LiveCalls | None = None
         self._stopping = False
         self.door = WebSocketDoor(self._claim)
-        urls = RecordingUrls(secrets.derive("recording urls"), settings.recording_url_seconds)
+        urls = RecordingUrls(secrets, settings.recording_url_seconds)
         self._routes = CallRoutes(self.calls, urls, settings)
 
     def routers(self) -> tuple[APIRouter, APIRouter]:

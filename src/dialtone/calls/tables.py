@@ -7,6 +7,7 @@ from sqlalchemy import BigInteger, Date, Float, ForeignKey, Index, String, Text,
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dialtone.platform.db import Base, Id, Json, UtcDateTime, now
+from dialtone.platform.stored_secrets import SECRET
 from dialtone.platform.tenancy import Owned
 
 
@@ -140,6 +141,6 @@ class WebCallToken(Base):
     """SHA-256 of the token, in hex."""
     call_id: Mapped[str] = mapped_column(Id, ForeignKey("calls.id", ondelete="CASCADE"), nullable=False, index=True)
     organization_id: Mapped[str] = _organization()
-    request: Mapped[str] = mapped_column(Text, nullable=False)
+    request: Mapped[str] = mapped_column(Text, nullable=False, info=SECRET)
     """What the call was asked to be, as encrypted JSON: a whole assistant may carry secrets."""
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, nullable=False, index=True)

@@ -6,6 +6,8 @@ from sqlalchemy import BigInteger, ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dialtone.platform.db import Base, Id, UtcDateTime, new_id, now
+from dialtone.platform.tenancy import Owned
+from dialtone.platform.stored_secrets import SECRET
 
 
 class Organization(Base):
@@ -23,18 +25,13 @@ class Organization(Base):
     """None until it is set."""
     metadata_retention_days: Mapped[int | None]
     webhook_url: Mapped[str | None] = mapped_column(Text)
-    webhook_secret: Mapped[str | None] = mapped_column(Text)
-    """Encrypted."""
+    webhook_secret: Mapped[str | None] = mapped_column(Text, info=SECRET)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, nullable=False, default=now)
 
 
-class ApiKey(Base):
+class ApiKey(Owned, Base):
     __tablename__ = "api_keys"
 
-    id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
-    organization_id: Mapped[str] = mapped_column(
-        Id, ForeignKey("organizations.id", ondelete="CASCADE"), nullable=False, index=True
-    )
     name: Mapped[str | None] = mapped_column(String(200))
     prefix: Mapped[str] = mapped_column(String(16), nullable=False)
     """The key's beginning, so that people can tell their keys apart."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import DateTime, Dialect, MetaData, Uuid, event, text
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import JSON, TypeDecorator
@@ -116,6 +116,15 @@ def database_url(settings: Settings) -> URL:
             raise ValueError(f"DIALTONE_DATABASE_URL: must begin with sqlite:// or postgresql:// (got {other}://)")
 
 
+class DatabaseUnavailableError(OSError):
+    """The database can't be reached or opened."""
+
+    def __init__(self, url: URL, problem: OperationalError) -> None:
+        where = url.database if url.get_backend_name() == "sqlite" else f"{url.host or 'localhost'}:{url.port or 5432}"
+        words = str(problem.orig).strip().splitlines() or ["no answer"]
+        super().__init__(f"the database {where} can't be reached: {words[0]}")
+
+
 class Database:
     """One process's connections to its database. Opens nothing until first used.
 
@@ -126,6 +135,7 @@ class Database:
         self.url = database_url(settings)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = _engine(self.url, is_sqlite=self.is_sqlite)
+        self._migrates_on_start = settings.migrate_on_start
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         self._writing: AbstractAsyncContextManager[None] = asyncio.Lock() if self.is_sqlite else nullcontext()
 
@@ -156,15 +166,53 @@ class Database:
                 await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": STARTUP_LOCK})
             yield session
 
-    async def migrate(self) -> None:
-        """Bring the schema up to date. Safe while other processes start at the same time."""
-        from dialtone.platform.migrate import upgrade
+    async def revision(self) -> str | None:
+        """The schema's revision; None for an empty database.
+
+        Raises `DatabaseUnavailableError`, and `migrate.SchemaError` for a revision that only a newer version knows.
+        """
+        from dialtone.platform.migrate import current_revision
 
         if self.is_sqlite and self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-        async with self.startup_lock() as session:
-            connection = await session.connection()
-            await connection.run_sync(upgrade)
+        try:
+            async with self.engine.connect() as connection:
+                return await connection.run_sync(current_revision)
+        except OperationalError as problem:
+            raise DatabaseUnavailableError(self.url, problem) from None
+
+    async def migrate(self) -> None:
+        """Bring the schema up to date, where the settings let a start do that.
+
+        Raises `DatabaseUnavailableError`, or `migrate.SchemaError` where the schema is not one to work with.
+        """
+        from dialtone.platform.migrate import SchemaError, newest_revision
+
+        found = await self.revision()
+        if found == newest_revision():
+            return
+        if not self._migrates_on_start:
+            raise SchemaError(
+                f"the database has {f'schema {found}' if found else 'no schema yet'}, this version needs "
+                f"{newest_revision()}, and DIALTONE_MIGRATE_ON_START is off: run `dialtone db upgrade`"
+            )
+        await self.upgrade()
+
+    async def upgrade(self, target: str = "head") -> None:
+        """Run the migrations that are missing. Safe while other processes start at the same time.
+
+        Raises `migrate.SchemaError`.
+        """
+        from dialtone.platform.migrate import upgrade
+
+        engine = _engine(self.url, is_sqlite=self.is_sqlite, foreign_keys=False)
+        try:
+            async with engine.execution_options(**{_WRITES: True}).begin() as connection:
+                if not self.is_sqlite:
+                    await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": STARTUP_LOCK})
+                await connection.run_sync(upgrade, target)
+        finally:
+            await engine.dispose()
 
     async def ping(self) -> float:
         """Milliseconds that the database takes to answer. Raises `sqlalchemy.exc.SQLAlchemyError` or `OSError`."""
@@ -194,7 +242,8 @@ def _serialize(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def _engine(url: URL, *, is_sqlite: bool) -> AsyncEngine:
+def _engine(url: URL, *, is_sqlite: bool, foreign_keys: bool = True) -> AsyncEngine:
+    """`foreign_keys` says whether SQLite minds them; PostgreSQL always does."""
     # hide_parameters: an error must not carry row contents into the log.
     if not is_sqlite:
         return create_async_engine(
@@ -209,6 +258,8 @@ def _engine(url: URL, *, is_sqlite: bool) -> AsyncEngine:
         )
     engine = create_async_engine(url, hide_parameters=True, json_serializer=_serialize)
     event.listen(engine.sync_engine, "connect", _configure_sqlite)
+    if foreign_keys:
+        event.listen(engine.sync_engine, "connect", _mind_foreign_keys)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
 
@@ -220,6 +271,11 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
     cursor.execute(f"PRAGMA busy_timeout={SQLITE_BUSY_MILLISECONDS}")
     _write_ahead(cursor)
     cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.close()
+
+
+def _mind_foreign_keys(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
 
