@@ -2,7 +2,7 @@
 
 from typing import Any, TypeVar
 
-from sqlalchemy import ForeignKey, Select, func, select
+from sqlalchemy import ColumnElement, ForeignKey, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -25,6 +25,12 @@ Row = TypeVar("Row", bound=Owned)
 def select_owned(table: type[Row], organization_id: str) -> Select[Any]:
     """A query over the organization's own rows of `table`; narrow it with further `.where()`."""
     return select(table).where(table.organization_id == organization_id)
+
+
+def owned_by(table: Any, organization_id: str) -> ColumnElement[bool]:
+    """The condition of `select_owned`, for queries over some columns and for tables whose rows have no id."""
+    condition: ColumnElement[bool] = table.organization_id == organization_id
+    return condition
 
 
 async def get_owned(
