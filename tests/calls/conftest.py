@@ -37,6 +37,7 @@ class FakeLine:
     """A line whose far end does nothing."""
 
     audio: AudioFormat = PCM_16K
+    can_transfer = False
 
     def __init__(self) -> None:
         self.closed: list[str] = []
@@ -50,6 +51,8 @@ class FakeLine:
     def clear_audio(self) -> None: ...
 
     def publish(self, event: LineEvent) -> None: ...
+
+    async def transfer(self, destination: str) -> None: ...
 
     async def close(self, end_reason: str) -> None:
         self.closed.append(end_reason)

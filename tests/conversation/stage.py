@@ -13,7 +13,7 @@ from dialtone.conversation.journal import Ending, TurnLatency
 from dialtone.conversation.plan import CallPlan
 from dialtone.conversation.speech_cache import SpeechCache, speech_key
 from dialtone.conversation.vendors import CallVendors, VendorChoice
-from dialtone.lines.base import AssistantText, LineEvent, LineHandler
+from dialtone.lines.base import AssistantText, LineEvent, LineHandler, TransferError
 from dialtone.media.ambience import AmbienceLibrary
 from dialtone.media.audio import MULAW_8K, AudioFormat
 from dialtone.media.clock import MediaClock
@@ -284,6 +284,7 @@ class ScriptedTools:
     def __init__(self, results: dict[str, str] | None = None) -> None:
         self.results = results or {}
         self.used: list[ToolCall] = []
+        self.outcomes: dict[str, ToolOutcome] = {}
 
     def specs(self) -> list[ToolSpec]:
         return [ToolSpec(name, name) for name in [*self.results, "end_call"]]
@@ -294,6 +295,8 @@ class ScriptedTools:
     async def run(self, call: ToolCall) -> ToolOutcome:
         self.used.append(call)
         await asyncio.sleep(2.0 if call.name == "slow" else 0.1)
+        if call.name in self.outcomes:
+            return self.outcomes[call.name]
         return ToolOutcome(self.results.get(call.name, ""), end_call=call.name == "end_call")
 
     async def close(self) -> None:
@@ -315,6 +318,9 @@ class Notes:
     closed_with: list[str] = field(default_factory=list)
     ended_after: float = 0.0
     cleared: list[float] = field(default_factory=list)
+    can_transfer: bool = True
+    transfers: list[tuple[float, str]] = field(default_factory=list)
+    transfer_refused: str | None = None
     handler: LineHandler | None = None
 
     def now(self) -> float:
@@ -337,6 +343,13 @@ class Notes:
 
     def publish(self, event: LineEvent) -> None:
         self.events.append((self.now(), event))
+
+    async def transfer(self, destination: str) -> None:
+        """The other side takes a second to accept or to refuse."""
+        self.transfers.append((self.now(), destination))
+        await asyncio.sleep(1.0)
+        if self.transfer_refused is not None:
+            raise TransferError(self.transfer_refused)
 
     async def close(self, end_reason: str) -> None:
         """A closing handshake takes its time, in which the caller and the vendors go on."""

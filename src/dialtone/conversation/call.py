@@ -12,6 +12,7 @@ from dialtone.conversation.behaviours.apology import apology
 from dialtone.conversation.behaviours.background import Background
 from dialtone.conversation.behaviours.keypad import Keypad
 from dialtone.conversation.behaviours.silence import Silence
+from dialtone.conversation.control import Command, Control, not_in_progress
 from dialtone.conversation.dialogue import Dialogue
 from dialtone.conversation.journal import Ending, EndReason, Journal
 from dialtone.conversation.listening import Listening, VoiceDetector
@@ -77,6 +78,7 @@ class Call:
         self._spare: Voice | None = None
         self._silence: Silence | None = None
         self._keypad: Keypad | None = None
+        self._control: Control | None = None
         self._failure: ProviderError | None = None
 
     # From answer to goodbye
@@ -111,6 +113,17 @@ class Call:
             self._over.set_result((reason, error))
 
     hang_up = end
+
+    def command(self, command: Command) -> None:
+        """Begin to carry out a command from outside. Raises `CommandError`."""
+        if self._control is None or self._failure is not None or self._over.done():
+            raise not_in_progress()
+        self._control.carry_out(command)
+
+    def transfer(self, destination: str) -> None:
+        """The assistant wants to hand the caller over."""
+        if self._control is not None:
+            self._control.transfer(destination)
 
     def _start(self) -> None:
         plan = self._plan
@@ -153,6 +166,7 @@ class Call:
         self._speaker = self._dialogue.speaker
         self._silence = Silence(plan.silence, self._dialogue, self.end)
         self._keypad = Keypad(self._dialogue.press)
+        self._control = Control(self._dialogue, self._line, self._journal, self.end, self._spawn)
 
     def _make_voice(self, provider: TextToSpeech) -> Voice:
         return Voice(provider, self._line.audio, self._shared.speech, self._plan.pronunciation, self._spawn)
@@ -337,6 +351,7 @@ class Call:
         if self._dialogue is not None:
             self._dialogue.let_go()
         self._dialogue = self._speaker = self._listening = self._silence = self._keypad = None
+        self._control = None
         self._voice = self._spare = self._recorder = None
         self._timers.clear()
 

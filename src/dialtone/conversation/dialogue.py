@@ -1,10 +1,13 @@
 """Who says what when: joins turn-taking, the replies being made, and the speaking, and keeps the transcript true."""
 
 import asyncio
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Protocol
 
-from dialtone.conversation.journal import EndReason, Journal, TurnLatency
+from dialtone.conversation.answer import Answer
+from dialtone.conversation.journal import EndReason, Journal
 from dialtone.conversation.plan import CallPlan
 from dialtone.conversation.speaking import Speaker
 from dialtone.conversation.speech import Speech
@@ -27,6 +30,9 @@ from dialtone.lines.base import Transcript as TranscriptShown
 from dialtone.media.vad import WINDOW_SECONDS
 from dialtone.providers.base import Final, Interim, LanguageModel, Message, ProviderError, TranscriptEvent
 
+MOST_WAITING = 20
+"""Texts from outside that may wait until nobody speaks."""
+
 
 class DialogueOwner(Protocol):
     def hang_up(self, reason: EndReason) -> None:
@@ -37,6 +43,9 @@ class DialogueOwner(Protocol):
 
     def activity(self) -> None:
         """Somebody began or stopped to speak."""
+
+    def transfer(self, destination: str) -> None:
+        """The assistant has said its last word and hands the caller over; ends in the call's end, or in `stay`."""
 
 
 class Dialogue:
@@ -69,13 +78,16 @@ class Dialogue:
         self._spawn = spawn
         self._turns = TurnTaker(plan.turn_taking, plan.language)
         self.speaker = Speaker(line, self)
-        self._draft: _Answer | None = None
-        self._answer: _Answer | None = None
+        self._draft: Answer | None = None
+        self._answer: Answer | None = None
         self._closing: EndReason | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = 0.0
         self._broken_off = 0  # answers in a row that the model did not finish
         self._finished = False
+        self._to_say: deque[tuple[str, EndReason | None]] = deque()
+        self._to_answer = False
+        self._leaving: Callable[[], None] | None = None  # what comes after the last words
 
     # What the assistant says unasked
 
@@ -97,13 +109,11 @@ class Dialogue:
         if self._finished:
             return
         messages = (*self._transcript.messages, Message("system", hint))
-        answer = self._begin("", messages)
-        self._turns.assistant_began()
-        self._give(answer)
+        self._speak_unasked(messages)
 
     def press(self, digits: str) -> None:
         """The caller entered `digits` on the keypad: a turn of its own."""
-        if self._finished:
+        if self._finished or self._leaving:
             return
         self._drop_draft()
         if self.speaker.busy or self._answer is not None:
@@ -112,6 +122,77 @@ class Dialogue:
         said = self._turns.take_turn()
         self._turns.assistant_began()
         self._end_turn(EndTurn(f"{said} (pressed {' '.join(digits)})".strip(), now, now))
+
+    # What is asked from outside
+
+    def tell_model(self, context: str) -> None:
+        """The model knows `context` from its next answer on, also from one that is being thought out ahead."""
+        self._transcript.add_system(context)
+        self._journal.message("system", context)
+        if self._draft is not None:
+            text = self._draft.reply.text
+            self._drop_draft()
+            self._draft = self._begin(text, self._transcript.with_user(text))
+
+    def answer_next(self) -> None:
+        """Have the model speak once nobody does; if the caller says something first, the answer to that is enough."""
+        self._to_answer = True
+        self._go_on()
+
+    def say_next(self, text: str, *, then: EndReason | None = None) -> bool:
+        """Speak `text` once nobody does; with `then`, as the last words before hanging up for that reason. False if
+        too much is waiting already.
+        """
+        if len(self._to_say) >= MOST_WAITING:
+            return False
+        self._to_say.append((text, then))
+        self._go_on()
+        return True
+
+    @property
+    def leaving(self) -> bool:
+        """The last words are being said, or the caller is being handed over."""
+        return self._leaving is not None
+
+    def leave(self, text: str, then: Callable[[], None]) -> None:
+        """Drop what is being said and thought, say `text`, whatever the caller does meanwhile, and do `then`, which
+        ends the call or calls `stay`.
+        """
+        if self._finished:
+            return
+        self._drop_draft()
+        if self.speaker.busy:
+            self._settle_all(self.speaker.cut())
+        self._closing = None
+        self._turns.assistant_began()
+        self._leaving = then
+        self._owner.activity()
+        if text:
+            self.speaker.play(self._voice.say(text, keep=False))
+        else:
+            then()
+
+    def stay(self, context: str) -> None:
+        """Leaving came to nothing: the model is told why, and speaks."""
+        if self._finished:
+            return
+        self._leaving = None
+        self._transcript.add_system(context)
+        self._to_answer = True
+        self._act(self._turns.assistant_done(self._loop.time()))
+
+    def _go_on(self) -> None:
+        """Do the next thing that waits for a moment in which nobody speaks."""
+        if self._finished or not self.idle:
+            return
+        if self._to_say:
+            text, then = self._to_say.popleft()
+            if then is None:
+                self.say(text, keep=False)
+            else:
+                self.leave(text, partial(self._owner.hang_up, then))
+        elif self._to_answer:
+            self._speak_unasked(self._transcript.messages)
 
     # What is heard
 
@@ -142,13 +223,15 @@ class Dialogue:
     @property
     def idle(self) -> bool:
         """Nobody speaks, and nobody is about to."""
-        return not (self.speaker.busy or self._answer or self._turns.caller_speaking or self._turns.text)
+        assistant = self.speaker.busy or self._answer or self._leaving
+        return not (assistant or self._turns.caller_speaking or self._turns.text)
 
     def finish(self) -> None:
         """The call is over: what was heard goes into the transcript, what was begun is dropped."""
         if self._finished:
             return
         self._finished = True
+        self._to_say.clear()
         if self._alarm is not None:
             self._alarm.cancel()
         self._drop_draft()
@@ -160,14 +243,19 @@ class Dialogue:
     def let_go(self) -> None:
         """Nobody uses this any more: come apart, so that memory is free at once."""
         del self.speaker
+        self._leaving = None
         self._alarm = None
 
     # Turn-taking
 
     def _act(self, actions: Iterable[Action]) -> None:
         for action in actions:
-            self._react(action)
+            if self._leaving is None or isinstance(action, CallerSpeech):
+                self._react(action)
+            elif isinstance(action, EndTurn):
+                self._take_down(action.text)
         self._arm()
+        self._go_on()
 
     def _react(self, action: Action) -> None:
         match action:
@@ -204,9 +292,9 @@ class Dialogue:
 
     # Replies
 
-    def _begin(self, text: str, messages: Iterable[Message]) -> "_Answer":
+    def _begin(self, text: str, messages: Iterable[Message]) -> Answer:
         reply = Reply(text, tuple(messages), self._model, self._tools, self._voice.begin(), self._tool_used)
-        return _Answer(reply, self._spawn(reply.make()))
+        return Answer(reply, self._spawn(reply.make()))
 
     def _end_turn(self, turn: EndTurn) -> None:
         answer, self._draft = self._draft, None
@@ -215,11 +303,20 @@ class Dialogue:
             answer = None
         answer = answer or self._begin(turn.text, self._transcript.with_user(turn.text))
         answer.turn, answer.decided_at = turn, self._loop.time()
-        self._transcript.add_user(turn.text)
-        self._journal.message("user", turn.text)
+        self._take_down(turn.text)
         self._give(answer)
 
-    def _give(self, answer: "_Answer") -> None:
+    def _take_down(self, text: str) -> None:
+        self._transcript.add_user(text)
+        self._journal.message("user", text)
+
+    def _speak_unasked(self, messages: Iterable[Message]) -> None:
+        answer = self._begin("", messages)
+        self._turns.assistant_began()
+        self._give(answer)
+
+    def _give(self, answer: Answer) -> None:
+        self._to_answer = False
         self._answer = answer
         answer.reply.commit()
         self.speaker.play(answer.speech)
@@ -254,11 +351,16 @@ class Dialogue:
     def speech_finished(self, speech: Speech) -> None:
         answer = self._answer if self._answer and self._answer.speech is speech else None
         self._settle(speech, interrupted=False)
+        if self._leaving is not None:
+            self._said_last_words(speech, self._leaving)
+            return
         error = (answer.reply.error if answer else None) or speech.error
         if error is None and answer is not None:
             error = self._broken(answer.reply)
         if error is not None:
             self._owner.vendor_failed(error)
+        elif answer and answer.reply.transfer_to:
+            self.leave("", partial(self._owner.transfer, answer.reply.transfer_to))
         elif answer and answer.reply.hang_up:
             text, keep = self._goodbye
             self.say(text, keep=keep, then="assistant_hangup")
@@ -269,6 +371,11 @@ class Dialogue:
         elif not self.speaker.busy:
             self._act(self._turns.assistant_done(self._loop.time()))
             self._owner.activity()
+
+    def _said_last_words(self, speech: Speech, then: Callable[[], None]) -> None:
+        if speech.error is not None:
+            self._journal.note(f"the last words could not be spoken to their end ({speech.error})")
+        then()
 
     def _broken(self, reply: Reply) -> ProviderError | None:
         """One answer that breaks off is a pity; two in a row, and no conversation is possible."""
@@ -287,8 +394,7 @@ class Dialogue:
             rest = heard
             for used in answer.reply.rounds:
                 said, rest = rest[: len(used.text)], rest[len(used.text) :].lstrip()
-                results = {call_id: outcome.result for call_id, outcome in used.outcomes.items()}
-                self._transcript.add_tool_round(said, used.calls, results)
+                self._transcript.add_tool_round(said, used.calls, used.results(cut_short=interrupted))
             self._transcript.add_assistant(rest)
             if answer.latency is not None:
                 self._journal.turn(answer.with_outcome(interrupted))
@@ -302,50 +408,3 @@ class Dialogue:
     def _says_goodbye(self, text: str) -> bool:
         said = text.casefold()
         return any(phrase.casefold() in said for phrase in self._plan.end_call_phrases)
-
-
-class _Answer:
-    """A reply with the turn it answers and the task that makes it."""
-
-    def __init__(self, reply: Reply, task: "asyncio.Task[None]") -> None:
-        self.reply = reply
-        self.turn: EndTurn | None = None
-        self.decided_at = 0.0
-        self.latency: TurnLatency | None = None
-        self._task = task
-
-    @property
-    def speech(self) -> Speech:
-        return self.reply.telling.speech
-
-    def drop(self) -> None:
-        self._task.cancel()
-        self.reply.telling.cancel()
-
-    def measure(self, first_frame_at: float) -> TurnLatency:
-        assert self.turn is not None
-        speech, reply, end = self.speech, self.reply, self.turn.speech_end
-        ready = max(self.decided_at, speech.first_audio_at or self.decided_at)
-        return TurnLatency(
-            endpointing=_milliseconds(end, self.decided_at),
-            stt_final=_milliseconds(end, self.turn.final_at),
-            llm_first_token=_milliseconds(reply.requested_at, reply.first_token_at),
-            tts_first_audio=_milliseconds(speech.first_text_at, speech.first_audio_at),
-            playout=_milliseconds(ready, first_frame_at),
-            total=_milliseconds(end, first_frame_at),
-        )
-
-    def with_outcome(self, interrupted: bool) -> TurnLatency:
-        assert self.latency is not None
-        return TurnLatency(**{**self.latency_shown(), "interrupted": interrupted})  # type: ignore[arg-type]
-
-    def latency_shown(self) -> dict[str, float | None]:
-        assert self.latency is not None
-        names = ("endpointing", "stt_final", "llm_first_token", "tts_first_audio", "playout", "total")
-        return {name: getattr(self.latency, name) for name in names}
-
-
-def _milliseconds(start: float | None, end: float | None) -> float | None:
-    if start is None or end is None:
-        return None
-    return round(max(0.0, end - start) * 1000, 1)

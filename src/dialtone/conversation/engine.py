@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 from dialtone.conversation.call import Call, Shared
+from dialtone.conversation.control import Command, not_in_progress
 from dialtone.conversation.journal import EndReason, Journal
 from dialtone.conversation.listening import VoiceDetector
 from dialtone.conversation.plan import CallPlan
@@ -38,7 +39,7 @@ class Engine:
 
     async def run_with(self, plan: CallPlan, line: Line, choice: VendorChoice, journal: Journal) -> None:
         """As `run`, with the vendors given as objects."""
-        toolbox = make_toolbox(plan, self._http, journal)
+        toolbox = make_toolbox(plan, self._http, journal, can_transfer=line.can_transfer)
         call = Call(plan, line, choice, toolbox, journal, self._shared)
         self._calls[plan.call_id] = call
         self._empty.clear()
@@ -48,6 +49,13 @@ class Engine:
             del self._calls[plan.call_id]
             if not self._calls:
                 self._empty.set()
+
+    def command(self, call_id: str, command: Command) -> None:
+        """Begin to carry out a command for a live call. Raises `CommandError`."""
+        call = self._calls.get(call_id)
+        if call is None:
+            raise not_in_progress()
+        call.command(command)
 
     def end_calls(self, reason: EndReason, error: str | None = None) -> None:
         """Ask every live call to end; their `run` returns shortly after."""

@@ -17,6 +17,7 @@ from dialtone.tools.toolbox import ToolOutcome
 MAX_TOOL_ROUNDS = 6
 """After this many rounds of tool calls in one reply the model must answer without."""
 CUT_OFF = "The caller spoke before the tool had answered. It may have been carried out."
+NOT_DONE = "The caller spoke before this was done, so it was not done."
 RETRY_DELAY = 0.3
 """Seconds before the one second try, if the model failed before its first word."""
 
@@ -38,6 +39,16 @@ class ToolRound:
         self.text = text
         self.calls = calls
         self.outcomes = outcomes
+
+    def results(self, *, cut_short: bool) -> dict[str, str]:
+        """What the model is told, by call id. `cut_short`: the caller took the turn before the reply was heard to its
+        end, which is when callers are transferred or hung up on.
+        """
+        leaves = {call_id for call_id, outcome in self.outcomes.items() if outcome.end_call or outcome.transfer_to}
+        return {
+            call_id: NOT_DONE if cut_short and call_id in leaves else outcome.result
+            for call_id, outcome in self.outcomes.items()
+        }
 
 
 class Reply:
@@ -62,6 +73,8 @@ class Reply:
         self.requested_at: float | None = None
         self.first_token_at: float | None = None
         self.hang_up = False
+        self.transfer_to: str | None = None
+        """Where the caller is to be handed over once the reply was heard."""
         self._messages = list(messages)
         self._model = model
         self._tools = tools
@@ -151,6 +164,11 @@ class Reply:
         by_id.update(zip((call.id for call in calls), outcomes, strict=True))
         self._messages.append(Message("assistant", text, tool_calls=tuple(calls)))
         self._messages += [Message("tool", by_id[call.id].result, tool_call_id=call.id) for call in calls]
-        if any(outcome.end_call for outcome in outcomes):
+        transfer = next((outcome for outcome in outcomes if outcome.transfer_to is not None), None)
+        if transfer is not None and transfer.transfer_to is not None:
+            self.transfer_to = transfer.transfer_to.number
+            if transfer.spoken_first:
+                self._say(transfer.spoken_first)
+        elif any(outcome.end_call for outcome in outcomes):
             self.hang_up = True
-        return not self.hang_up
+        return not (self.hang_up or self.transfer_to)

@@ -13,7 +13,7 @@ _CALL_TYPES: dict[str, CallType] = {
 }
 
 
-def make_toolbox(plan: CallPlan, http: GuardedHttp, journal: Journal) -> Toolbox:
+def make_toolbox(plan: CallPlan, http: GuardedHttp, journal: Journal, *, can_transfer: bool) -> Toolbox:
     """What the assistant may do in this call; what can't be used is noted on the call."""
     stored = list(plan.llm_config.get("tools") or [])
     if plan.silence.enabled and not any(tool.get("type") in ("end_call", "endCall") for tool in stored):
@@ -28,4 +28,4 @@ def make_toolbox(plan: CallPlan, http: GuardedHttp, journal: Journal) -> Toolbox
         webhook_secret=plan.webhook_secret,
         webhook_events=plan.webhook_events,
     )
-    return Toolbox.from_stored(stored, context, http, can_transfer=False, on_note=journal.note)
+    return Toolbox.from_stored(stored, context, http, can_transfer=can_transfer, on_note=journal.note)

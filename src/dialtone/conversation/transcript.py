@@ -28,6 +28,10 @@ class Transcript:
         if text:
             self._messages.append(Message("assistant", text))
 
+    def add_system(self, text: str) -> None:
+        """Something the model is told that nobody said."""
+        self._messages.append(Message("system", text))
+
     def add_tool_round(self, text: str, calls: tuple[ToolCall, ...], results: dict[str, str]) -> None:
         """The assistant said `text` (may be empty) and called tools; `results` by call id."""
         self._messages.append(Message("assistant", text, tool_calls=calls))

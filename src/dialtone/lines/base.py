@@ -83,12 +83,20 @@ class LineHandler(Protocol):
         """The far end hung up (`failed` False) or the line broke. Called once, never after `close`."""
 
 
+class TransferError(Exception):
+    """The caller could not be handed over and is still on the line. `str()` says why, in words."""
+
+
 class Line(Protocol):
     """One caller's connection, already open."""
 
     @property
     def audio(self) -> AudioFormat:
         """Format of the audio in both directions."""
+
+    @property
+    def can_transfer(self) -> bool:
+        """Whether this kind of line can hand its caller over at all."""
 
     def attach(self, handler: LineHandler) -> None:
         """Start delivering to `handler`; audio that came earlier is delivered first, up to one second of it."""
@@ -104,6 +112,13 @@ class Line(Protocol):
 
     def publish(self, event: LineEvent) -> None:
         """Show an event to the far end."""
+
+    async def transfer(self, destination: str) -> None:
+        """Hand the caller over to an E.164 number or a SIP URI; returns once they are in other hands.
+
+        Raises `TransferError`, in bounded time, where that fails. A caller who leaves because the transfer succeeded
+        is not reported by `on_closed`; one who hangs up before is. Cancelling gives the attempt up.
+        """
 
     async def close(self, end_reason: str) -> None:
         """Hang up, telling the far end why. Idempotent, never raises."""

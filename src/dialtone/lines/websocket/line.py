@@ -11,7 +11,7 @@ from typing import cast
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
-from dialtone.lines.base import LineEvent, LineHandler
+from dialtone.lines.base import LineEvent, LineHandler, TransferError
 from dialtone.lines.websocket import messages
 from dialtone.lines.websocket.limits import Limits
 from dialtone.lines.websocket.pace import Pace
@@ -70,6 +70,10 @@ class WebSocketLine(WSListener):
     def audio(self) -> AudioFormat:
         return self._audio
 
+    @property
+    def can_transfer(self) -> bool:
+        return False
+
     def attach(self, handler: LineHandler) -> None:
         """See `Line.attach`. A line that was closed meanwhile tells so on the loop's next turn."""
         early_audio, self._early_audio = self._early_audio, deque()
@@ -102,6 +106,10 @@ class WebSocketLine(WSListener):
     def publish(self, event: LineEvent) -> None:
         """See `Line.publish`."""
         self.send_text(messages.event(event))
+
+    async def transfer(self, destination: str) -> None:
+        """See `Line.transfer`. Nobody else can be reached through a client's socket."""
+        raise TransferError("a web call can't be transferred")
 
     async def close(self, end_reason: str) -> None:
         """See `Line.close`. Returns when the socket is gone, at the latest after `Limits.closing_seconds`."""

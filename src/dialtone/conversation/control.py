@@ -1,0 +1,131 @@
+"""Commands from outside for a live call: what may be asked of it, and how it is carried out."""
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+from dialtone.conversation.journal import EndReason, Journal
+from dialtone.lines.base import Line, TransferError
+
+
+@dataclass(frozen=True, slots=True)
+class InjectContext:
+    """Tell the language model something that the caller does not hear."""
+
+    content: str
+    trigger_response: bool
+    """Have it answer at once, as soon as nobody speaks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Speak a text word for word, once nobody else speaks. The caller may interrupt it."""
+
+    content: str
+    end_after: bool
+    """Hang up afterwards; nothing the caller says then stops the text or the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndCall:
+    """Stop what is being said, say `message`, and hang up."""
+
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Stop what is being said, say `message`, and hand the caller over."""
+
+    destination: str
+    """E.164 or a SIP URI."""
+    message: str | None = None
+
+
+Command = InjectContext | Say | EndCall | Transfer
+
+
+class CommandError(Exception):
+    """A command that this call can't carry out. `str()` says why, in words."""
+
+    def __init__(self, code: str, words: str) -> None:
+        super().__init__(words)
+        self.code = code
+
+
+def not_in_progress() -> CommandError:
+    """The call has not been answered yet, or is over."""
+    return CommandError("call_not_in_progress", "Commands are taken only while the call is in progress.")
+
+
+class Conversation(Protocol):
+    """See `dialtone.conversation.dialogue`."""
+
+    @property
+    def leaving(self) -> bool: ...
+
+    def tell_model(self, context: str) -> None: ...
+
+    def answer_next(self) -> None: ...
+
+    def say_next(self, text: str, *, then: EndReason | None = None) -> bool: ...
+
+    def leave(self, text: str, then: Callable[[], None]) -> None: ...
+
+    def stay(self, context: str) -> None: ...
+
+
+class Control:
+    """Carries out the commands for one call."""
+
+    def __init__(
+        self,
+        dialogue: Conversation,
+        line: Line,
+        journal: Journal,
+        end: Callable[[EndReason], None],
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+    ) -> None:
+        self._dialogue = dialogue
+        self._line = line
+        self._journal = journal
+        self._end = end
+        self._spawn = spawn
+
+    def carry_out(self, command: Command) -> None:
+        """Begin to carry `command` out. Raises `CommandError`."""
+        if self._dialogue.leaving:
+            if not isinstance(command, EndCall):
+                raise CommandError("call_is_leaving", "The call is already being ended or transferred.")
+            self._end("api_end_call")
+            return
+        match command:
+            case InjectContext():
+                self._dialogue.tell_model(command.content)
+                if command.trigger_response:
+                    self._dialogue.answer_next()
+            case Say():
+                if not self._dialogue.say_next(command.content, then="api_end_call" if command.end_after else None):
+                    raise CommandError("too_many_commands", "Too many texts are already waiting to be said.")
+            case EndCall():
+                self._dialogue.leave(command.message or "", partial(self._end, "api_end_call"))
+            case Transfer():
+                if not self._line.can_transfer:
+                    raise CommandError("transfer_not_possible", "This call's line can't be transferred.")
+                self._dialogue.leave(command.message or "", partial(self.transfer, command.destination))
+
+    def transfer(self, destination: str) -> None:
+        """Hand the caller over now; where that fails, the conversation goes on."""
+        self._spawn(self._transfer(destination))
+
+    async def _transfer(self, destination: str) -> None:
+        try:
+            await self._line.transfer(destination)
+        except TransferError as error:
+            self._journal.note(f"a transfer failed: {error}")
+            self._dialogue.stay(
+                f"The transfer to {destination} failed: {error}. Tell the caller, and help in another way."
+            )
+        else:
+            self._end("transferred")

@@ -1,0 +1,63 @@
+"""How a call is placed: what a dialer is given, and what comes of it.
+
+A dialer reaches telephones one way: through a SIP trunk, or a carrier's API. It knows nothing of assistants; what it
+returns is an answered `Line` like any other.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from dialtone.lines.base import Line
+
+DialFailure = Literal["busy", "no_answer", "declined", "unreachable"]
+
+RING_SECONDS = 45.0
+"""How long a telephone may ring before the attempt is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundTrunk:
+    """The way out: somebody's SIP server or carrier account, and how to log in there."""
+
+    id: str
+    provider: str | None
+    address: str
+    transport: str
+    username: str | None
+    password: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DialRequest:
+    """One attempt to reach somebody."""
+
+    call_id: str
+    destination: str
+    """E.164 or a SIP URI."""
+    caller_number: str
+    """The number of ours that the destination sees, in E.164."""
+    trunk: OutboundTrunk
+    ring_seconds: float = RING_SECONDS
+
+
+class DialError(Exception):
+    """Nobody answered. `str()` says why, in words."""
+
+    def __init__(self, reason: DialFailure, words: str) -> None:
+        super().__init__(words)
+        self.reason: DialFailure = reason
+
+
+class Dialer(Protocol):
+    """Places calls. All methods are called on the event loop."""
+
+    def can_dial(self, trunk: OutboundTrunk) -> bool:
+        """Whether calls can go out through this trunk."""
+
+    async def dial(self, request: DialRequest, on_ringing: Callable[[], None]) -> Line:
+        """Ring the destination; returns the line once somebody has answered.
+
+        `on_ringing` is called when the far end rings. Raises `DialError`, after `ring_seconds` at the latest.
+        Cancelling stops the ringing and leaves nothing open.
+        """
