@@ -1,9 +1,13 @@
-"""What a person types: `dialtone serve`, `call`, `keys`, `models`, `demo`, `version`. Parts load only when used."""
+"""What a person types: `dialtone serve`, `call`, `keys`, `db`, `models`, `demo`, `version`.
+
+Parts load only when used.
+"""
 
 import argparse
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +58,7 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
         add_arguments(call)
     call.set_defaults(command=_call)
     _add_keys(commands)
+    _add_db(commands)
     _add_models(commands)
     commands.add_parser("demo", help="a recorded caller talks to a demo assistant", add_help=False)
     version = commands.add_parser("version", help="print the version")
@@ -62,17 +67,38 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
 
 
 def _add_keys(commands: Any) -> None:
-    keys = commands.add_parser("keys", help="make, list and revoke API keys")
+    keys = commands.add_parser(
+        "keys", help="make, list and revoke API keys; renew the encryption keys of stored secrets"
+    )
     keys.add_argument("--data-dir", type=Path, help="default: DIALTONE_DATA_DIR or ./data")
     actions = keys.add_subparsers(required=True, metavar="ACTION")
-    create = actions.add_parser("create", help="make a key and print it, once")
+    create = actions.add_parser("create", help="make an API key and print it, once")
     create.add_argument("--organization", metavar="NAME_OR_ID", help="default: the first organization")
+    create.add_argument("--name", help="what the key is for")
+    create.add_argument("--expires", metavar="TIME", help="e.g. 2027-01-31, or 2027-01-31T09:30+01:00 (default: never)")
     create.set_defaults(command=_keys_create)
-    listing = actions.add_parser("list", help="list the keys")
+    listing = actions.add_parser("list", help="list the API keys")
     listing.set_defaults(command=_keys_list)
-    revoke = actions.add_parser("revoke", help="revoke a key")
+    revoke = actions.add_parser("revoke", help="revoke an API key")
     revoke.add_argument("key", help="its id, or the key itself")
     revoke.set_defaults(command=_keys_revoke)
+    rotate = actions.add_parser(
+        "rotate",
+        help="renew the encryption keys: encrypt every stored secret anew (API keys stay as they are)",
+        description="Encrypt every stored secret with a new data key, and the data keys with the newest master key, "
+        "the first of DIALTONE_SECRET_KEY. Servers may run meanwhile; API keys stay as they are.",
+    )
+    rotate.set_defaults(command=_keys_rotate)
+
+
+def _add_db(commands: Any) -> None:
+    database = commands.add_parser("db", help="upgrade the database's schema, or tell its version")
+    database.add_argument("--data-dir", type=Path, help="default: DIALTONE_DATA_DIR or ./data")
+    actions = database.add_subparsers(required=True, metavar="ACTION")
+    upgrade = actions.add_parser("upgrade", help="bring the schema up to date, as a start of the server does")
+    upgrade.set_defaults(command=_db_upgrade)
+    version = actions.add_parser("version", help="tell which schema the database has, and which one is needed")
+    version.set_defaults(command=_db_version)
 
 
 def _add_models(commands: Any) -> None:
@@ -108,12 +134,14 @@ def _complain(words: object) -> int:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
+    from dialtone.platform.crypto import SecretKeyError
+    from dialtone.platform.migrate import SchemaError
     from dialtone.serving import serve
 
     settings = _settings(arguments)
     try:
         return serve(settings, drain_seconds=arguments.drain)
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, SchemaError, SecretKeyError) as problem:
         return _complain(problem)
 
 
@@ -124,53 +152,93 @@ def _call(arguments: argparse.Namespace) -> int:
 
 
 def _keys_create(arguments: argparse.Namespace) -> int:
-    from dialtone.organizations.keys import create_key
+    from dialtone.organizations.key_commands import create_key, expiry
 
     async def create(database: "Database") -> None:
-        print(await create_key(database, arguments.organization))
+        expires_at = expiry(arguments.expires) if arguments.expires is not None else None
+        print(await create_key(database, arguments.organization, name=arguments.name, expires_at=expires_at))
 
     return _with_database(arguments, create)
 
 
 def _keys_list(arguments: argparse.Namespace) -> int:
-    from dialtone.organizations.keys import list_keys
-    from dialtone.platform.db import iso
+    from dialtone.organizations.key_commands import list_keys
 
     async def show(database: "Database") -> None:
         for key in await list_keys(database):
-            origin = "  (DIALTONE_API_KEY)" if key.from_settings else ""
-            print(f"{key.id}  {key.prefix}...  {iso(key.created_at)}  {key.organization}{origin}")
+            print(key)
 
     return _with_database(arguments, show)
 
 
 def _keys_revoke(arguments: argparse.Namespace) -> int:
-    from dialtone.organizations.keys import revoke_key
+    from dialtone.organizations.key_commands import revoke_any_key
 
     async def revoke(database: "Database") -> None:
-        entry = await revoke_key(database, arguments.key)
+        entry = await revoke_any_key(database, arguments.key)
         print(f"revoked {entry.prefix}... of {entry.organization}")
 
     return _with_database(arguments, revoke)
 
 
-def _with_database(arguments: argparse.Namespace, work: Callable[["Database"], Coroutine[Any, Any, None]]) -> int:
+def _keys_rotate(arguments: argparse.Namespace) -> int:
+    import dialtone.server  # noqa: F401 - every room's tables, where secrets are
+    from dialtone.platform.crypto import Secrets
+    from dialtone.platform.rotation import rotate
+
+    async def renew(database: "Database") -> None:
+        await rotate(database, Secrets.from_settings(_settings(arguments)), partial(print, flush=True))
+
+    return _with_database(arguments, renew)
+
+
+def _db_upgrade(arguments: argparse.Namespace) -> int:
+    async def upgrade(database: "Database") -> None:
+        before = await database.revision()
+        await database.upgrade()
+        after = await database.revision()
+        if before == after:
+            print(f"the database has schema {after}: nothing to do")
+        else:
+            print(f"the database was upgraded from {f'schema {before}' if before else 'nothing'} to schema {after}")
+
+    return _with_database(arguments, upgrade, migrate=False)
+
+
+def _db_version(arguments: argparse.Namespace) -> int:
+    from dialtone.platform.migrate import newest_revision
+
+    async def tell(database: "Database") -> None:
+        found = await database.revision()
+        print(f"the database has {f'schema {found}' if found else 'no schema'}; this version needs {newest_revision()}")
+
+    return _with_database(arguments, tell, migrate=False)
+
+
+def _with_database(
+    arguments: argparse.Namespace, work: Callable[["Database"], Coroutine[Any, Any, None]], *, migrate: bool = True
+) -> int:
     from sqlalchemy.exc import SQLAlchemyError
 
     from dialtone.organizations.keys import KeyChangeError
+    from dialtone.platform.crypto import SecretKeyError
     from dialtone.platform.db import Database
+    from dialtone.platform.migrate import SchemaError
+    from dialtone.platform.rotation import RotationError
 
     async def run() -> None:
         database = Database(_settings(arguments))
         try:
-            await database.migrate()
+            if migrate:
+                await database.migrate()
             await work(database)
         finally:
             await database.close()
 
+    refusals = (KeyChangeError, SchemaError, SecretKeyError, RotationError)
     try:
         asyncio.run(run())
-    except (KeyChangeError, SQLAlchemyError, OSError, ValueError) as problem:
+    except (*refusals, SQLAlchemyError, OSError, ValueError) as problem:
         return _complain(problem)
     return 0
 

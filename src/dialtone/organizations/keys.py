@@ -1,76 +1,110 @@
-"""Making, listing and revoking API keys, for whoever has the machine."""
+"""What holds for API keys, whoever makes or revokes them. Everything here works in its caller's transaction."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from dialtone.organizations.tables import ApiKey, Organization
 from dialtone.platform.auth import hash_key, key_prefix, new_key
-from dialtone.platform.db import Database, new_id, parse_id
+from dialtone.platform.db import now
+
+MAX_KEYS = 100
+"""Usable keys of one organization."""
+MAX_NAME = 200
+"""Characters of a key's name."""
+MAX_ENDED_KEYS = 100
+"""Revoked and expired keys of one organization that are still known as such; older ones become unknown keys."""
 
 
 class KeyChangeError(Exception):
-    """The change can't be made. `str()` says why."""
+    """The change can't be made. `str()` says why; `code` says it to programs."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
-@dataclass(frozen=True, slots=True)
-class KeyEntry:
-    id: str
-    prefix: str
-    """The key's beginning."""
-    organization: str
-    """The organization's name."""
-    created_at: datetime
-    from_settings: bool
-    """The key comes from DIALTONE_API_KEY."""
+def usable(moment: datetime) -> ColumnElement[bool]:
+    """Condition on keys: neither revoked nor expired at `moment`."""
+    return and_(ApiKey.revoked_at.is_(None), or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > moment))
 
 
-async def list_keys(database: Database) -> list[KeyEntry]:
-    """All keys, the oldest first."""
-    query = select(ApiKey, Organization.name).join(Organization).order_by(ApiKey.created_at)
-    async with database.read() as session:
-        rows = (await session.execute(query)).all()
-    return [KeyEntry(key.id, key.prefix, name, key.created_at, key.from_settings) for key, name in rows]
+def key_row(
+    organization_id: str,
+    key: str,
+    *,
+    name: str | None = None,
+    expires_at: datetime | None = None,
+    from_settings: bool = False,
+) -> ApiKey:
+    return ApiKey(
+        organization_id=organization_id,
+        name=name,
+        hash=hash_key(key),
+        prefix=key_prefix(key),
+        expires_at=expires_at,
+        from_settings=from_settings,
+    )
 
 
-async def create_key(database: Database, organization: str | None) -> str:
-    """A further key of the organization with this name or id, by default of the first one. Shown only now.
+async def add_key(
+    session: AsyncSession, organization_id: str, *, name: str | None = None, expires_at: datetime | None = None
+) -> tuple[ApiKey, str]:
+    """A further key of an organization: its row, and the key itself, which is shown only now.
 
-    Raises `KeyChangeError`.
+    Raises `KeyChangeError` where there are too many.
     """
-    async with database.write() as session:
-        query = select(Organization).order_by(Organization.created_at)
-        found = [
-            row
-            for row in (await session.scalars(query)).all()
-            if organization is None or organization in (row.id, row.name)
-        ]
-        if not found:
-            raise KeyChangeError(f"there is no organization {organization or 'yet: start the server once'}")
-        if organization is not None and len(found) > 1:
-            raise KeyChangeError(f"{len(found)} organizations are called {organization}: give the id")
-        key = new_key()
-        session.add(ApiKey(organization_id=found[0].id, hash=hash_key(key), prefix=key_prefix(key)))
-    return key
+    await _lock(session, organization_id)
+    if await _count_usable(session, organization_id) >= MAX_KEYS:
+        raise KeyChangeError("too_many_api_keys", f"An organization can have {MAX_KEYS} keys; revoke one first.")
+    await _forget_long_ended(session, organization_id)
+    key = new_key()
+    row = key_row(organization_id, key, name=name, expires_at=expires_at)
+    session.add(row)
+    await session.flush()
+    return row, key
 
 
-async def revoke_key(database: Database, which: str) -> KeyEntry:
-    """Delete a key, named by its id or given whole. A running server forgets it within seconds.
+async def revoke_key(session: AsyncSession, row: ApiKey, *, even_the_last: bool) -> None:
+    """Revoke a key; one that was revoked before stays as it is.
 
-    Raises `KeyChangeError`.
+    Raises `KeyChangeError` for a key of the settings, and for the organization's last usable key unless
+    `even_the_last`.
     """
-    async with database.write() as session:
-        query = (
-            select(ApiKey, Organization.name)
-            .join(Organization)
-            .where(or_(ApiKey.hash == hash_key(which), ApiKey.id == (parse_id(which) or new_id())))
+    await _lock(session, row.organization_id)
+    await session.refresh(row)
+    if row.revoked_at is not None:
+        return
+    if row.from_settings:
+        raise KeyChangeError("api_key_from_settings", "This key comes from DIALTONE_API_KEY: change it there.")
+    moment = now()
+    is_usable = row.expires_at is None or row.expires_at > moment
+    if is_usable and not even_the_last and await _count_usable(session, row.organization_id) == 1:
+        raise KeyChangeError("last_api_key", "This is the last key that works; make another one first.")
+    row.revoked_at = moment
+
+
+async def _lock(session: AsyncSession, organization_id: str) -> None:
+    """One change of an organization's keys at a time. Rows that refer to the organization don't wait for it."""
+    query = select(Organization.id).where(Organization.id == organization_id)
+    await session.execute(query.with_for_update(key_share=True))
+
+
+async def _count_usable(session: AsyncSession, organization_id: str) -> int:
+    query = select(func.count()).select_from(ApiKey).where(ApiKey.organization_id == organization_id, usable(now()))
+    return await session.scalar(query) or 0
+
+
+async def _forget_long_ended(session: AsyncSession, organization_id: str) -> None:
+    ended: Sequence[str] = (
+        await session.scalars(
+            select(ApiKey.id)
+            .where(ApiKey.organization_id == organization_id, ~usable(now()), ~ApiKey.from_settings)
+            .order_by(func.coalesce(ApiKey.revoked_at, ApiKey.expires_at).desc())
+            .offset(MAX_ENDED_KEYS)
         )
-        found = (await session.execute(query)).one_or_none()
-        if found is None:
-            raise KeyChangeError("there is no such key; see `dialtone keys list`")
-        key, organization = found
-        if key.from_settings:
-            raise KeyChangeError("this key comes from DIALTONE_API_KEY: change it there")
-        await session.delete(key)
-    return KeyEntry(key.id, key.prefix, organization, key.created_at, key.from_settings)
+    ).all()
+    if ended:
+        await session.execute(delete(ApiKey).where(ApiKey.id.in_(ended)))

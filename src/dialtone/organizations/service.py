@@ -6,9 +6,10 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dialtone.organizations import credit
+from dialtone.organizations.keys import key_row, usable
 from dialtone.organizations.tables import ApiKey, Organization
-from dialtone.platform.auth import KEY_START, MAX_KEY_LENGTH, StoredKey, hash_key, key_prefix, new_key
-from dialtone.platform.db import Database
+from dialtone.platform.auth import KEY_START, MAX_KEY_LENGTH, hash_key, new_key
+from dialtone.platform.db import Database, now
 from dialtone.platform.errors import ApiError
 from dialtone.settings import Settings
 
@@ -23,14 +24,6 @@ class Organizations:
         self._database = database
         self._billing = billing
 
-    async def find_key(self, key_hash: str) -> StoredKey | None:
-        """The key with this hash, for the authenticator."""
-        async with self._database.read() as session:
-            found = (
-                await session.execute(select(ApiKey.hash, ApiKey.organization_id).where(ApiKey.hash == key_hash))
-            ).one_or_none()
-        return StoredKey(*found) if found else None
-
     async def create(self, name: str) -> tuple[str, str]:
         """A new organization: its id, and its first key, which is shown only now."""
         key = new_key()
@@ -38,7 +31,7 @@ class Organizations:
             organization = Organization(name=name)
             session.add(organization)
             await session.flush()
-            session.add(_row(organization.id, key))
+            session.add(key_row(organization.id, key))
         return organization.id, key
 
     async def balance(self, organization_id: str) -> float:
@@ -78,23 +71,21 @@ class Organizations:
             if configured is not None:
                 await _set_configured_key(session, first.id, configured)
                 return None
-            if await session.scalar(select(ApiKey.id).limit(1)) is not None:
+            if await session.scalar(select(ApiKey.id).where(usable(now())).limit(1)) is not None:
                 return None
             key = new_key()
-            session.add(_row(first.id, key))
+            session.add(key_row(first.id, key))
         return key
 
 
-def _row(organization_id: str, key: str, *, from_settings: bool = False) -> ApiKey:
-    return ApiKey(
-        organization_id=organization_id, hash=hash_key(key), prefix=key_prefix(key), from_settings=from_settings
-    )
-
-
 async def _set_configured_key(session: AsyncSession, organization_id: str, key: str) -> None:
+    """Raises `ValueError` for a key that may no longer be used."""
     await session.execute(delete(ApiKey).where(ApiKey.from_settings, ApiKey.hash != hash_key(key)))
-    if await session.scalar(select(ApiKey.id).where(ApiKey.hash == hash_key(key))) is None:
-        session.add(_row(organization_id, key, from_settings=True))
+    known = await session.scalar(select(ApiKey).where(ApiKey.hash == hash_key(key)))
+    if known is None:
+        session.add(key_row(organization_id, key, from_settings=True))
+    elif known.revoked_at is not None or (known.expires_at is not None and known.expires_at <= now()):
+        raise ValueError("DIALTONE_API_KEY: this key was revoked or has expired; set another one")
 
 
 def check_key(key: str) -> None:

@@ -6,8 +6,8 @@ from sqlalchemy import BigInteger, ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dialtone.platform.db import Base, Id, UtcDateTime, new_id, now
-from dialtone.platform.tenancy import Owned
 from dialtone.platform.stored_secrets import SECRET
+from dialtone.platform.tenancy import Owned
 
 
 class Organization(Base):

@@ -5,19 +5,22 @@ import hmac
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Protocol
+from datetime import datetime
+from typing import Annotated
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
 
+from dialtone.platform.batches import Batches
+from dialtone.platform.db import iso, now
 from dialtone.platform.errors import ApiError
 
 KEY_START = "fl_"
 CACHE_SECONDS = 10.0
 """How long a revoked key may still work in another process."""
-CACHE_ENTRIES = 1024
+CACHE_ENTRIES = 10_000
 MAX_KEY_LENGTH = 256
 
 
@@ -38,69 +41,117 @@ def key_prefix(key: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
+    """What the database knows of a key."""
+
+    id: str
     hash: str
     organization_id: str
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who asks."""
+
+    organization_id: str
+    key_id: str
 
 
 class Authenticator:
-    """Finds the organization of a key, remembering recent ones for a few seconds."""
+    """Tells whose key it is, remembering the keys seen in the last seconds.
+
+    All keys that are not remembered are looked up together, one statement at a time: strangers who try keys keep one
+    connection busy, and an honest caller among them waits for a statement, never for a turn.
+    """
 
     def __init__(
-        self, find: Callable[[str], Awaitable[StoredKey | None]], clock: Callable[[], float] = time.monotonic
+        self,
+        find: Callable[[Sequence[str]], Awaitable[Mapping[str, StoredKey]]],
+        used: Callable[[str], None] = lambda _key_id: None,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = now,
     ) -> None:
-        """`find` looks a key up by its hash."""
+        """`find` looks keys up by their hashes; `used` is told the id of every key that was accepted."""
         self._find = find
+        self._used = used
         self._clock = clock
-        self._recent: OrderedDict[str, tuple[float, str]] = OrderedDict()
+        self._now = now
+        self._look_ups: Batches[str, StoredKey | None] = Batches(self._look_up)
+        self._recent: OrderedDict[str, tuple[float, StoredKey]] = OrderedDict()
+        self._forgotten = 0
 
-    async def organization(self, key: str) -> str | None:
-        """The id of the organization this key belongs to; None for a key that is not valid."""
+    async def identify(self, key: str) -> Identity:
+        """Raises `ApiError` (401) for a key that is unknown, revoked or expired."""
         if not key.startswith(KEY_START) or len(key) > MAX_KEY_LENGTH:
-            return None
+            raise _unknown()
         key_hash = hash_key(key)
-        expires, organization_id = self._recent.get(key_hash, (0.0, ""))
-        if expires > self._clock():
-            return organization_id
-        stored = await self._find(key_hash)
+        remembered = self._recent.get(key_hash)
+        if remembered is not None and remembered[0] > self._clock():
+            stored: StoredKey | None = remembered[1]
+        else:
+            stored = await self._look_ups.ask(key_hash)
         if stored is None or not hmac.compare_digest(stored.hash, key_hash):
-            self._recent.pop(key_hash, None)
-            return None
-        self._recent[key_hash] = (self._clock() + CACHE_SECONDS, stored.organization_id)
-        self._recent.move_to_end(key_hash)
-        if len(self._recent) > CACHE_ENTRIES:
-            self._recent.popitem(last=False)
-        return stored.organization_id
+            raise _unknown()
+        if stored.revoked_at is not None:
+            raise _unauthorized("api_key_revoked", "API key revoked", "This key was revoked; use another one.")
+        if stored.expires_at is not None and stored.expires_at <= self._now():
+            raise _unauthorized("api_key_expired", "API key expired", f"This key expired at {iso(stored.expires_at)}.")
+        self._used(stored.id)
+        return Identity(stored.organization_id, stored.id)
 
     def forget(self) -> None:
         """Drop what is remembered, after a key was revoked."""
         self._recent.clear()
+        self._forgotten += 1
+
+    async def close(self) -> None:
+        await self._look_ups.close()
+
+    async def _look_up(self, hashes: Sequence[str]) -> list[StoredKey | None]:
+        forgotten = self._forgotten
+        found = await self._find(list(dict.fromkeys(hashes)))
+        if forgotten == self._forgotten:  # else a key may have been read before it was revoked
+            until = self._clock() + CACHE_SECONDS
+            for key_hash, stored in found.items():
+                self._recent[key_hash] = (until, stored)
+                self._recent.move_to_end(key_hash)
+            while len(self._recent) > CACHE_ENTRIES:
+                self._recent.popitem(last=False)
+        return [found.get(each) for each in hashes]
 
 
-class HasAuthenticator(Protocol):
-    """What this module needs of `app.state.parts`."""
-
-    @property
-    def authenticator(self) -> Authenticator: ...
+IDENTITY = "identity"
+REFUSAL = "refusal"
+"""Where `identify.Identify` leaves in a request's state whose key it shows, or why the key is refused."""
 
 
-async def authenticate(request: Request) -> str:
-    """The organization of the request's key, looked up once a request. Raises `ApiError` (401)."""
-    known: str | None = getattr(request.state, "organization_id", None)
-    if known is not None:
-        return known
-    scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not key.strip():
-        raise _unauthorized("Unauthorized", "Send your API key in the header Authorization: Bearer <key>.")
-    parts: HasAuthenticator = request.app.state.parts
-    organization_id = await parts.authenticator.organization(key.strip())
-    if organization_id is None:
-        raise _unauthorized("Invalid API key", "This key is unknown or was revoked.")
-    request.state.organization_id = organization_id
-    return organization_id
+def shown_key(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    """The key in an Authorization header; None where there is none, or another kind."""
+    for name, value in headers:
+        if name == b"authorization":
+            scheme, _, key = value.decode("latin-1").partition(" ")
+            return (key.strip() or None) if scheme.lower() == "bearer" else None
+    return None
 
 
-def _unauthorized(error: str, message: str) -> ApiError:
-    return ApiError(401, "unauthorized", error, message, headers={"WWW-Authenticate": "Bearer"})
+def authenticate(request: Request) -> Identity:
+    """Whose request it is. Raises `ApiError` (401)."""
+    identity: Identity | None = getattr(request.state, IDENTITY, None)
+    if identity is None:
+        refusal: ApiError | None = getattr(request.state, REFUSAL, None)
+        raise refusal or _unauthorized(
+            "unauthorized", "Unauthorized", "Send your API key in the header Authorization: Bearer <key>."
+        )
+    return identity
+
+
+def _unknown() -> ApiError:
+    return _unauthorized("unauthorized", "Invalid API key", "This key is unknown.")
+
+
+def _unauthorized(code: str, error: str, message: str) -> ApiError:
+    return ApiError(401, code, error, message, headers={"WWW-Authenticate": "Bearer"})
 
 
 _bearer = HTTPBearer(
@@ -108,10 +159,18 @@ _bearer = HTTPBearer(
 )
 
 
+async def current_identity(request: Request, _documented: Annotated[object, Security(_bearer)]) -> Identity:
+    """FastAPI dependency: who asks. Raises `ApiError` (401)."""
+    return authenticate(request)
+
+
 async def current_organization(request: Request, _documented: Annotated[object, Security(_bearer)]) -> str:
     """FastAPI dependency: the id of the organization that asks. Raises `ApiError` (401)."""
-    return await authenticate(request)
+    return authenticate(request).organization_id
 
 
 Caller = Annotated[str, Depends(current_organization)]
 """Type of a route's parameter that receives the id of the asking organization."""
+
+CallerIdentity = Annotated[Identity, Depends(current_identity)]
+"""The same with the id of the key."""

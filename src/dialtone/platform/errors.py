@@ -19,6 +19,12 @@ log = logging.getLogger(__name__)
 MAX_DETAILS = 50
 """Problems named in one answer."""
 
+ANSWER_HEADERS = "answer_headers"
+"""Where a request's state keeps the headers that its answer carries, whatever it is."""
+
+DATABASE_LOST = (OperationalError, InterfaceError, PoolTimeoutError)
+"""What is raised while the database can't be reached, or does not answer in time."""
+
 
 class ErrorBody(BaseModel):
     """What every failed request answers with."""
@@ -30,6 +36,12 @@ class ErrorBody(BaseModel):
         default=None,
         description="One entry per problem: field path, rule, and the value given.",
         examples=[["llm_config.temperature: must be between 0 and 2 (got 7)"]],
+    )
+    retry_after: int | None = Field(
+        default=None, ge=1, description="With status 429: seconds to wait before the next try.", examples=[12]
+    )
+    balance: float | None = Field(
+        default=None, description="With status 402: the minutes that the organization has left.", examples=[0]
     )
 
 
@@ -101,7 +113,8 @@ async def _on_http_error(_request: Request, error: Exception) -> JSONResponse:
     return ApiError(error.status_code, code, short, message, headers=error.headers).response()
 
 
-async def _on_lost_database(_request: Request, error: Exception) -> JSONResponse:
+def database_lost(error: Exception) -> ApiError:
+    """The answer to one of `DATABASE_LOST`."""
     log.error("the database does not answer: %s", error)
     return ApiError(
         503,
@@ -109,12 +122,18 @@ async def _on_lost_database(_request: Request, error: Exception) -> JSONResponse
         "Service unavailable",
         "The database does not answer; try again in a moment.",
         headers={"Retry-After": "5"},
-    ).response()
+    )
 
 
-async def _on_crash(_request: Request, _error: Exception) -> JSONResponse:
-    # The server logs the stack; the framework raises the exception on after this answer.
-    return ApiError(500, "internal_error", "Internal server error").response()
+async def _on_lost_database(_request: Request, error: Exception) -> JSONResponse:
+    return database_lost(error).response()
+
+
+async def _on_crash(request: Request, _error: Exception) -> JSONResponse:
+    # The server logs the stack; the framework raises the exception on after this answer, and gives it past every
+    # middleware, so that the headers of every answer have to be put on here.
+    headers: dict[str, str] | None = getattr(request.state, ANSWER_HEADERS, None)
+    return ApiError(500, "internal_error", "Internal server error", headers=headers).response()
 
 
 def install(app: FastAPI) -> None:
@@ -122,6 +141,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ApiError, _on_api_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_error)
-    for lost in (OperationalError, InterfaceError, PoolTimeoutError):
+    for lost in DATABASE_LOST:
         app.add_exception_handler(lost, _on_lost_database)
     app.add_exception_handler(Exception, _on_crash)

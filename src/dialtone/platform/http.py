@@ -84,7 +84,7 @@ class ApiRoute(APIRoute):
         takes_body = self.body_field is not None
 
         async def handle(request: Request) -> Response:
-            await authenticate(request)
+            authenticate(request)
             if takes_body:
                 try:
                     request = await _with_json(request)

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from dialtone.platform.batches import Batches
 from dialtone.platform.db import Base, Database
+from dialtone.platform.errors import ApiError
 
 UNLIMITED = 2**31 - 1
 """What is told where there is no limit: a number that clients can read, and that none will reach."""
@@ -45,6 +46,25 @@ class Allowance:
     allowed: bool
     retry_after: int = 0
     """Where it was not allowed: seconds until the window ends, at least 1."""
+
+    def headers(self) -> dict[str, str]:
+        return {
+            "X-RateLimit-Limit": str(self.limit),
+            "X-RateLimit-Remaining": str(self.remaining),
+            "X-RateLimit-Reset": str(self.reset),
+        }
+
+
+def too_many_requests(allowance: Allowance, of_what: str) -> ApiError:
+    """The answer to a take that was not allowed; `of_what` goes with the number, as in "commands a minute"."""
+    return ApiError(
+        429,
+        "rate_limit_exceeded",
+        "Rate limit exceeded",
+        f"The limit is {allowance.limit} {of_what}; try again in {allowance.retry_after} s.",
+        headers={"Retry-After": str(allowance.retry_after)},
+        extra={"retry_after": allowance.retry_after},
+    )
 
 
 class RateLimits(Protocol):
