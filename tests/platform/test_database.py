@@ -1,7 +1,6 @@
 """Both databases: transactions, times, migrations, several processes starting at once."""
 
 import asyncio
-import stat
 from datetime import UTC, datetime, timedelta, timezone
 from importlib import import_module
 from pathlib import Path
@@ -15,7 +14,6 @@ from sqlalchemy.exc import IntegrityError, StatementError
 
 import dialtone
 from dialtone.organizations.tables import ApiKey, Organization
-from dialtone.platform.crypto import SecretKeyError, Secrets
 from dialtone.platform.db import Base, Database, new_id
 from dialtone.platform.db import database_url as url_of
 from dialtone.server import create_app
@@ -130,20 +128,3 @@ def test_other_databases_are_refused_without_showing_the_password(given: str) ->
     with pytest.raises(ValueError, match="DIALTONE_DATABASE_URL") as raised:
         url_of(Settings(database_url=given))
     assert "hidden" not in str(raised.value)
-
-
-def test_the_key_file_is_private_and_lasts(tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path)
-    stored = Secrets.from_settings(settings).encrypt("héllo")
-    assert "héllo" not in stored
-    assert Secrets.from_settings(settings).decrypt(stored) == "héllo"
-    assert stat.S_IMODE((tmp_path / "secret.key").stat().st_mode) == 0o600
-    assert [path.name for path in tmp_path.iterdir()] == ["secret.key"]
-
-
-def test_an_older_key_still_decrypts_and_a_lost_one_is_named(tmp_path: Path) -> None:
-    old, new = Secrets(["old passphrase"]), Secrets(["new passphrase", "old passphrase"])
-    stored = old.encrypt("secret")
-    assert new.decrypt(stored) == "secret"
-    with pytest.raises(SecretKeyError, match="DIALTONE_SECRET_KEY"):
-        old.decrypt(new.encrypt("secret"))

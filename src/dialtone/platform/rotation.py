@@ -56,8 +56,8 @@ async def rotate(database: Database, secrets: Secrets, tell: Tell, settle_second
     tell("done: every stored secret is encrypted with the newest data key")
     if secrets.master_keys > 1:
         tell(
-            "and every data key with the first master key; once every server has been started with it in the first "
-            "place, the older master keys can be dropped"
+            "no stored key needs the older master keys any more: once every server runs with the newest one in the "
+            "first place, take them out of DIALTONE_SECRET_KEY"
         )
 
 
@@ -72,7 +72,7 @@ async def _newest_key(database: Database, secrets: Secrets, tell: Tell) -> DataK
         active = [row for row in rows if row.retired_at is None]
         newest = active[-1] if len(active) > 1 else add_key(session, secrets)
     if rewrapped:
-        tell(f"{rewrapped} data keys encrypted with the first master key")
+        tell(f"data keys encrypted with the newest master key: {rewrapped}")
     tell(f"data key {newest.id} {'goes on' if len(active) > 1 else 'made'}")
     return newest
 
@@ -85,7 +85,7 @@ async def _renew_all(database: Database, secrets: Secrets, tell: Tell) -> None:
             before = found.renewed
             await _renew_table(database, secrets, table, columns, found)
             if found.renewed > before:
-                tell(f"{found.renewed - before} rows of {table.name} encrypted with the new data key")
+                tell(f"rows of {table.name} encrypted with it: {found.renewed - before}")
         if found.unreadable:
             raise RotationError(
                 f"{len(found.unreadable)} secrets could not be decrypted with any configured key, among them "
