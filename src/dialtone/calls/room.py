@@ -9,6 +9,7 @@ from functools import partial
 from fastapi import APIRouter
 
 from dialtone.assistants.service import Assistants
+from dialtone.calls.listing import CallListing
 from dialtone.calls.live import LiveCalls, RunsCalls
 from dialtone.calls.node import node_id
 from dialtone.calls.recordings import RecordingUrls, recorded_seconds
@@ -48,11 +49,12 @@ class CallsRoom:
         self._writer = CallWriter(database)
         self._open = contextlib.AsyncExitStack()
         self.calls = Calls(database, secrets, assistants, node_id(settings.data_dir))
+        self.listing = CallListing(database, secrets)
         self.live: LiveCalls | None = None
         self._stopping = False
         self.door = WebSocketDoor(self._claim)
         urls = RecordingUrls(secrets, settings.recording_url_seconds)
-        self._routes = CallRoutes(self.calls, urls, settings)
+        self._routes = CallRoutes(self.calls, self.listing, urls, settings)
 
     def routers(self) -> tuple[APIRouter, APIRouter]:
         """The routes below `/api/v1`, and those below `/v1`."""
@@ -109,5 +111,6 @@ class CallsRoom:
             await asyncio.sleep(SWEEP_SECONDS)
             try:
                 await self.calls.fail_unused()
+                await self.listing.merge_counters()
             except Exception as problem:
-                logger.warning("unused web calls could not be ended (%s); trying again", type(problem).__name__)
+                logger.warning("calls could not be swept (%s); trying again", type(problem).__name__)

@@ -3,16 +3,21 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+import orjson
+from fastapi import APIRouter, Depends, Request
+from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
+from dialtone.calls.listing import CallFilter, CallListing, Page
+from dialtone.calls.paging import Window
+from dialtone.calls.query import call_filter, period, window
 from dialtone.calls.recordings import RecordingUrls, file_of
 from dialtone.calls.schemas import CallList, CallObject, WebCallCreated, WebCallRequest
-from dialtone.calls.service import CallDetails, CallFilter, Calls
+from dialtone.calls.service import CallDetails, Calls
+from dialtone.calls.usage import UsageList, usage_log, usage_summary
 from dialtone.calls.views import call_object
 from dialtone.platform.auth import Caller
 from dialtone.platform.db import iso
@@ -20,30 +25,55 @@ from dialtone.platform.errors import ApiError, not_found
 from dialtone.platform.http import ApiRoute, answer, error_responses
 from dialtone.settings import Settings
 
-MAX_PAGE = 1000
 STREAM_PATH = "/api/v1/web-calls/stream"
+RECORDING_PATH = "/calls/{call_id}/recording"
+LOGS_AT_ONCE = 100
+"""Logs of usage written together, so that a long page never holds up live calls."""
+
+CallId = Annotated[str, PathParameter(description="The call's id.")]
 
 
 class CallRoutes:
     """The handlers, with what they work on."""
 
-    def __init__(self, calls: Calls, urls: RecordingUrls, settings: Settings) -> None:
+    def __init__(self, calls: Calls, listing: CallListing, urls: RecordingUrls, settings: Settings) -> None:
         self._calls = calls
+        self._listing = listing
         self._urls = urls
         self._public_url = settings.public_url.rstrip("/") if settings.public_url else None
         self._data_dir = settings.data_dir
 
     def router(self) -> APIRouter:
         """Everything below `/api/v1`."""
-        router = APIRouter(tags=["Calls"])
-        keyed = APIRouter(route_class=ApiRoute)
-        keyed.get("/calls", response_model=CallList, responses=error_responses(400, 401))(self.list_calls)
-        keyed.get("/calls/{call_id}", response_model=CallObject, responses=error_responses(401, 404))(self.get_call)
-        keyed.include_router(self.web_calls_router())
+        keyed = APIRouter(route_class=ApiRoute, responses=error_responses(401))
+        keyed.get(
+            "/calls",
+            tags=["Calls"],
+            summary="List calls",
+            response_model=CallList,
+            responses=error_responses(400),
+        )(self.list_calls)
+        keyed.get(
+            "/calls/{call_id}",
+            tags=["Calls"],
+            summary="Get a call",
+            response_model=CallObject,
+            responses=error_responses(404),
+        )(self.get_call)
+        keyed.get(
+            "/usage",
+            tags=["Usage"],
+            summary="List usage",
+            response_model=UsageList,
+            responses=error_responses(400),
+        )(self.list_usage)
+        router = APIRouter()
         router.include_router(keyed)
-        recording = "/calls/{call_id}/recording"
-        router.get(recording, response_class=FileResponse)(self.get_recording)
-        router.head(recording, include_in_schema=False)(self.get_recording)
+        router.include_router(self.web_calls_router())
+        recording = APIRouter(tags=["Calls"])
+        recording.get(RECORDING_PATH, summary="Get a recording", response_class=FileResponse)(self.get_recording)
+        recording.head(RECORDING_PATH, include_in_schema=False)(self.get_recording)
+        router.include_router(recording)
         return router
 
     def web_calls_router(self) -> APIRouter:
@@ -51,6 +81,7 @@ class CallRoutes:
         router = APIRouter(route_class=ApiRoute, tags=["Web calls"])
         router.post(
             "/web-calls",
+            summary="Make a web call",
             status_code=201,
             response_model=WebCallCreated,
             responses=error_responses(400, 401, 404, 409, 413, 415),
@@ -76,32 +107,41 @@ class CallRoutes:
         self,
         request: Request,
         organization_id: Caller,
-        limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
-        offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
-        status: Annotated[str | None, Query(max_length=32)] = None,
-        start_date: Annotated[datetime | None, Query(description="Calls created at or after this time.")] = None,
-        end_date: Annotated[datetime | None, Query(description="Calls created at or before this time.")] = None,
+        chosen: Annotated[CallFilter, Depends(call_filter)],
+        part: Annotated[Window, Depends(window)],
     ) -> Response:
         """The organization's calls, the newest first."""
-        chosen = CallFilter(status, _in_utc(start_date), _in_utc(end_date))
-        ids, total = await self._calls.page(organization_id, chosen, limit, offset)
-        pagination = {"total": total, "limit": limit, "offset": offset}
-        body = self._list_body(self._base(request), organization_id, ids, pagination)
+        page = await self._listing.calls(organization_id, chosen, part)
+        body = self._list_body(self._base(request), organization_id, page, part)
         return StreamingResponse(body, media_type="application/json")
 
-    async def _list_body(
-        self, base: str, organization_id: str, ids: list[str], pagination: dict[str, int]
-    ) -> AsyncIterator[str]:
+    async def _list_body(self, base: str, organization_id: str, page: Page, part: Window) -> AsyncIterator[str]:
         """JSON in pieces, since a thousand calls with their messages written at once would hold up live calls."""
         yield '{"calls":['
         separator = ""
-        async for some in self._calls.details(organization_id, ids):
+        async for some in self._calls.details(organization_id, [row.id for row in page.rows]):
             for details in some:
                 yield separator + json.dumps(self._object(base, details), ensure_ascii=False, separators=(",", ":"))
                 separator = ","
-        yield f'],"pagination":{json.dumps(pagination)}}}'
+        yield f'],"pagination":{json.dumps(_pagination(page, part))}}}'
 
-    async def get_call(self, request: Request, organization_id: Caller, call_id: str) -> Response:
+    async def list_usage(
+        self,
+        organization_id: Caller,
+        chosen: Annotated[CallFilter, Depends(period)],
+        part: Annotated[Window, Depends(window)],
+    ) -> Response:
+        """A log of each call that has a duration, the newest first, and what all of the period come to."""
+        page, usage = await self._listing.usage(organization_id, chosen, part)
+        pieces = []
+        for row in page.rows:
+            pieces.append(orjson.dumps(usage_log(row)))
+            if len(pieces) % LOGS_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        rest = orjson.dumps({"pagination": _pagination(page, part), "summary": usage_summary(usage)})
+        return Response(b'{"logs":[' + b",".join(pieces) + b"]," + rest[1:], media_type="application/json")
+
+    async def get_call(self, request: Request, organization_id: Caller, call_id: CallId) -> Response:
         """One call, while it runs or afterwards."""
         details = await self._calls.get(organization_id, call_id)
         return JSONResponse(self._object(self._base(request), details))
@@ -135,6 +175,6 @@ def _existing(data_dir: Path, recording: str) -> Path | None:
     return path if path is not None and path.is_file() else None
 
 
-def _in_utc(moment: datetime | None) -> datetime | None:
-    """A time without a zone is UTC."""
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
+def _pagination(page: Page, part: Window) -> dict[str, Any]:
+    pagination = {"total": page.total, "limit": part.limit, "offset": part.offset}
+    return pagination if part.cursor is None else {**pagination, "next_cursor": page.next_cursor}

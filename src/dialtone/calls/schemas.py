@@ -78,42 +78,55 @@ class TurnLatencyObject(BaseModel):
 
 
 class CallObject(BaseModel):
-    id: str
-    status: str = Field(description="connecting, in-progress, ended, or failed (it never came to a conversation)")
+    id: str = Field(description="Opaque; percent-encode it in an address.")
+    status: str = Field(
+        description="connecting, ringing, in-progress, ended, or failed (it never came to a conversation). More may "
+        "be added.",
+        examples=["ended"],
+    )
     direction: Literal["inbound", "outbound", "web"]
-    caller_phone: str | None
-    assistant_phone: str | None
-    agent_phone: str | None
-    phone_number: str | None
-    number_id: str | None
-    assistant_id: str | None
-    agent_id: str | None
-    assistant_name: str | None
-    agent_name: str | None
-    business_name: str | None
-    end_reason: str | None
+    caller_phone: str | None = Field(
+        description="The other party's number; null on web calls, and once it has been kept for as long as the "
+        "organization wants.",
+        examples=["+31612345678"],
+    )
+    assistant_phone: str | None = Field(
+        description="The assistant's own number; null on web calls.", examples=["+31201234567"]
+    )
+    agent_phone: str | None = Field(description="The same as `assistant_phone`.")
+    phone_number: str | None = Field(description="The same as `assistant_phone`.")
+    number_id: str | None = Field(description="Which of the organization's numbers that is.")
+    assistant_id: str | None = Field(description="Null where the assistant was given for this call only.")
+    agent_id: str | None = Field(description="The same as `assistant_id`.")
+    assistant_name: str | None = Field(description="As it was when the call began.")
+    agent_name: str | None = Field(description="The same as `assistant_name`.")
+    business_name: str | None = Field(description="The assistant's, as it was when the call began.")
+    end_reason: str | None = Field(description="How the call ended; null before.", examples=["user_hangup"])
     error: str | None = Field(description="What went wrong, in words.")
     started_at: datetime | None = Field(description="When the call was answered.")
-    ended_at: datetime | None
-    duration_seconds: int | None
-    summary: str | None
-    analysis_result: dict[str, Any] | None
-    messages: list[CallMessageObject] | None
-    room_name: str | None
+    ended_at: datetime | None = Field(description="When it was over.")
+    duration_seconds: int | None = Field(description="From the answer to the end.", examples=[84])
+    summary: str | None = Field(description="What the call was about.")
+    analysis_result: dict[str, Any] | None = Field(description="What the assistant's analysis plan asks for.")
+    messages: list[CallMessageObject] | None = Field(description="What was said, as it was heard.")
+    room_name: str | None = Field(description="The place where the call's media met: here, the call itself.")
     recording_url: str | None = Field(description="Works for a while, without a key.")
-    metadata: dict[str, Any] | None
-    latency: list[TurnLatencyObject]
+    metadata: dict[str, Any] | None = Field(description="What the call was given when it was made.")
+    latency: list[TurnLatencyObject] = Field(description="One entry for each answer of the assistant.")
     notes: list[str] = Field(description="What an operator should know about this call.")
     created_at: datetime
     updated_at: datetime
 
 
 class Pagination(BaseModel):
-    total: int
-    limit: int
-    offset: int
+    total: int = Field(description="How many there are on all pages.")
+    limit: int = Field(description="How many this page shows at most.", ge=1, le=1000)
+    offset: int = Field(description="How many were skipped; 0 where `cursor` was given.", ge=0)
+    next_cursor: str | None = Field(
+        default=None, description="Only where `cursor` was given: the next page's, or null on the last page."
+    )
 
 
 class CallList(BaseModel):
-    calls: list[CallObject]
+    calls: list[CallObject] = Field(description="The newest first.")
     pagination: Pagination

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, delete, func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dialtone.assistants.resolving import ResolvedAssistant
@@ -51,13 +51,6 @@ class ClaimError(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
-
-
-@dataclass(frozen=True, slots=True)
-class CallFilter:
-    status: str | None = None
-    start: datetime | None = None
-    end: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -155,15 +148,6 @@ class Calls:
                 raise not_found("call")
             return (await _with_details(session, [call]))[0]
 
-    async def page(self, organization_id: str, chosen: CallFilter, limit: int, offset: int) -> tuple[list[str], int]:
-        """The ids of the calls on one page, the newest first, and how many calls there are."""
-        query = _narrowed(select_owned(Call, organization_id), chosen)
-        ids = query.with_only_columns(Call.id).order_by(Call.created_at.desc(), Call.id).limit(limit).offset(offset)
-        count = query.with_only_columns(func.count())
-        async with self._database.read() as session:
-            total = await session.scalar(count) or 0
-            return list((await session.scalars(ids)).all()), total
-
     async def details(self, organization_id: str, ids: Sequence[str]) -> AsyncIterator[list[CallDetails]]:
         """The calls with these ids in order, a few at a time."""
         for start in range(0, len(ids), CALLS_AT_ONCE):
@@ -226,16 +210,6 @@ def _failed(end_reason: str, error: str) -> dict[str, Any]:
 
 def _hash(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
-
-
-def _narrowed(query: Select[Any], chosen: CallFilter) -> Select[Any]:
-    if chosen.status is not None:
-        query = query.where(Call.status == chosen.status)
-    if chosen.start is not None:
-        query = query.where(Call.created_at >= chosen.start)
-    if chosen.end is not None:
-        query = query.where(Call.created_at <= chosen.end)
-    return query
 
 
 async def _with_details(session: AsyncSession, calls: Sequence[Call]) -> list[CallDetails]:

@@ -38,7 +38,7 @@ def call_object(
         "summary": None,
         "analysis_result": None,
         "messages": [{"role": row["role"], "content": row["content"]} for row in messages],
-        "room_name": None,
+        "room_name": call.id,
         "recording_url": recording_url,
         "metadata": call.call_metadata,
         "latency": [

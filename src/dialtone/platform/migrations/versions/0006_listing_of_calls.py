@@ -49,9 +49,7 @@ def upgrade() -> None:
         ),
     )
     unmerged = sa.text("connection <> 0")
-    op.create_index(
-        "ix_call_counts_unmerged", "call_counts", ["day"], sqlite_where=unmerged, postgresql_where=unmerged
-    )
+    op.create_index("ix_call_counts_unmerged", "call_counts", ["day"], sqlite_where=unmerged, postgresql_where=unmerged)
     # The triggers come first: making one keeps writers of an older version out until all this is committed.
     if op.get_bind().dialect.name == "sqlite":
         _create_sqlite_triggers()
@@ -135,8 +133,7 @@ def _create_postgresql_triggers() -> None:
         "count_changed_calls": take_away("(SELECT OLD.*)") + add("(SELECT NEW.*)"),
     }.items():
         op.execute(
-            f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "
-            f"$$ BEGIN {statements} RETURN NULL; END $$"
+            f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {statements} RETURN NULL; END $$"
         )
     op.execute(
         "CREATE TRIGGER count_new_calls AFTER INSERT ON calls REFERENCING NEW TABLE AS changed "
