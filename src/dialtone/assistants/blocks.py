@@ -39,6 +39,13 @@ class Vendors:
     """Ids of vendors whose key, or own server, is configured."""
     any_model: frozenset[str]
     """Ids of vendors that are served from another address than their own, with models we can't know."""
+    own_keys_elsewhere: bool = False
+    """An organization's own keys go to those other addresses too."""
+
+    def with_own_keys(self, own: frozenset[str]) -> "Vendors":
+        """With the vendors of which an organization has keys of its own."""
+        any_model = self.any_model if self.own_keys_elsewhere else self.any_model - own
+        return Vendors(self.available | own, any_model, self.own_keys_elsewhere)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Vendors":
@@ -53,7 +60,7 @@ class Vendors:
             for name in ("openai", "xai", "mistral", "deepgram", "elevenlabs")
             if getattr(settings, f"{name}_api_key") is not None
         }
-        return cls(frozenset(keyed | elsewhere), frozenset(elsewhere))
+        return cls(frozenset(keyed | elsewhere), frozenset(elsewhere), settings.byok_to_base_urls)
 
 
 @dataclass(slots=True)

@@ -20,21 +20,28 @@ DEFAULTS: Mapping[str, Any] = {
 
 
 class Preparer:
+    """`vendors` is what the deployment can use by itself."""
+
     def __init__(self, secrets: Secrets, vendors: Vendors) -> None:
         self._secrets = secrets
         self._vendors = vendors
 
     def prepare(
-        self, body: AssistantFields, stored: Mapping[str, Any] | None = None, prefix: str = ""
+        self,
+        body: AssistantFields,
+        stored: Mapping[str, Any] | None = None,
+        prefix: str = "",
+        own_keys: frozenset[str] = frozenset(),
     ) -> tuple[dict[str, Any], list[str]]:
         """The whole assistant as it is to be stored, and the paths of fields that were ignored.
 
-        `stored` is the assistant that `body` changes. Takes milliseconds for a large body: call it in a thread.
-        Raises `ApiError` (400).
+        `stored` is the assistant that `body` changes; `own_keys` are the vendors of which the organization has keys
+        of its own. Takes milliseconds for a large body: call it in a thread. Raises `ApiError` (400).
         """
         changes = given(body)
+        vendors = self._vendors.with_own_keys(own_keys)
         findings = Findings(ignored=_ignored(body, prefix))
-        check_blocks(changes, findings, self._vendors.any_model, prefix)
+        check_blocks(changes, findings, vendors.any_model, prefix)
         sealer = Sealer(self._secrets, *_stored_secrets(stored))
         if not findings.problems:
             sealer.seal(changes, prefix)
@@ -44,7 +51,7 @@ class Preparer:
             raise invalid(problems)
         if whole["voicemail_detection"] is None:
             whole["voicemail_detection"] = False
-        fill_in(whole, self._vendors.available)
+        fill_in(whole, vendors.available)
         if changes.get("tts_config") is not None and whole["tts_config"] is None:
             findings.ignored.append(f"{prefix}tts_config")
         if too_large := check_size(whole):

@@ -87,23 +87,27 @@ class Resolver:
         self._secrets = secrets
 
     def stored(
-        self, assistant_id: str, values: Mapping[str, Any], override: Mapping[str, Any] | None
+        self,
+        assistant_id: str,
+        values: Mapping[str, Any],
+        override: Mapping[str, Any] | None,
+        own_keys: frozenset[str] = frozenset(),
     ) -> ResolvedAssistant:
         """A stored assistant, with the blocks of `override` in place of its own. Raises `ApiError` (400)."""
         if not override:
             return self._resolved(assistant_id, values, {}, ())
         body = _parsed(AssistantOverride, override, "assistant_override")
-        whole, ignored = self._preparer.prepare(body, values, "assistant_override.")
+        whole, ignored = self._preparer.prepare(body, values, "assistant_override.", own_keys)
         return self._resolved(assistant_id, whole, body.metadata or {}, tuple(ignored))
 
-    def transient(self, given: Mapping[str, Any]) -> ResolvedAssistant:
+    def transient(self, given: Mapping[str, Any], own_keys: frozenset[str] = frozenset()) -> ResolvedAssistant:
         """An assistant that is stored nowhere. Raises `ApiError` (400)."""
         body = _parsed(TransientAssistant, given, "assistant")
         if not catalog.is_realtime(body.llm_config):
             missing = [name for name in ("stt_config", "tts_config") if getattr(body, name) is None]
             if missing:
                 raise invalid(problem(f"assistant.{name}", "is required with a text model") for name in missing)
-        whole, ignored = self._preparer.prepare(body, None, "assistant.")
+        whole, ignored = self._preparer.prepare(body, None, "assistant.", own_keys)
         return self._resolved(None, {"name": "", **whole}, body.metadata or {}, tuple(ignored))
 
     def _resolved(

@@ -1,11 +1,13 @@
 """Assistants: made, changed, looked up, deleted, and resolved for a call."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
-from sqlalchemy import Subquery
+from sqlalchemy import Subquery, func
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from dialtone.assistants.blocks import FIELDS as BLOCKS
 from dialtone.assistants.blocks import Vendors
 from dialtone.assistants.preparing import DEFAULTS, Preparer
 from dialtone.assistants.resolving import ResolvedAssistant, Resolver
@@ -24,20 +26,26 @@ MAX_ASSISTANTS = 1000
 
 FIELDS = ("name", *DEFAULTS)
 
+OwnKeys = Callable[[AsyncSession, str], Awaitable[frozenset[str]]]
+"""The vendors of which an organization has keys of its own."""
+
 
 class Assistants:
     """The assistants of every organization. All methods raise `ApiError`: 404 for an id that is unknown or another
     organization's, 400 for fields that break rules.
     """
 
-    def __init__(self, database: Database, secrets: Secrets, settings: Settings) -> None:
+    def __init__(self, database: Database, secrets: Secrets, settings: Settings, own_keys: OwnKeys) -> None:
         self._database = database
+        self._own_keys = own_keys
         self._preparer = Preparer(secrets, Vendors.from_settings(settings))
         self._resolver = Resolver(self._preparer, secrets)
 
     async def create(self, organization_id: str, body: AssistantCreate) -> tuple[dict[str, Any], list[str]]:
         """The new assistant as the API shows it, and the fields that were ignored."""
-        values, ignored = await asyncio.to_thread(self._preparer.prepare, body)
+        async with self._database.read() as session:
+            own = await self._own_keys(session, organization_id)
+        values, ignored = await asyncio.to_thread(self._preparer.prepare, body, own_keys=own)
         async with self._database.write() as session:
             await refuse_above_limit(session, Assistant, organization_id, MAX_ASSISTANTS, "assistants")
             moment = now()
@@ -64,13 +72,19 @@ class Assistants:
         """The changed assistant as the API shows it, and the fields that were ignored."""
         async with self._database.write() as session:
             row = await _row(session, organization_id, assistant_id, lock=True)
-            values, ignored = await asyncio.to_thread(self._preparer.prepare, body, _values(row))
+            own = await self._own_keys_for(session, organization_id, body.model_fields_set)
+            values, ignored = await asyncio.to_thread(self._preparer.prepare, body, _values(row), own_keys=own)
             apply_changes(row, values)
         return show(row), ignored
 
     async def delete(self, organization_id: str, assistant_id: str) -> None:
         async with self._database.write() as session:
             await session.delete(await _row(session, organization_id, assistant_id, lock=True))
+
+    async def count_active(self, organization_id: str) -> int:
+        active = select_owned(Assistant, organization_id).where(Assistant.is_active).with_only_columns(func.count())
+        async with self._database.read() as session:
+            return await session.scalar(active) or 0
 
     def names(self, organization_id: str) -> Subquery:
         """`id`, `name` and `business_name` of the organization's assistants, for another room's query to join."""
@@ -102,11 +116,21 @@ class Assistants:
                 "Give either assistant, or assistant_id with an optional assistant_override.",
             )
         if transient is not None:
-            return await asyncio.to_thread(self._resolver.transient, transient)
+            own = await self._own_keys_for(session, organization_id, transient)
+            return await asyncio.to_thread(self._resolver.transient, transient, own)
         if assistant_id is None:
             raise ApiError(400, "missing_field", "Invalid request", "Give assistant_id or assistant.")
         row = await _row(session, organization_id, assistant_id)
-        return await asyncio.to_thread(self._resolver.stored, row.id, _values(row), override)
+        own = await self._own_keys_for(session, organization_id, override or ())
+        return await asyncio.to_thread(self._resolver.stored, row.id, _values(row), override, own)
+
+    async def _own_keys_for(
+        self, session: AsyncSession, organization_id: str, fields: Collection[str]
+    ) -> frozenset[str]:
+        """Own keys decide only how config blocks are filled in and checked: nothing is asked where none is given."""
+        if BLOCKS.keys().isdisjoint(fields):
+            return frozenset()
+        return await self._own_keys(session, organization_id)
 
 
 async def _row(session: AsyncSession, organization_id: str, assistant_id: str, *, lock: bool = False) -> Assistant:

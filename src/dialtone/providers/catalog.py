@@ -129,6 +129,16 @@ def default_config(block: Block, available: Collection[str]) -> dict[str, Any]:
     return config
 
 
+def uses_key_of(block: Block, config: Mapping[str, Any] | None, vendors: Collection[str]) -> bool:
+    """Is a block's vendor reached with a key of one of `vendors` (ids as in `BYOK_PROVIDERS`)?"""
+    provider = find(block, (config or {}).get("provider"))
+    if config is None or provider is None:
+        return False
+    needed = provider.model_secrets.get(config.get("model") or "")
+    names = provider.secrets if needed is None else [needed]
+    return any(name.removesuffix("_secret_id") in vendors for name in names)
+
+
 def post_call_llm(llm_config: Mapping[str, Any], secret: str | None = None) -> dict[str, Any] | None:
     """The model for the work after a call, for an assistant that names none: its own vendor's. `secret` is the
     name of the key in use, where the vendor's choice depends on that.

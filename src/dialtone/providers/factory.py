@@ -2,25 +2,28 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
+from dialtone.providers.addresses import BASE_URLS
 from dialtone.providers.base import LanguageModel, ProviderError, SpeechToText, TextToSpeech
 from dialtone.providers.websocket import tls_context
 from dialtone.settings import Settings
 
-_BASE_URLS = {
-    "openai": "https://api.openai.com/v1",
-    "xai": "https://api.x.ai/v1",
-    "mistral": "https://api.mistral.ai/v1",
-    "deepgram": "https://api.deepgram.com",
-    "elevenlabs": "https://api.elevenlabs.io",
-}
 _ALIASES = {"11labs": "elevenlabs"}
 _CHAT_PROVIDERS = ("openai", "xai", "mistral")
+
+
+@dataclass(frozen=True, slots=True)
+class OwnKey:
+    """A key that an organization brought itself."""
+
+    key: str = field(repr=False)
+    base_url: str | None
+    """Where it may be sent, without a trailing slash; None: to the deployment's address of the vendor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,7 @@ class Vendors:
     """What the vendors' clients share in one process, with the keys of one organization."""
 
     http: aiohttp.ClientSession
-    keys: Mapping[str, str]
+    keys: Mapping[str, str] = field(repr=False)
     """API key by provider id; a provider that needs none (a local server) is absent."""
     base_urls: Mapping[str, str]
     """Base URL by provider id, without a trailing slash."""
@@ -36,6 +39,15 @@ class Vendors:
     """Pulled models are under `data_dir / "models"`."""
     no_retention: bool = False
     """Tell the vendors to keep nothing of the calls, where they can be told."""
+
+    def with_own_keys(self, own: Mapping[str, OwnKey]) -> "Vendors":
+        """With an organization's own keys before the deployment's. Each goes to its own address only: the
+        deployment's may be another company's, which must not get to see a customer's key, nor a customer's address
+        the deployment's key.
+        """
+        keys = {provider: one.key for provider, one in own.items()}
+        addresses = {provider: one.base_url for provider, one in own.items() if one.base_url is not None}
+        return replace(self, keys={**self.keys, **keys}, base_urls={**self.base_urls, **addresses})
 
 
 @asynccontextmanager
@@ -51,7 +63,7 @@ async def open_vendors(settings: Settings) -> AsyncIterator[Vendors]:
     async with aiohttp.ClientSession(connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as http:
         keys = {}
         base_urls = {}
-        for provider in _BASE_URLS:
+        for provider in BASE_URLS:
             key = getattr(settings, f"{provider}_api_key")
             if key is not None and key.get_secret_value():
                 keys[provider] = key.get_secret_value()
@@ -119,11 +131,13 @@ def _provider(config: Mapping[str, Any]) -> str:
 
 def _access(provider: str, vendors: Vendors) -> tuple[str, str]:
     """Key and base URL. A server at another address than the vendor's own may need no key."""
-    base_url = vendors.base_urls.get(provider) or _BASE_URLS[provider]
+    base_url = vendors.base_urls.get(provider) or BASE_URLS[provider]
     key = vendors.keys.get(provider, "")
-    if not key and base_url.rstrip("/") == _BASE_URLS[provider]:
+    if not key and base_url.rstrip("/") == BASE_URLS[provider]:
         variable = f"{provider.upper()}_API_KEY"
-        raise ProviderError(provider, f"no API key: set the environment variable {variable}", retryable=False)
+        raise ProviderError(
+            provider, f"no API key: set the environment variable {variable}, or bring your own", retryable=False
+        )
     return key, base_url
 
 

@@ -1,0 +1,98 @@
+"""Bring your own key: what the API takes and shows."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
+
+from dialtone.platform.fields import Part
+
+Vendor = Literal[
+    "deepgram", "openai", "elevenlabs", "inworld", "resend", "xai", "gladia", "mistral", "google", "google_vertex"
+]
+MAX_KEY_CHARACTERS = 16_384
+"""A Google service account is a JSON document."""
+MAX_CONFIG_FIELDS = 50
+
+VendorId = Annotated[Vendor, Field(description="The vendor's id.", examples=["openai"])]
+
+
+class KeyUpsert(Part):
+    """A key to be stored, or to replace the stored one. It is first tried by the next call that needs it."""
+
+    provider: VendorId
+    api_key: Annotated[str, Field(min_length=1, max_length=MAX_KEY_CHARACTERS)] = Field(
+        description="The key as the vendor gave it; for `google_vertex` the service account's JSON. Never shown again.",
+        examples=["sk-..."],
+    )
+
+
+class KeyRemoval(Part):
+    """The vendor whose key is to be removed."""
+
+    provider: VendorId
+
+
+class ConfigChange(Part):
+    """Settings to be merged into a vendor's stored ones."""
+
+    provider: VendorId
+    config: Annotated[dict[str, Any], Field(max_length=MAX_CONFIG_FIELDS)] = Field(
+        description="Settings by name; null removes one. `base_url` is where your key is sent instead of the vendor's "
+        "default address: an https address of the vendor's own, such as `https://api.eu.deepgram.com`. Other settings "
+        "are kept and have no effect. They are shown to everyone with an API key: put no secret here.",
+        examples=[{"base_url": "https://api.eu.deepgram.com"}],
+    )
+
+
+def _secret_id(vendor: str) -> Any:
+    return Field(description=f"Id of the stored {vendor} key; null = none. Never the key itself.")
+
+
+class KeyIds(BaseModel):
+    """Which vendors' keys are stored."""
+
+    deepgram_secret_id: str | None = _secret_id("Deepgram")
+    openai_secret_id: str | None = _secret_id("OpenAI")
+    elevenlabs_secret_id: str | None = _secret_id("ElevenLabs")
+    inworld_secret_id: str | None = _secret_id("Inworld")
+    resend_secret_id: str | None = _secret_id("Resend")
+    xai_secret_id: str | None = _secret_id("xAI")
+    gladia_secret_id: str | None = _secret_id("Gladia")
+    mistral_secret_id: str | None = _secret_id("Mistral")
+    google_secret_id: str | None = _secret_id("Google AI Studio")
+    google_vertex_secret_id: str | None = _secret_id("Google Vertex AI")
+
+
+class KeysAnswer(BaseModel):
+    byok_keys: KeyIds = Field(description="One field per vendor.")
+
+
+class KeyChangeAnswer(KeysAnswer):
+    success: Literal[True] = Field(default=True, description="Always true.")
+
+
+class ConfigAnswer(BaseModel):
+    byok_config: dict[str, dict[str, Any]] = Field(
+        description="Settings by vendor; vendors without any are absent.",
+        examples=[{"deepgram": {"base_url": "https://api.eu.deepgram.com"}}],
+    )
+
+
+class CatalogueModel(BaseModel):
+    """A model of a vendor."""
+
+    id: str = Field(description="As `model` of a config block.", examples=["nova-3"])
+    name: str = Field(description="The model's name.", examples=["nova-3"])
+    default: bool = Field(description="Is it used where a config block names none?")
+
+
+class CatalogueEntry(BaseModel):
+    """What a vendor's key is good for."""
+
+    id: VendorId
+    name: str = Field(description="The vendor's name.", examples=["Deepgram"])
+    category: Literal["stt", "llm", "realtime", "tts", "email"] = Field(
+        description="What the vendor is used for; a vendor of several uses has several entries."
+    )
+    docsUrl: str = Field(description="The vendor's documentation.", examples=["https://developers.deepgram.com/docs"])  # noqa: N815
+    models: list[CatalogueModel] = Field(description="The models that this key opens.")

@@ -1,0 +1,157 @@
+"""Organizations' own keys of vendors: kept encrypted, shown never, used before the deployment's."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Select, delete
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from dialtone.byok.schemas import ConfigChange, KeyIds, KeyUpsert
+from dialtone.byok.tables import ProviderKey
+from dialtone.platform.crypto import Secrets
+from dialtone.platform.db import Database, new_id, now
+from dialtone.platform.errors import ApiError, invalid
+from dialtone.platform.fields import ignored_fields
+from dialtone.platform.problems import problem
+from dialtone.platform.tenancy import owned_by, select_owned
+from dialtone.providers.addresses import BASE_URLS, check_own_address
+from dialtone.providers.factory import OwnKey
+from dialtone.settings import Settings
+
+MAX_PLAIN_KEY = 1024
+"""Characters of a key that is no document."""
+MAX_CONFIG_BYTES = 8192
+"""Size of one vendor's settings as JSON."""
+
+
+class Byok:
+    """The own keys of every organization. A key that is not there falls back to the deployment's; a parent's keys
+    are not its children's.
+    """
+
+    def __init__(self, database: Database, secrets: Secrets, settings: Settings) -> None:
+        self._database = database
+        self._secrets = secrets
+        self._to_base_urls = settings.byok_to_base_urls
+
+    # What the API does
+
+    async def show(self, organization_id: str) -> dict[str, Any]:
+        """`byok_keys`: the id of each stored key."""
+        async with self._database.read() as session:
+            return await _key_ids(session, organization_id)
+
+    async def set_key(self, organization_id: str, body: KeyUpsert) -> dict[str, Any]:
+        """Store or replace a key; its settings stay. Returns `byok_keys`; raises `ApiError` (400)."""
+        key = body.api_key.strip()
+        if problems := _key_problems(body.provider, key):
+            raise invalid(problems)
+        moment = now()
+        insert: Any = sqlite.insert if self._database.is_sqlite else postgresql.insert
+        row = insert(ProviderKey).values(
+            id=new_id(),
+            organization_id=organization_id,
+            provider=body.provider,
+            secret=self._secrets.encrypt(key),
+            config={},
+            created_at=moment,
+            updated_at=moment,
+        )
+        new = {"secret": row.excluded.secret, "updated_at": row.excluded.updated_at}
+        async with self._database.write() as session:
+            await session.execute(row.on_conflict_do_update(index_elements=["organization_id", "provider"], set_=new))
+            return await _key_ids(session, organization_id)
+
+    async def remove_key(self, organization_id: str, provider: str) -> dict[str, Any]:
+        """Forget a key and its settings; where there was none, nothing happens. Returns `byok_keys`."""
+        async with self._database.write() as session:
+            await session.execute(
+                delete(ProviderKey).where(owned_by(ProviderKey, organization_id), ProviderKey.provider == provider)
+            )
+            return await _key_ids(session, organization_id)
+
+    async def configure(self, organization_id: str, body: ConfigChange) -> tuple[dict[str, Any], list[str]]:
+        """Merge settings into a vendor's. Returns `byok_config`, and the fields that had no effect.
+
+        Raises `ApiError`: 400 for settings that break rules, 409 where no key is stored.
+        """
+        _check_base_url(body)
+        async with self._database.write() as session:
+            row = await session.scalar(_of_vendor(organization_id, body.provider).with_for_update())
+            if row is None:
+                raise ApiError(
+                    409,
+                    "provider_key_missing",
+                    "No key is stored",
+                    f"Store a key of {body.provider} first: POST /byok.",
+                )
+            merged = {**row.config, **body.config}
+            config = {name: value for name, value in merged.items() if value is not None}
+            size = len(json.dumps(config, ensure_ascii=False).encode())
+            if size > MAX_CONFIG_BYTES:
+                raise invalid([f"config: must have at most {MAX_CONFIG_BYTES} bytes of JSON (got {size})"])
+            if config != row.config:
+                row.config = config
+                row.updated_at = now()
+            await session.flush()
+            rows = await session.scalars(select_owned(ProviderKey, organization_id).order_by(ProviderKey.provider))
+            shown = {row.provider: row.config for row in rows if row.config}
+        without_effect = [f"config.{name}" for name in body.config if name != "base_url"]
+        return shown, ignored_fields(body) + without_effect
+
+    # What other rooms ask
+
+    async def key(self, organization_id: str, provider: str) -> str | None:
+        """The organization's own key of one vendor. Raises `crypto.SecretKeyError`."""
+        async with self._database.read() as session:
+            row = await session.scalar(_of_vendor(organization_id, provider))
+        return None if row is None else self._secrets.decrypt(row.secret)
+
+    async def providers(self, session: AsyncSession, organization_id: str) -> frozenset[str]:
+        """The vendors of which the organization has a key of its own."""
+        query = select_owned(ProviderKey, organization_id).with_only_columns(ProviderKey.provider)
+        return frozenset((await session.scalars(query)).all())
+
+    async def own_keys(self, session: AsyncSession, organization_id: str) -> Mapping[str, OwnKey]:
+        """The keys that the organization's calls use, by vendor. Raises `crypto.SecretKeyError`."""
+        rows = await session.scalars(select_owned(ProviderKey, organization_id))
+        return {row.provider: OwnKey(self._secrets.decrypt(row.secret), self._address(row)) for row in rows}
+
+    def _address(self, row: ProviderKey) -> str | None:
+        chosen: str | None = row.config.get("base_url")
+        if chosen is not None:
+            return chosen.rstrip("/")
+        return None if self._to_base_urls else BASE_URLS.get(row.provider)
+
+
+def _of_vendor(organization_id: str, provider: str) -> Select[Any]:
+    return select_owned(ProviderKey, organization_id).where(ProviderKey.provider == provider)
+
+
+async def _key_ids(session: AsyncSession, organization_id: str) -> dict[str, Any]:
+    query = select_owned(ProviderKey, organization_id).with_only_columns(ProviderKey.provider, ProviderKey.id)
+    stored = {f"{provider}_secret_id": key_id for provider, key_id in (await session.execute(query)).all()}
+    return {name: stored.get(name) for name in KeyIds.model_fields}
+
+
+def _key_problems(provider: str, key: str) -> list[str]:
+    """Keys travel in HTTP headers, except that a service account is a document."""
+    if provider == "google_vertex":
+        sound = bool(key) and all(character.isprintable() or character in "\r\n\t" for character in key)
+        return [] if sound else [problem("api_key", "must be text without control characters")]
+    sound = 0 < len(key) <= MAX_PLAIN_KEY and all("!" <= character <= "~" for character in key)
+    return [] if sound else [problem("api_key", f"must be at most {MAX_PLAIN_KEY} ASCII characters without spaces")]
+
+
+def _check_base_url(body: ConfigChange) -> None:
+    url = body.config.get("base_url")
+    if url is None:
+        return
+    if not isinstance(url, str):
+        raise invalid([problem("config.base_url", "must be a string", url)])
+    try:
+        check_own_address(body.provider, url)
+    except ValueError as wrong:
+        raise invalid([f"config.base_url: {wrong}"]) from None

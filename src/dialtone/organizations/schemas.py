@@ -1,0 +1,124 @@
+"""Organizations as the API takes and shows them."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, Field
+
+from dialtone.platform.fields import Part, WebUrl, rule
+
+CONTENT_RETENTION = (30, 90, 180, 365)
+METADATA_RETENTION = (30, 90, 180, 365, 730)
+
+_UUID: dict[str, Any] = {"format": "uuid"}
+_EXAMPLE_ID = "6f0c2c1e-5d1f-4f6c-9f5e-0d5c8f0b7a11"
+
+
+def _not_blank(name: str) -> str:
+    if not name.strip():
+        raise rule("must not be blank")
+    return name
+
+
+Name = Annotated[
+    str,
+    Field(min_length=1, max_length=200, description="The organization's name.", examples=["Bakery Jansen"]),
+    AfterValidator(_not_blank),
+]
+
+
+class OrganizationCreate(Part):
+    """A new organization, with an API key of its own."""
+
+    name: Name
+    parent_org_id: str | None = Field(
+        default=None,
+        max_length=45,
+        json_schema_extra=_UUID,
+        description="The organization it goes below, whose minutes its calls use: yours, or one below yours. Absent or "
+        "null: a top-level organization, which only the deployment's first organization may make.",
+        examples=[_EXAMPLE_ID],
+    )
+
+
+class OrganizationCreated(BaseModel):
+    """The new organization. Its API key is shown only now."""
+
+    id: str = Field(description="The organization's id.", json_schema_extra=_UUID, examples=[_EXAMPLE_ID])
+    name: Name
+    parent_org_id: str | None = Field(description="The organization above; null = none.", json_schema_extra=_UUID)
+    api_key: str = Field(description="Its first API key, shown only now.", examples=["fl_live_..."])
+    created_at: datetime = Field(description="When it was made.")
+
+
+class Retention(Part):
+    content_retention_days: Literal[30, 90, 180, 365] | None = Field(
+        default=None,
+        description="Days until a call's transcript, summary, analysis and recording are to be deleted; at most "
+        "`metadata_retention_days`. Null until it is set: kept.",
+        examples=[90],
+    )
+    metadata_retention_days: Literal[30, 90, 180, 365, 730] | None = Field(
+        default=None,
+        description="Days until a call's phone numbers and events are to be deleted. Null until it is set: kept.",
+        examples=[365],
+    )
+    webhook_url: WebUrl | None = Field(
+        default=None,
+        description="The account's own webhook, for calls whose assistant names none; null = none. Kept for now: "
+        "nothing is sent there yet.",
+        examples=["https://example.com/webhooks/calls"],
+    )
+    webhook_secret: Annotated[str, Field(min_length=1, max_length=512)] | None = Field(
+        default=None,
+        description="Signs the account's webhook. Reads back masked; the mask sent back means unchanged, null clears.",
+        examples=["whsec_..."],
+    )
+
+
+class OrganizationUpdate(Retention):
+    """Both retention periods, or only webhook fields. Absent fields stay as they are."""
+
+
+class OrganizationUpdated(Retention):
+    """The organization's settings after the change."""
+
+
+class Child(BaseModel):
+    """An organization directly below yours."""
+
+    id: str = Field(description="The organization's id.", json_schema_extra=_UUID, examples=[_EXAMPLE_ID])
+    name: Name
+    created_at: datetime = Field(description="When it was made.")
+
+
+class OrganizationObject(Retention):
+    """Your organization."""
+
+    id: str = Field(description="The organization's id.", json_schema_extra=_UUID, examples=[_EXAMPLE_ID])
+    name: Name
+    minutes_balance: float = Field(
+        description="Minutes that calls may still use; below zero they are owed. An organization below another one "
+        "shows and uses the balance of the top-level organization above it.",
+        examples=[1250.5],
+    )
+    monthly_usage_minutes: float = Field(
+        description="Minutes of calls in this calendar month (UTC).", ge=0, examples=[83.25]
+    )
+    active_numbers: int = Field(description="Phone numbers that are active.", ge=0, examples=[3])
+    active_agents: int = Field(description="Assistants that are active.", ge=0, examples=[5])
+    active_calls: int = Field(description="Calls that run now.", ge=0, examples=[2])
+    has_local_models_access: bool = Field(
+        description="May assistants use the speech models of this server? Always true."
+    )
+    parent_org_id: str | None = Field(description="The organization above; null = none.", json_schema_extra=_UUID)
+    children: list[Child] | None = Field(
+        default=None, description="The organizations directly below, newest first; only with `include_children`."
+    )
+
+
+class AccountObject(OrganizationObject):
+    """Your organization, as older clients know it."""
+
+    company_name: str = Field(description="The organization's name.")
+    email: None = Field(default=None, description="Always null: organizations have no e-mail address here.")
