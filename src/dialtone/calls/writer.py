@@ -10,6 +10,7 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Sequence
+from itertools import chain
 
 from sqlalchemy import Executable
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -20,11 +21,11 @@ from dialtone.platform.db import Database
 logger = logging.getLogger(__name__)
 
 BATCH = 200
-"""Statements in one transaction."""
+"""Entries in one transaction."""
 GATHER_SECONDS = 0.2
 """How long the first entry waits for others to share its transaction: what a killed process loses at most."""
 MOST_WAITING = 50_000
-"""Statements kept while the database is away; beyond it content is lost, the calls' ends are not."""
+"""Entries kept while the database is away; beyond it content is lost, the calls' ends are not."""
 FIRST_RETRY_SECONDS = 0.1
 LAST_RETRY_SECONDS = 5.0
 
@@ -36,7 +37,7 @@ class CallWriter:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._waiting: deque[Executable] = deque()
+        self._waiting: deque[tuple[Executable, ...]] = deque()
         self._lost = 0
         self._wake = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -48,12 +49,14 @@ class CallWriter:
         """Begin to write."""
         self._task = asyncio.get_running_loop().create_task(self._run())
 
-    def put(self, statement: Executable, *, must: bool = False) -> None:
-        """Queue a statement. `must`: it is kept however long the queue is. Returns at once."""
+    def put(self, *statements: Executable, must: bool = False) -> None:
+        """Queue an entry: a statement, or several that take effect together or not at all. `must`: it is kept however
+        long the queue is. Returns at once.
+        """
         if len(self._waiting) >= MOST_WAITING and not must:
             self._lost += 1
             return
-        self._waiting.append(statement)
+        self._waiting.append(statements)
         self._written.clear()
         self._wake.set()
 
@@ -93,7 +96,7 @@ class CallWriter:
                 logger.error("the database was away too long: %d entries of calls are lost", self._lost)
                 self._lost = 0
 
-    async def _write(self, batch: Sequence[Executable]) -> None:
+    async def _write(self, batch: Sequence[tuple[Executable, ...]]) -> None:
         delay = FIRST_RETRY_SECONDS
         while True:
             try:
@@ -107,18 +110,18 @@ class CallWriter:
             await asyncio.sleep(delay)
             delay = min(2 * delay, LAST_RETRY_SECONDS)
 
-    async def _write_singly(self, batch: Sequence[Executable], problem: Exception) -> None:
-        """One statement of the batch can't be written; the others must not suffer for it."""
+    async def _write_singly(self, batch: Sequence[tuple[Executable, ...]], problem: Exception) -> None:
+        """One entry of the batch can't be written; the others must not suffer for it."""
         if len(batch) == 1:
             logger.error("an entry of a call can't be stored (%s)", type(problem).__name__)
             return
-        for statement in batch:
-            await self._write([statement])
+        for entry in batch:
+            await self._write([entry])
 
-    async def _transaction(self, batch: Sequence[Executable]) -> None:
+    async def _transaction(self, batch: Sequence[tuple[Executable, ...]]) -> None:
         async with self._database.write() as session:
             connection = await session.connection()
-            for statement in batch:
+            for statement in chain.from_iterable(batch):
                 await connection.execute(statement)
 
 
