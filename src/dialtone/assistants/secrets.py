@@ -18,11 +18,14 @@ def map_tool_secrets(llm_config: Mapping[str, Any], change: Callable[[str | None
 
 
 def _with_secret(tool: dict[str, Any], index: int, change: Callable[[str | None, int, str], str]) -> dict[str, Any]:
+    return map_server_secret(tool, lambda secret: change(tool_name(tool), index, secret))
+
+
+def map_server_secret(tool: dict[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+    """The tool with its `server.secret`, if it has one, replaced by `change(secret)`."""
     server = tool.get("server") or {}
     secret = server.get("secret")
-    if secret is None:
-        return tool
-    return {**tool, "server": {**server, "secret": change(tool_name(tool), index, secret)}}
+    return tool if secret is None else {**tool, "server": {**server, "secret": change(secret)}}
 
 
 def masked(llm_config: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Float, String, Text
+from sqlalchemy import Float, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dialtone.platform.db import Base, Json, UtcDateTime, now
@@ -15,6 +15,8 @@ class Assistant(Owned, Base):
     """One assistant. Config blocks are JSON as the client gave them; secrets inside are encrypted."""
 
     __tablename__ = "assistants"
+    # What refers to an assistant refers to the pair, so that the database itself keeps organizations apart.
+    __table_args__ = (Index(None, "organization_id", "id", unique=True),)
 
     name: Mapped[str] = mapped_column(String(200), nullable=False)
     business_name: Mapped[str | None] = mapped_column(String(200))

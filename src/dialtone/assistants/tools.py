@@ -45,7 +45,9 @@ class ToolServer(Part):
     )
 
 
-class _Webhook(Part):
+class Webhook(Part):
+    """Where a webhook tool sends its requests, and what is said meanwhile."""
+
     url: WebUrl | None = Field(
         default=None, description="Wins over `server.url`; without both, the assistant's webhook."
     )
@@ -57,7 +59,7 @@ class _Webhook(Part):
     )
 
 
-class FlatTool(_Webhook):
+class FlatTool(Webhook):
     """A webhook."""
 
     type: Literal["function"] | None = None
@@ -72,7 +74,7 @@ class Function(Part):
     parameters: dict[str, Any] | None = Field(default=None, description="JSON Schema of the arguments.")
 
 
-class NestedTool(_Webhook):
+class NestedTool(Webhook):
     """A webhook, in the shape of OpenAI's chat API."""
 
     type: Literal["function"]
@@ -93,11 +95,14 @@ class Destination(Part):
     mode: Literal["blind", "bridge", "warm"] = "blind"
 
 
+Destinations = Annotated[list[Destination], Field(min_length=1, max_length=20)]
+
+
 class TransferCallTool(Part):
     """Lets the assistant hand the call to somebody else."""
 
     type: Literal["transfer_call", "transferCall"]
-    destinations: Annotated[list[Destination], Field(min_length=1, max_length=20)]
+    destinations: Destinations
 
 
 class McpTool(Part):
@@ -144,7 +149,10 @@ def check_tools(tools: Any, path: str) -> tuple[list[dict[str, Any]], list[str],
             continue
         kept.append(given(checked))
         ignored += ignored_fields(checked, place)
-        problems += _parameter_problems(checked, place)
+        if isinstance(checked, NestedTool):
+            problems += parameters_problems(checked.function.parameters, f"{place}.function.parameters")
+        elif isinstance(checked, FlatTool):
+            problems += parameters_problems(checked.parameters, f"{place}.parameters")
     return kept, problems + _duplicates(kept, path), ignored
 
 
@@ -159,17 +167,13 @@ def _shape(tool: Any, path: str) -> tuple[type[Tool] | None, list[str]]:
     return None, [problem(f"{path}.type", "must be one of function, end_call, transfer_call, mcp", kind)]
 
 
-def _parameter_problems(tool: Tool, path: str) -> list[str]:
-    place, parameters = f"{path}.parameters", None
-    if isinstance(tool, NestedTool):
-        place, parameters = f"{path}.function.parameters", tool.function.parameters
-    elif isinstance(tool, FlatTool):
-        parameters = tool.parameters
+def parameters_problems(parameters: dict[str, Any] | None, path: str) -> list[str]:
+    """What is wrong with the JSON Schema of a tool's arguments."""
     if parameters is None:
         return []
     if parameters.get("type", "object") != "object":
-        return [problem(f"{place}.type", "must be object", parameters["type"])]
-    return schema_problems(parameters, place)
+        return [problem(f"{path}.type", "must be object", parameters["type"])]
+    return schema_problems(parameters, path)
 
 
 def tool_name(tool: dict[str, Any]) -> str | None:

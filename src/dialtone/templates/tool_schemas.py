@@ -1,0 +1,117 @@
+"""Tool templates as the API takes and shows them."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, RootModel, WithJsonSchema
+
+from dialtone.assistants.tools import Description, Destinations, FunctionName, Webhook
+from dialtone.platform.fields import Part, WebUrl
+from dialtone.platform.openapi import COMPONENT
+
+ToolType = Literal["function", "end_call", "transfer_call"]
+
+_UUID: dict[str, Any] = {"format": "uuid"}
+_DEPRECATED: dict[str, Any] = {"deprecated": True}
+
+Name = Annotated[str, Field(min_length=1, max_length=200, examples=["look_up_order"])]
+_NAME = "Also the function's name, where `tool_config` gives none."
+_DESCRIPTION = "What people should know of the template."
+
+
+class FunctionConfig(Webhook):
+    """`tool_config` of a webhook."""
+
+    name: FunctionName | None = Field(default=None, description="Absent = the template's name.")
+    description: Description | None = Field(default=None, description="Tells the model when to call it.")
+    parameters: dict[str, Any] | None = Field(default=None, description="JSON Schema of the arguments.")
+
+
+class EndCallConfig(Part):
+    """`tool_config` of a tool that hangs up: empty."""
+
+
+class TransferCallConfig(Part):
+    """`tool_config` of a tool that hands the call to somebody else."""
+
+    destinations: Destinations = Field(description="Where the call can go.")
+
+
+class ToolTemplateConfig(RootModel[FunctionConfig | TransferCallConfig | EndCallConfig]):
+    """What `tool_type` needs to know. Copied into an assistant's tools by whoever uses the template."""
+
+
+Config = Annotated[dict[str, Any], WithJsonSchema({COMPONENT: "ToolTemplateConfig"})]
+
+
+class FunctionDefinition(Part):
+    """Older shape of a function."""
+
+    name: FunctionName | None = Field(default=None, description="The function's name.")
+    description: Description | None = Field(default=None, description="Tells the model when to call it.")
+    parameters: dict[str, Any] | None = Field(default=None, description="JSON Schema of the arguments.")
+
+
+class ToolTemplateFields(Part):
+    """What can be set on a tool template, also by the older names, which count where `tool_config` is absent.
+
+    A `default_factory` stands for "absent": it keeps a default that nobody gets out of the API's description.
+    """
+
+    description: Annotated[str, Field(max_length=4000)] | None = Field(default=None, description=_DESCRIPTION)
+    tool_type: ToolType = Field(default_factory=lambda: "function", description="Required.")
+    tool_config: Config = Field(default_factory=dict, description="Required. Replaces the stored one whole.")
+    type: ToolType | None = Field(
+        default=None, description="Older name of `tool_type`; absent = function.", json_schema_extra=_DEPRECATED
+    )
+    url: WebUrl | None = Field(default=None, description="Older: the function's URL.", json_schema_extra=_DEPRECATED)
+    parameters: dict[str, Any] | None = Field(
+        default=None, description="Older: JSON Schema of the function's arguments.", json_schema_extra=_DEPRECATED
+    )
+    run_async: bool = Field(
+        default=False, alias="async", description="Older: do not wait for the answer.", json_schema_extra=_DEPRECATED
+    )
+    function_definition: FunctionDefinition | None = Field(
+        default=None, description="Older: the function.", json_schema_extra=_DEPRECATED
+    )
+    server_url: WebUrl | None = Field(
+        default=None, description="Older: the function's URL.", json_schema_extra=_DEPRECATED
+    )
+    server_secret: Annotated[str, Field(max_length=512)] | None = Field(
+        default=None, description="Older: signs the function's requests.", json_schema_extra=_DEPRECATED
+    )
+
+
+class ToolTemplateCreate(ToolTemplateFields):
+    """A new tool template: `name`, `tool_type` and `tool_config` are required."""
+
+    name: Name = Field(description=_NAME)
+
+
+class ToolTemplateUpdate(ToolTemplateFields):
+    """Changes to a tool template: absent = unchanged. Another `tool_type` without `tool_config` begins with an
+    empty one.
+    """
+
+    name: Name = Field(default_factory=str, description=_NAME)
+
+
+class ToolTemplateObject(Part):
+    """A tool to copy into assistants. Changing or deleting it leaves their copies alone."""
+
+    id: str = Field(description="The template's id.", json_schema_extra=_UUID)
+    org_id: str = Field(description="The organization it belongs to.", json_schema_extra=_UUID)
+    name: Name = Field(description=_NAME)
+    description: str | None = Field(description=_DESCRIPTION)
+    tool_type: ToolType = Field(description="What the tool does: call a webhook, hang up, or transfer.")
+    tool_config: ToolTemplateConfig = Field(description="What that needs to know; a secret inside is masked.")
+    created_at: datetime = Field(description="When the template was made.")
+    updated_at: datetime = Field(description="When the template last changed.")
+
+
+class ToolTemplateAnswer(BaseModel):
+    tool_template: ToolTemplateObject = Field(description="The template.")
+
+
+class ToolTemplatesAnswer(BaseModel):
+    tool_templates: list[ToolTemplateObject] = Field(description="Newest first.")
