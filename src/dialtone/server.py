@@ -14,6 +14,8 @@ from dialtone.assistants.service import Assistants
 from dialtone.calls.room import CallsRoom
 from dialtone.conversation.engine import Engine
 from dialtone.media.vad import VoiceDetector
+from dialtone.numbers import routes as numbers_routes
+from dialtone.numbers.service import Numbers
 from dialtone.organizations.api_keys import ApiKeys, KeyUses
 from dialtone.organizations.service import Organizations, check_key
 from dialtone.platform import errors, health, openapi
@@ -27,6 +29,11 @@ from dialtone.platform.identify import Identify
 from dialtone.platform.loop_watchdog import LoopWatchdog
 from dialtone.platform.rate_limits import RateLimits, rate_limits_of
 from dialtone.settings import Settings
+from dialtone.templates import analysis_routes, tool_routes
+from dialtone.templates.analysis_templates import AnalysisTemplates
+from dialtone.templates.tool_templates import ToolTemplates
+from dialtone.trunks import routes as trunks_routes
+from dialtone.trunks.service import Trunks
 
 DESCRIPTION = """
 AI assistants that answer and place real phone calls.
@@ -50,6 +57,10 @@ class Parts:
     key_uses: KeyUses
     rate_limits: RateLimits
     assistants: Assistants
+    trunks: Trunks
+    numbers: Numbers
+    tool_templates: ToolTemplates
+    analysis_templates: AnalysisTemplates
     outgoing: GuardedHttp
     """For addresses that customers name."""
     calls: CallsRoom
@@ -100,6 +111,8 @@ def _build(settings: Settings) -> Parts:
     organizations = Organizations(database, billing=settings.billing)
     secrets = Secrets.from_settings(settings)
     assistants = Assistants(database, secrets, settings)
+    trunks = Trunks(database, secrets)
+    numbers = Numbers(database, assistants, trunks)
     outgoing = GuardedHttp(allow_private_addresses=settings.allow_private_addresses)
 
     def make_engine() -> Engine:
@@ -117,6 +130,10 @@ def _build(settings: Settings) -> Parts:
         key_uses=key_uses,
         rate_limits=rate_limits_of(database),
         assistants=assistants,
+        trunks=trunks,
+        numbers=numbers,
+        tool_templates=ToolTemplates(database, secrets),
+        analysis_templates=AnalysisTemplates(database),
         outgoing=outgoing,
         calls=calls,
         watchdog=LoopWatchdog(lambda: calls.live_calls > 0),
@@ -126,6 +143,10 @@ def _build(settings: Settings) -> Parts:
 def _add_routes(app: FastAPI, parts: Parts) -> None:
     app.include_router(health.router(parts.database), prefix="/api/v1")
     app.include_router(assistants_routes.router(parts.assistants), prefix="/api/v1")
+    app.include_router(trunks_routes.router(parts.trunks), prefix="/api/v1")
+    app.include_router(numbers_routes.router(parts.numbers), prefix="/api/v1")
+    app.include_router(tool_routes.router(parts.tool_templates), prefix="/api/v1")
+    app.include_router(analysis_routes.router(parts.analysis_templates), prefix="/api/v1")
     app.include_router(health.router(parts.database), include_in_schema=False)
     calls, web_calls = parts.calls.routers()
     app.include_router(calls, prefix="/api/v1")
