@@ -77,3 +77,6 @@ class Settings(BaseSettings):
     elevenlabs_base_url: str = Field(
         default="https://api.elevenlabs.io", validation_alias=_vendor("ELEVENLABS_BASE_URL")
     )
+    resend_api_key: SecretStr | None = Field(default=None, validation_alias=_vendor("RESEND_API_KEY"))
+    """For e-mail domains of organizations without a key of their own."""
+    resend_base_url: str = Field(default="https://api.resend.com", validation_alias=_vendor("RESEND_BASE_URL"))

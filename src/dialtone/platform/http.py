@@ -133,5 +133,7 @@ _DESCRIPTIONS = {
     409: "The object's state does not allow this.",
     413: "The body is larger than the server takes.",
     415: "The body is not declared as JSON.",
-    503: "The server can't serve now.",
+    502: "A vendor that is needed for this failed.",
+    503: "The server, or a vendor that is needed for this, can't serve now.",
+    504: "A vendor that is needed for this did not answer in time.",
 }
