@@ -1,4 +1,4 @@
-"""What a person types: `dialtone serve`, `call`, `keys`, `db`, `models`, `demo`, `version`.
+"""What a person types: `dialtone serve`, `call`, `keys`, `organizations`, `db`, `models`, `demo`, `version`.
 
 Parts load only when used.
 """
@@ -58,6 +58,7 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
         add_arguments(call)
     call.set_defaults(command=_call)
     _add_keys(commands)
+    _add_organizations(commands)
     _add_db(commands)
     _add_models(commands)
     commands.add_parser("demo", help="a recorded caller talks to a demo assistant", add_help=False)
@@ -89,6 +90,22 @@ def _add_keys(commands: Any) -> None:
         "the first of DIALTONE_SECRET_KEY. Servers may run meanwhile; API keys stay as they are.",
     )
     rotate.set_defaults(command=_keys_rotate)
+
+
+def _add_organizations(commands: Any) -> None:
+    organizations = commands.add_parser("organizations", help="list and make organizations, and give them minutes")
+    organizations.add_argument("--data-dir", type=Path, help="default: DIALTONE_DATA_DIR or ./data")
+    actions = organizations.add_subparsers(required=True, metavar="ACTION")
+    listing = actions.add_parser("list", help="list the organizations and their minutes")
+    listing.set_defaults(command=_organizations_list)
+    create = actions.add_parser("create", help="make an organization, and print its id and, once, its first API key")
+    create.add_argument("name")
+    create.add_argument("--parent", metavar="NAME_OR_ID", help="the organization above, whose minutes its calls use")
+    create.set_defaults(command=_organizations_create)
+    credit = actions.add_parser("credit", help="add minutes to an organization's balance")
+    credit.add_argument("organization", metavar="NAME_OR_ID")
+    credit.add_argument("minutes", type=float, help="may be a fraction; below zero takes minutes away")
+    credit.set_defaults(command=_organizations_credit)
 
 
 def _add_db(commands: Any) -> None:
@@ -190,6 +207,37 @@ def _keys_rotate(arguments: argparse.Namespace) -> int:
         await rotate(database, Secrets.from_settings(_settings(arguments)), partial(print, flush=True))
 
     return _with_database(arguments, renew)
+
+
+def _organizations_list(arguments: argparse.Namespace) -> int:
+    from dialtone.organizations.organization_commands import list_organizations
+
+    async def show(database: "Database") -> None:
+        for organization in await list_organizations(database):
+            print(organization)
+
+    return _with_database(arguments, show)
+
+
+def _organizations_create(arguments: argparse.Namespace) -> int:
+    from dialtone.organizations.organization_commands import create_organization
+
+    async def create(database: "Database") -> None:
+        organization_id, key = await create_organization(database, arguments.name, arguments.parent)
+        print(f"{organization_id}  {key}")
+
+    return _with_database(arguments, create)
+
+
+def _organizations_credit(arguments: argparse.Namespace) -> int:
+    from dialtone.organizations.organization_commands import change_balance
+    from dialtone.platform.problems import number
+
+    async def change(database: "Database") -> None:
+        balance = await change_balance(database, arguments.organization, arguments.minutes)
+        print(f"{number(balance)} minutes")
+
+    return _with_database(arguments, change)
 
 
 def _db_upgrade(arguments: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ from dialtone.organizations.tables import Organization
 from dialtone.organizations.tree import add_organization, way_up
 from dialtone.platform.db import Database, new_id, parse_id
 from dialtone.platform.errors import ApiError
+from dialtone.platform.problems import number
 
 MAX_MINUTES = 1e9
 """Of one change of a balance."""
@@ -25,7 +26,7 @@ class OrganizationEntry:
 
     def __str__(self) -> str:
         """One line for people."""
-        note = f"below {self.parent_id}" if self.parent_id else f"{minutes(self.balance_seconds):g} minutes"
+        note = f"below {self.parent_id}" if self.parent_id else f"{number(minutes(self.balance_seconds))} minutes"
         return f"{self.id}  {self.name!r}  {note}"
 
 
