@@ -1,0 +1,2054 @@
+"""What the API takes and answers.
+
+Made from the OpenAPI document by scripts/generate_client.py; do not edit.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
+
+
+class AnalysisMessage(TypedDict):
+    role: Literal["system", "user"]
+    content: str
+    """May hold {{schema}}, {{transcript}} and {{ended_reason}}."""
+
+
+class AnalysisPlan(TypedDict):
+    """What is found out after a call."""
+
+    structured_data_plan: NotRequired[StructuredDataPlan | None]
+    min_messages_threshold: NotRequired[int]
+    """Calls with fewer messages are not analysed."""
+    success_evaluation: NotRequired[dict[str, Any] | None]
+    """Kept; has no effect."""
+    success_evaluation_plan: NotRequired[dict[str, Any] | None]
+    """Kept; has no effect."""
+
+
+class AnalysisTemplateCreate(TypedDict):
+    """A new analysis template: `name`, `system_prompt`, `user_prompt` and `schema` are required."""
+
+    description: NotRequired[str | None]
+    """What people should know of the template."""
+    system_prompt: NotRequired[str]
+    """Tells the model its task. Required."""
+    user_prompt: NotRequired[str]
+    """May hold {transcript}, {summary}, {duration} and {caller_number}; other braces are text, as in JSON. Required."""
+    schema: NotRequired[dict[str, Any]]
+    """JSON Schema of the wanted data. Required."""
+    messages: NotRequired[list[AnalysisMessage] | None]
+    """Older: the prompts as messages, where neither prompt is given. System messages become `system_prompt`, the
+    others `user_prompt`, with {{transcript}} written {transcript}.
+    """
+    name: str
+    """What people call the template."""
+
+
+class AnalysisTemplateObject(TypedDict):
+    """A way to analyse calls, to copy into assistants. Changing or deleting it leaves their copies alone."""
+
+    id: str
+    """The template's id."""
+    org_id: str
+    """The organization it belongs to."""
+    name: str
+    """What people call the template."""
+    description: str | None
+    """What people should know of the template."""
+    system_prompt: str
+    """Tells the model its task."""
+    user_prompt: str
+    """May hold {transcript}, {summary}, {duration} and {caller_number}; other braces are text, as in JSON."""
+    schema: dict[str, Any]
+    """JSON Schema of the wanted data."""
+    created_at: str
+    """When the template was made."""
+    updated_at: str
+    """When the template last changed."""
+
+
+class AnalysisTemplatesAnswer(TypedDict):
+    analysis_templates: list[AnalysisTemplateObject]
+    """Newest first."""
+    data: list[AnalysisTemplateObject]
+    """The same list, by its older name."""
+    total: int
+    """Templates of the organization."""
+    limit: int
+    """Most templates that this answer could hold."""
+    offset: int
+    """Templates before the first one of this answer."""
+
+
+class AnalysisTemplateUpdate(TypedDict):
+    """Changes to an analysis template: absent = unchanged."""
+
+    description: NotRequired[str | None]
+    """What people should know of the template."""
+    system_prompt: NotRequired[str]
+    """Tells the model its task. Required."""
+    user_prompt: NotRequired[str]
+    """May hold {transcript}, {summary}, {duration} and {caller_number}; other braces are text, as in JSON. Required."""
+    schema: NotRequired[dict[str, Any]]
+    """JSON Schema of the wanted data. Required."""
+    messages: NotRequired[list[AnalysisMessage] | None]
+    """Older: the prompts as messages, where neither prompt is given. System messages become `system_prompt`, the
+    others `user_prompt`, with {{transcript}} written {transcript}.
+    """
+    name: NotRequired[str]
+    """What people call the template."""
+
+
+class ApiKeyCreate(TypedDict):
+    """A new key of the organization that asks."""
+
+    name: NotRequired[str | None]
+    """What the key is for."""
+    expires_at: NotRequired[str | None]
+    """From this moment on the key is refused; null = it does not expire."""
+
+
+class ApiKeyObject(TypedDict):
+    """An API key, without the key itself."""
+
+    id: str
+    """The key's UUID."""
+    name: str | None
+    """What the key is for."""
+    prefix: str
+    """The key's beginning, to tell keys apart."""
+    created_at: str
+    """When the key was made."""
+    expires_at: str | None
+    """When the key stops working; null = never."""
+    last_used_at: str | None
+    """When a request last showed the key, up to a minute behind; null = not yet."""
+    revoked_at: str | None
+    """When the key was revoked; null = it was not."""
+    from_settings: bool
+    """The key comes from the server's setting DIALTONE_API_KEY."""
+    current: bool
+    """This request shows the key."""
+
+
+class AssistantCreate(TypedDict):
+    """A new assistant. Only `name` is required."""
+
+    business_name: NotRequired[str | None]
+    notification_email: NotRequired[str | None]
+    notification_emails: NotRequired[list[str] | None]
+    first_message: NotRequired[str | None]
+    """Spoken when the call is answered."""
+    is_active: NotRequired[bool]
+    max_duration_seconds: NotRequired[int | None]
+    """Longest call; null = 3600."""
+    autonomous_silence_handling: NotRequired[bool]
+    """Speak to a silent caller, and hang up in the end."""
+    silence_timeout_seconds: NotRequired[float]
+    voicemail_detection: NotRequired[bool | None]
+    """On outbound calls; null = false."""
+    voicemail_message: NotRequired[str | None]
+    gdpr_mode: NotRequired[bool]
+    """Keep nothing of a call's content."""
+    recording_consent: NotRequired[RecordingConsent | None]
+    webhook_url: NotRequired[str | None]
+    webhook_secret: NotRequired[str | None]
+    """Signs webhooks. Reads back masked; the mask sent back means unchanged."""
+    webhook_events: NotRequired[list[str] | None]
+    """Which events are sent: assistant-request, tool-calls, status-update, end-of-call-report; null = all."""
+    analysis_plan: NotRequired[AnalysisPlan | None]
+    stt_config: NotRequired[SttConfig | None]
+    """Absent = the deployment's default; null only with a realtime model."""
+    llm_config: NotRequired[LlmConfig]
+    """Absent = the deployment's default."""
+    tts_config: NotRequired[TtsConfig | None]
+    """Absent or null = the deployment's default; always null with a realtime model."""
+    speech_config: NotRequired[SpeechConfig | None]
+    postcall_stt: NotRequired[PostCallStt | None]
+    """Transcribes a realtime call's recording."""
+    postcall_llm: NotRequired[PostCallLlm | None]
+    """Null = the default of the assistant's own vendor."""
+    name: str
+
+
+class AssistantObject(TypedDict):
+    """An assistant."""
+
+    business_name: NotRequired[str | None]
+    notification_email: NotRequired[str | None]
+    notification_emails: NotRequired[list[str] | None]
+    first_message: NotRequired[str | None]
+    """Spoken when the call is answered."""
+    is_active: NotRequired[bool]
+    max_duration_seconds: NotRequired[int | None]
+    """Longest call; null = 3600."""
+    autonomous_silence_handling: NotRequired[bool]
+    """Speak to a silent caller, and hang up in the end."""
+    silence_timeout_seconds: NotRequired[float]
+    voicemail_detection: NotRequired[bool | None]
+    """On outbound calls; null = false."""
+    voicemail_message: NotRequired[str | None]
+    gdpr_mode: NotRequired[bool]
+    """Keep nothing of a call's content."""
+    recording_consent: NotRequired[RecordingConsent | None]
+    webhook_url: NotRequired[str | None]
+    webhook_secret: NotRequired[str | None]
+    """Signs webhooks. Reads back masked; the mask sent back means unchanged."""
+    webhook_events: NotRequired[list[str] | None]
+    """Which events are sent: assistant-request, tool-calls, status-update, end-of-call-report; null = all."""
+    analysis_plan: NotRequired[AnalysisPlan | None]
+    stt_config: NotRequired[SttConfig | None]
+    """Absent = the deployment's default; null only with a realtime model."""
+    llm_config: NotRequired[LlmConfig]
+    """Absent = the deployment's default."""
+    tts_config: NotRequired[TtsConfig | None]
+    """Absent or null = the deployment's default; always null with a realtime model."""
+    speech_config: NotRequired[SpeechConfig | None]
+    postcall_stt: NotRequired[PostCallStt | None]
+    """Transcribes a realtime call's recording."""
+    postcall_llm: NotRequired[PostCallLlm | None]
+    """Null = the default of the assistant's own vendor."""
+    id: str
+    name: str
+    created_at: str
+    updated_at: str
+
+
+class AssistantUpdate(TypedDict):
+    """Changes to an assistant: absent = unchanged, null = cleared; a given config block replaces the stored one."""
+
+    business_name: NotRequired[str | None]
+    notification_email: NotRequired[str | None]
+    notification_emails: NotRequired[list[str] | None]
+    first_message: NotRequired[str | None]
+    """Spoken when the call is answered."""
+    is_active: NotRequired[bool]
+    max_duration_seconds: NotRequired[int | None]
+    """Longest call; null = 3600."""
+    autonomous_silence_handling: NotRequired[bool]
+    """Speak to a silent caller, and hang up in the end."""
+    silence_timeout_seconds: NotRequired[float]
+    voicemail_detection: NotRequired[bool | None]
+    """On outbound calls; null = false."""
+    voicemail_message: NotRequired[str | None]
+    gdpr_mode: NotRequired[bool]
+    """Keep nothing of a call's content."""
+    recording_consent: NotRequired[RecordingConsent | None]
+    webhook_url: NotRequired[str | None]
+    webhook_secret: NotRequired[str | None]
+    """Signs webhooks. Reads back masked; the mask sent back means unchanged."""
+    webhook_events: NotRequired[list[str] | None]
+    """Which events are sent: assistant-request, tool-calls, status-update, end-of-call-report; null = all."""
+    analysis_plan: NotRequired[AnalysisPlan | None]
+    stt_config: NotRequired[SttConfig | None]
+    """Absent = the deployment's default; null only with a realtime model."""
+    llm_config: NotRequired[LlmConfig]
+    """Absent = the deployment's default."""
+    tts_config: NotRequired[TtsConfig | None]
+    """Absent or null = the deployment's default; always null with a realtime model."""
+    speech_config: NotRequired[SpeechConfig | None]
+    postcall_stt: NotRequired[PostCallStt | None]
+    """Transcribes a realtime call's recording."""
+    postcall_llm: NotRequired[PostCallLlm | None]
+    """Null = the default of the assistant's own vendor."""
+    name: NotRequired[str]
+
+
+class BackgroundAudio(TypedDict):
+    enabled: NotRequired[bool]
+    clip: NotRequired[Literal["office", "city", "forest", "crowded_room"]]
+    volume: NotRequired[float]
+
+
+class CallList(TypedDict):
+    calls: list[CallObject]
+    """The newest first."""
+    pagination: DialtoneCallsSchemasPagination
+
+
+class CallMessageObject(TypedDict):
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str
+
+
+class CallObject(TypedDict):
+    id: str
+    """Opaque; percent-encode it in an address."""
+    status: str
+    """connecting, ringing, in-progress, ended, or failed (it never came to a conversation). More may be added."""
+    direction: Literal["inbound", "outbound", "web"]
+    caller_phone: str | None
+    """The other party's number; null on web calls, and once it has been kept for as long as the organization wants."""
+    assistant_phone: str | None
+    """The assistant's own number; null on web calls."""
+    agent_phone: str | None
+    """The same as `assistant_phone`."""
+    phone_number: str | None
+    """The same as `assistant_phone`."""
+    number_id: str | None
+    """Which of the organization's numbers that is."""
+    assistant_id: str | None
+    """Null where the assistant was given for this call only."""
+    agent_id: str | None
+    """The same as `assistant_id`."""
+    assistant_name: str | None
+    """As it was when the call began."""
+    agent_name: str | None
+    """The same as `assistant_name`."""
+    business_name: str | None
+    """The assistant's, as it was when the call began."""
+    end_reason: str | None
+    """How the call ended; null before."""
+    error: str | None
+    """What went wrong, in words."""
+    started_at: str | None
+    """When the call was answered."""
+    ended_at: str | None
+    """When it was over."""
+    duration_seconds: int | None
+    """From the answer to the end."""
+    summary: str | None
+    """What the call was about."""
+    analysis_result: dict[str, Any] | None
+    """What the assistant's analysis plan asks for."""
+    messages: list[CallMessageObject] | None
+    """What was said, as it was heard."""
+    room_name: str | None
+    """The place where the call's media met: here, the call itself."""
+    recording_url: str | None
+    """Works for a while, without a key."""
+    metadata: dict[str, Any] | None
+    """What the call was given when it was made."""
+    latency: list[TurnLatencyObject]
+    """One entry for each answer of the assistant."""
+    notes: list[str]
+    """What an operator should know about this call."""
+    created_at: str
+    updated_at: str
+
+
+class Checks(TypedDict):
+    database: DatabaseCheck
+
+
+class Child(TypedDict):
+    """An organization directly below yours."""
+
+    id: str
+    """The organization's id."""
+    name: str
+    """The organization's name."""
+    created_at: str
+    """When it was made."""
+
+
+class CommandSent(TypedDict):
+    success: bool
+    """The call has the command; the call's record tells what came of it."""
+    message: str
+
+
+class ConfigChange(TypedDict):
+    """Settings to be merged into a vendor's stored ones."""
+
+    provider: Literal[
+        "deepgram", "openai", "elevenlabs", "inworld", "resend", "xai", "gladia", "mistral", "google", "google_vertex"
+    ]
+    """The vendor's id."""
+    config: dict[str, Any]
+    """Settings by name; null removes one. `base_url` is where your key is sent instead of the vendor's default
+    address: an https address of the vendor's own, such as `https://api.eu.deepgram.com`. Other settings are kept
+    and have no effect. They are shown to everyone with an API key: put no secret here.
+    """
+
+
+ControlCommand: TypeAlias = "InjectContextCommand | SayCommand | EndCallCommand | TransferCommand"
+
+
+class DatabaseCheck(TypedDict):
+    status: Literal["ok", "error"]
+    latency_ms: float | None
+    """How long the database took to answer; null where it did not."""
+
+
+class Deployment(TypedDict):
+    """The server's settings, as far as they concern its users."""
+
+    version: str
+    """Version of the server."""
+    database: Literal["sqlite", "postgresql"]
+    """Where everything is kept."""
+    public_url: str | None
+    """How clients reach the server; null = at the address of the request."""
+    limits: Limits
+    recording: bool
+    """Calls are recorded, except where the assistant or the law says otherwise."""
+    allow_private_addresses: bool
+    """Webhooks and tools may reach private networks."""
+    provider_keys: list[str]
+    """Vendors that the deployment has keys of; those of an organization's own are under `/byok`."""
+
+
+class Destination(TypedDict):
+    type: NotRequired[Literal["number"]]
+    number: str
+    description: str
+    """Tells the model when to choose this destination."""
+    message: NotRequired[str | None]
+    """Spoken before transferring."""
+    mode: NotRequired[Literal["blind", "bridge", "warm"]]
+
+
+class DialtoneCallsSchemasPagination(TypedDict):
+    total: int
+    """How many there are on all pages."""
+    limit: int
+    """How many this page shows at most."""
+    offset: int
+    """How many were skipped; 0 where `cursor` was given."""
+    next_cursor: NotRequired[str | None]
+    """Only where `cursor` was given: the next page's, or null on the last page."""
+
+
+class DnsRecord(TypedDict):
+    """A DNS record that the domain needs."""
+
+    record: str
+    """What it is for."""
+    name: str
+    """Its name, below the domain."""
+    type: str
+    """Its type."""
+    ttl: str
+    """How long it may be cached."""
+    status: str
+    """What Resend found when it last looked."""
+    value: str
+    """Its value."""
+    priority: NotRequired[int | None]
+    """Of an MX record; absent for others."""
+
+
+class DomainCreate(TypedDict):
+    """The domain to send mail from."""
+
+    domain_name: str
+    """Best a subdomain of its own. Letters beyond ASCII are stored in their IDNA form."""
+
+
+class DomainObject(TypedDict):
+    """The domain from which an organization's mail is sent."""
+
+    id: str
+    """Its id here."""
+    org_id: str
+    """Whose it is."""
+    domain_name: str
+    """The domain, in ASCII."""
+    resend_domain_id: str | None
+    """Its id at Resend."""
+    status: str
+    """As Resend tells it: `not_started`, `pending`, `verified`, `failed`, `temporary_failure`, `partially_verified`
+    and others.
+    """
+    region: str
+    """From where the mail is sent."""
+    records: list[DnsRecord] | None
+    """The DNS records to set, each with what Resend found."""
+    created_at: str
+    """When it was added."""
+    updated_at: str
+    """When anything of it last changed."""
+    verified_at: str | None
+    """When it was first seen verified."""
+
+
+class DomainSync(TypedDict):
+    """Which domain of your Resend account to use."""
+
+    resendDomainId: str
+    """Its id at Resend, as `GET /domains/sync` lists it."""
+
+
+class EndCallCommand(TypedDict):
+    """Stop what is being said, say goodbye, and hang up."""
+
+    type: Literal["end-call"]
+    message: NotRequired[str | None]
+    """Spoken first; absent = hang up at once."""
+
+
+EndCallConfig: TypeAlias = "dict[str, Any]"
+"""`tool_config` of a tool that hangs up: empty."""
+
+
+class EndCallTool(TypedDict):
+    """Lets the assistant hang up."""
+
+    type: Literal["end_call", "endCall"]
+
+
+FlatTool = TypedDict(
+    "FlatTool",
+    {
+        "url": "NotRequired[str | None]",
+        "server": "NotRequired[ToolServer | None]",
+        "async": "NotRequired[bool]",
+        "message": "NotRequired[str | None]",
+        "async_response": "NotRequired[str | None]",
+        "type": "NotRequired[Literal['function'] | None]",
+        "name": "str",
+        "description": "str",
+        "parameters": "NotRequired[dict[str, Any] | None]",
+    },
+)
+"""A webhook."""
+
+
+class Function(TypedDict):
+    name: str
+    description: NotRequired[str | None]
+    parameters: NotRequired[dict[str, Any] | None]
+    """JSON Schema of the arguments."""
+
+
+FunctionConfig = TypedDict(
+    "FunctionConfig",
+    {
+        "url": "NotRequired[str | None]",
+        "server": "NotRequired[ToolServer | None]",
+        "async": "NotRequired[bool]",
+        "message": "NotRequired[str | None]",
+        "async_response": "NotRequired[str | None]",
+        "name": "NotRequired[str | None]",
+        "description": "NotRequired[str | None]",
+        "parameters": "NotRequired[dict[str, Any] | None]",
+    },
+)
+"""`tool_config` of a webhook."""
+
+
+class FunctionDefinition(TypedDict):
+    """Older shape of a function."""
+
+    name: NotRequired[str | None]
+    """The function's name."""
+    description: NotRequired[str | None]
+    """Tells the model when to call it."""
+    parameters: NotRequired[dict[str, Any] | None]
+    """JSON Schema of the arguments."""
+
+
+class GetOrganizationQuery(TypedDict):
+    include_children: NotRequired[bool]
+    """Also list the organizations directly below."""
+
+
+class Health(TypedDict):
+    status: Literal["ok", "error"]
+    timestamp: str
+    version: str
+    checks: Checks
+
+
+class InjectContextCommand(TypedDict):
+    """Tell the model something that the caller does not hear."""
+
+    type: Literal["inject-context"]
+    content: str
+    """What the model is told."""
+    trigger_response: bool
+    """Have the model answer at once, as soon as nobody speaks. With false, its next answer knows it."""
+
+
+class KeyChangeAnswer(TypedDict):
+    byok_keys: KeyIds
+    """One field per vendor."""
+    success: NotRequired[bool]
+    """Always true."""
+
+
+class KeyIds(TypedDict):
+    """Which vendors' keys are stored."""
+
+    deepgram_secret_id: str | None
+    """Id of the stored Deepgram key; null = none. Never the key itself."""
+    openai_secret_id: str | None
+    """Id of the stored OpenAI key; null = none. Never the key itself."""
+    elevenlabs_secret_id: str | None
+    """Id of the stored ElevenLabs key; null = none. Never the key itself."""
+    inworld_secret_id: str | None
+    """Id of the stored Inworld key; null = none. Never the key itself."""
+    resend_secret_id: str | None
+    """Id of the stored Resend key; null = none. Never the key itself."""
+    xai_secret_id: str | None
+    """Id of the stored xAI key; null = none. Never the key itself."""
+    gladia_secret_id: str | None
+    """Id of the stored Gladia key; null = none. Never the key itself."""
+    mistral_secret_id: str | None
+    """Id of the stored Mistral key; null = none. Never the key itself."""
+    google_secret_id: str | None
+    """Id of the stored Google AI Studio key; null = none. Never the key itself."""
+    google_vertex_secret_id: str | None
+    """Id of the stored Google Vertex AI key; null = none. Never the key itself."""
+
+
+class KeyRemoval(TypedDict):
+    """The vendor whose key is to be removed."""
+
+    provider: Literal[
+        "deepgram", "openai", "elevenlabs", "inworld", "resend", "xai", "gladia", "mistral", "google", "google_vertex"
+    ]
+    """The vendor's id."""
+
+
+class KeyUpsert(TypedDict):
+    """A key to be stored, or to replace the stored one. It is first tried by the next call that needs it."""
+
+    provider: Literal[
+        "deepgram", "openai", "elevenlabs", "inworld", "resend", "xai", "gladia", "mistral", "google", "google_vertex"
+    ]
+    """The vendor's id."""
+    api_key: str
+    """The key as the vendor gave it; for `google_vertex` the service account's JSON. Never shown again."""
+
+
+class Limits(TypedDict):
+    """How much is allowed."""
+
+    requests_per_minute: int | None
+    """Of one API key; null = no limit."""
+    control_commands_per_minute: int | None
+    """For one live call; null = no limit."""
+    max_calls: int
+    """Live calls that one process takes."""
+    max_body_bytes: int
+    """Size of the largest request body."""
+    recording_url_seconds: int
+    """How long a call's `recording_url` works."""
+
+
+class ListAnalysisTemplatesQuery(TypedDict):
+    limit: NotRequired[int | None]
+    """Templates to answer; absent = all of them."""
+    offset: NotRequired[int]
+    """Templates to skip, the newest first."""
+
+
+class ListCallsQuery(TypedDict):
+    status: NotRequired[str | None]
+    """Only calls of this status."""
+    assistant_id: NotRequired[str | None]
+    """Only calls of this assistant."""
+    agent_id: NotRequired[str | None]
+    """The older name of `assistant_id`."""
+    number_id: NotRequired[str | None]
+    """Only calls of this phone number."""
+    direction: NotRequired[str | None]
+    """Only `inbound`, `outbound` or `web` calls."""
+    start_date: NotRequired[str | None]
+    """Only calls created at or after this: a date, or an ISO 8601 date-time (UTC where it has no zone)."""
+    end_date: NotRequired[str | None]
+    """Only calls created at or before this; a date without a time includes that whole day."""
+    limit: NotRequired[int]
+    """How many to show at most."""
+    offset: NotRequired[int]
+    """How many of the newest to skip."""
+    cursor: NotRequired[str | None]
+    """Instead of `offset`, for pages that do not shift while new calls come in. Empty for the first page, then the
+    `next_cursor` of the page before, with the same filters, until that is null.
+    """
+
+
+class ListUsageQuery(TypedDict):
+    start_date: NotRequired[str | None]
+    """Only calls created at or after this: a date, or an ISO 8601 date-time (UTC where it has no zone)."""
+    end_date: NotRequired[str | None]
+    """Only calls created at or before this; a date without a time includes that whole day."""
+    limit: NotRequired[int]
+    """How many to show at most."""
+    offset: NotRequired[int]
+    """How many of the newest to skip."""
+    cursor: NotRequired[str | None]
+    """Instead of `offset`, for pages that do not shift while new calls come in. Empty for the first page, then the
+    `next_cursor` of the page before, with the same filters, until that is null.
+    """
+
+
+LlmConfig: TypeAlias = "LlmConfigOpenAI | LlmConfigXAIGrokText | LlmConfigMistral | LlmConfigGoogleGeminiVertexAIEU | LlmConfigGoogleGeminiLive | LlmConfigXAIGrokRealtime | LlmConfigOpenAIGPTLive | LlmConfigScriptedDemoModelOfThisServer"
+
+
+class LlmConfigGoogleGeminiLive(TypedDict):
+    provider: Literal["google_realtime"]
+    model: Literal[
+        "gemini-live-2.5-flash-native-audio",
+        "gemini-2.5-flash-native-audio-preview-12-2025",
+        "gemini-3.1-flash-live-preview",
+        "gemini-3.8-live",
+    ]
+    """Should not be chosen any more: gemini-2.5-flash-native-audio-preview-12-2025."""
+    temperature: NotRequired[float]
+    vertexai: NotRequired[bool]
+    location: NotRequired[str]
+    analysis_model: NotRequired[str]
+    max_output_tokens: NotRequired[int]
+    voice: NotRequired[
+        Literal[
+            "Puck",
+            "Achernar",
+            "Achird",
+            "Algenib",
+            "Algieba",
+            "Alnilam",
+            "Aoede",
+            "Autonoe",
+            "Callirrhoe",
+            "Charon",
+            "Despina",
+            "Enceladus",
+            "Erinome",
+            "Fenrir",
+            "Gacrux",
+            "Iapetus",
+            "Kore",
+            "Laomedeia",
+            "Leda",
+            "Orus",
+            "Pulcherrima",
+            "Rasalgethi",
+            "Sadachbia",
+            "Sadaltager",
+            "Schedar",
+            "Sulafat",
+            "Umbriel",
+            "Vindemiatrix",
+            "Zephyr",
+            "Zubenelgenubi",
+        ]
+    ]
+    messages: NotRequired[list[PromptMessage]]
+    tools: NotRequired[list[Tool]]
+
+
+class LlmConfigGoogleGeminiVertexAIEU(TypedDict):
+    provider: Literal["google"]
+    model: Literal["gemini-3.5-flash-lite", "gemini-3.5-flash", "gemini-2.5-flash-lite", "gemini-2.5-flash"]
+    temperature: NotRequired[float]
+    max_completion_tokens: NotRequired[int]
+    messages: NotRequired[list[PromptMessage]]
+    tools: NotRequired[list[Tool]]
+
+
+class LlmConfigMistral(TypedDict):
+    provider: Literal["mistral"]
+    model: Literal[
+        "mistral-medium-latest",
+        "mistral-small-latest",
+        "mistral-large-latest",
+        "ministral-8b-latest",
+        "ministral-14b-latest",
+        "ministral-3b-latest",
+    ]
+    temperature: NotRequired[float]
+    messages: NotRequired[list[PromptMessage]]
+    tools: NotRequired[list[Tool]]
+
+
+class LlmConfigOpenAI(TypedDict):
+    provider: Literal["openai"]
+    model: Literal[
+        "gpt-5.4",
+        "gpt-5.4-mini",
+        "gpt-5.4-nano",
+        "gpt-5.2",
+        "gpt-5.1",
+        "gpt-5",
+        "gpt-5-mini",
+        "gpt-5-nano",
+        "gpt-4.1",
+        "gpt-4.1-mini",
+        "gpt-4.1-nano",
+        "gpt-5.6-luna",
+        "gpt-5.6-terra",
+        "gpt-5.6-sol",
+        "gpt-4o-mini",
+    ]
+    """Should not be chosen any more: gpt-5-nano, gpt-4.1-nano, gpt-4o-mini."""
+    temperature: NotRequired[float]
+    max_completion_tokens: NotRequired[int]
+    messages: NotRequired[list[PromptMessage]]
+    tools: NotRequired[list[Tool]]
+
+
+class LlmConfigOpenAIGPTLive(TypedDict):
+    provider: Literal["openai_live"]
+    model: Literal["gpt-live-1"]
+    temperature: NotRequired[float]
+    delegation: NotRequired[LlmConfigOpenAIGPTLiveDelegation]
+    voice: NotRequired[Literal["marin", "beacon", "cinder", "stone", "vesper"]]
+    messages: NotRequired[list[PromptMessage]]
+    tools: NotRequired[list[Tool]]
+
+
+class LlmConfigOpenAIGPTLiveDelegation(TypedDict):
+    model: NotRequired[Literal["gpt-5.6-luna"]]
+    instructions: NotRequired[str]
+
+
+class LlmConfigScriptedDemoModelOfThisServer(TypedDict):
+    provider: Literal["local"]
+    model: Literal["demo"]
+    temperature: NotRequired[float]
+    messages: NotRequired[list[PromptMessage]]
+    tools: NotRequired[list[Tool]]
+
+
+class LlmConfigXAIGrokRealtime(TypedDict):
+    provider: Literal["xai_realtime"]
+    model: Literal["grok-voice-think-fast-2.0"]
+    temperature: NotRequired[float]
+    turn_detection: NotRequired[LlmConfigXAIGrokRealtimeTurnDetection]
+    reasoning_effort: NotRequired[Literal["none", "high"]]
+    speed: NotRequired[float]
+    transcription: NotRequired[LlmConfigXAIGrokRealtimeTranscription]
+    provider_tools: NotRequired[list[LlmConfigXAIGrokRealtimeProviderToolsItem]]
+    voice: NotRequired[
+        Literal[
+            "ara",
+            "eve",
+            "leo",
+            "rex",
+            "sal",
+            "altair",
+            "atlas",
+            "carina",
+            "castor",
+            "celeste",
+            "cosmo",
+            "helios",
+            "helix",
+            "iris",
+            "kepler",
+            "lumen",
+            "luna",
+            "lux",
+            "naksh",
+            "orion",
+            "perseus",
+            "rigel",
+            "sirius",
+            "ursa",
+            "zagan",
+            "zenith",
+        ]
+    ]
+    messages: NotRequired[list[PromptMessage]]
+    tools: NotRequired[list[Tool]]
+
+
+class LlmConfigXAIGrokRealtimeProviderToolsItem(TypedDict):
+    type: Literal["web_search", "x_search", "file_search"]
+    allowed_x_handles: NotRequired[list[str]]
+    vector_store_ids: NotRequired[list[str]]
+    max_num_results: NotRequired[float]
+
+
+class LlmConfigXAIGrokRealtimeTranscription(TypedDict):
+    language_hint: NotRequired[str]
+    keyterms: NotRequired[list[str]]
+
+
+class LlmConfigXAIGrokRealtimeTurnDetection(TypedDict):
+    threshold: NotRequired[float]
+    """Moved into 0 to 1."""
+    prefix_padding_ms: NotRequired[float]
+    """Moved into 0 to 2000."""
+    silence_duration_ms: NotRequired[float]
+    """Moved into 100 to 2000."""
+    idle_timeout_ms: NotRequired[float]
+    """Moved into 0 to 30000."""
+
+
+class LlmConfigXAIGrokText(TypedDict):
+    provider: Literal["xai"]
+    model: Literal["grok-4.3"]
+    temperature: NotRequired[float]
+    messages: NotRequired[list[PromptMessage]]
+    tools: NotRequired[list[Tool]]
+
+
+class McpTool(TypedDict):
+    """Tools of a registered MCP server."""
+
+    type: Literal["mcp"]
+    mcp_server_id: str
+    allowed_tools: list[str]
+    required: NotRequired[bool]
+    """Refuse the call where the server can't be reached."""
+
+
+NestedTool = TypedDict(
+    "NestedTool",
+    {
+        "url": "NotRequired[str | None]",
+        "server": "NotRequired[ToolServer | None]",
+        "async": "NotRequired[bool]",
+        "message": "NotRequired[str | None]",
+        "async_response": "NotRequired[str | None]",
+        "type": "Literal['function']",
+        "function": "Function",
+    },
+)
+"""A webhook, in the shape of OpenAI's chat API."""
+
+
+class NewApiKeyObject(TypedDict):
+    """An API key just made."""
+
+    id: str
+    """The key's UUID."""
+    name: str | None
+    """What the key is for."""
+    prefix: str
+    """The key's beginning, to tell keys apart."""
+    created_at: str
+    """When the key was made."""
+    expires_at: str | None
+    """When the key stops working; null = never."""
+    last_used_at: str | None
+    """When a request last showed the key, up to a minute behind; null = not yet."""
+    revoked_at: str | None
+    """When the key was revoked; null = it was not."""
+    from_settings: bool
+    """The key comes from the server's setting DIALTONE_API_KEY."""
+    current: bool
+    """This request shows the key."""
+    key: str
+    """The key itself. It is shown only now: the server keeps no more than a hash."""
+
+
+class NumberCreate(TypedDict):
+    """A number to register. Only `phone_number` is required."""
+
+    name: NotRequired[str | None]
+    """What people call the number."""
+    agent_id: NotRequired[str | None]
+    """The assistant that answers; null = nobody does."""
+    assistant_id: NotRequired[str | None]
+    """The same as `agent_id`; where both are given and one is new, that one counts."""
+    transfer_trunk_id: NotRequired[str | None]
+    """The SIP trunk of the number's transfers and outbound calls; null = the newest one."""
+    workflow_id: NotRequired[str | None]
+    """Always null: there are no workflows."""
+    is_active: NotRequired[bool]
+    """An inactive number takes and places no calls."""
+    phone_number: str
+    """E.164. Spaces, dashes and a leading 00 are taken too."""
+
+
+class NumberObject(TypedDict):
+    """A phone number."""
+
+    name: NotRequired[str | None]
+    """What people call the number."""
+    agent_id: NotRequired[str | None]
+    """The assistant that answers; null = nobody does."""
+    assistant_id: NotRequired[str | None]
+    """The same as `agent_id`; where both are given and one is new, that one counts."""
+    transfer_trunk_id: NotRequired[str | None]
+    """The SIP trunk of the number's transfers and outbound calls; null = the newest one."""
+    workflow_id: NotRequired[str | None]
+    """Always null: there are no workflows."""
+    is_active: NotRequired[bool]
+    """An inactive number takes and places no calls."""
+    id: str
+    """The number's id."""
+    phone_number: str
+    """E.164."""
+    agent_name: str | None
+    """The assistant's name."""
+    assistant_name: str | None
+    """The same as `agent_name`."""
+    business_name: str | None
+    """The assistant's business name."""
+    transfer_trunk_name: str | None
+    """The trunk's name."""
+    workflow_name: str | None
+    """Always null: there are no workflows."""
+    source: str | None
+    """Null: the organization brought the number itself."""
+    created_at: str
+    """When the number was registered."""
+    updated_at: str
+    """When the number was last changed."""
+
+
+class NumberUpdate(TypedDict):
+    """Changes to a number: absent = unchanged, null = cleared. The phone number itself stays."""
+
+    name: NotRequired[str | None]
+    """What people call the number."""
+    agent_id: NotRequired[str | None]
+    """The assistant that answers; null = nobody does."""
+    assistant_id: NotRequired[str | None]
+    """The same as `agent_id`; where both are given and one is new, that one counts."""
+    transfer_trunk_id: NotRequired[str | None]
+    """The SIP trunk of the number's transfers and outbound calls; null = the newest one."""
+    workflow_id: NotRequired[str | None]
+    """Always null: there are no workflows."""
+    is_active: NotRequired[bool]
+    """An inactive number takes and places no calls."""
+
+
+class OrganizationCreate(TypedDict):
+    """A new organization, with an API key of its own."""
+
+    name: str
+    """The organization's name."""
+    parent_org_id: NotRequired[str | None]
+    """The organization it goes below, whose minutes its calls use: yours, or one below yours. Absent or null: a top-
+    level organization, which only the deployment's first organization may make.
+    """
+
+
+class OrganizationCreated(TypedDict):
+    """The new organization. Its API key is shown only now."""
+
+    id: str
+    """The organization's id."""
+    name: str
+    """The organization's name."""
+    parent_org_id: str | None
+    """The organization above; null = none."""
+    api_key: str
+    """Its first API key, shown only now."""
+    created_at: str
+    """When it was made."""
+
+
+class OrganizationObject(TypedDict):
+    """Your organization."""
+
+    content_retention_days: NotRequired[Literal[30, 90, 180, 365] | None]
+    """Days until a call's transcript, summary, analysis and recording are to be deleted; at most
+    `metadata_retention_days`. Null until it is set: kept.
+    """
+    metadata_retention_days: NotRequired[Literal[30, 90, 180, 365, 730] | None]
+    """Days until a call's phone numbers and events are to be deleted. Null until it is set: kept."""
+    webhook_url: NotRequired[str | None]
+    """The account's own webhook, for calls whose assistant names none; null = none. Kept for now: nothing is sent
+    there yet.
+    """
+    webhook_secret: NotRequired[str | None]
+    """Signs the account's webhook. Reads back masked; the mask sent back means unchanged, null clears."""
+    id: str
+    """The organization's id."""
+    name: str
+    """The organization's name."""
+    minutes_balance: float
+    """Minutes that calls may still use; below zero they are owed. An organization below another one shows and uses
+    the balance of the top-level organization above it.
+    """
+    monthly_usage_minutes: float
+    """Minutes of calls in this calendar month (UTC)."""
+    active_numbers: int
+    """Phone numbers that are active."""
+    active_agents: int
+    """Assistants that are active."""
+    active_calls: int
+    """Calls that run now."""
+    has_local_models_access: bool
+    """May assistants use the speech models of this server? Always true."""
+    parent_org_id: str | None
+    """The organization above; null = none."""
+    children: NotRequired[list[Child] | None]
+    """The organizations directly below, newest first; only with `include_children`."""
+
+
+class OrganizationUpdate(TypedDict):
+    """Both retention periods, or only webhook fields. Absent fields stay as they are."""
+
+    content_retention_days: NotRequired[Literal[30, 90, 180, 365] | None]
+    """Days until a call's transcript, summary, analysis and recording are to be deleted; at most
+    `metadata_retention_days`. Null until it is set: kept.
+    """
+    metadata_retention_days: NotRequired[Literal[30, 90, 180, 365, 730] | None]
+    """Days until a call's phone numbers and events are to be deleted. Null until it is set: kept."""
+    webhook_url: NotRequired[str | None]
+    """The account's own webhook, for calls whose assistant names none; null = none. Kept for now: nothing is sent
+    there yet.
+    """
+    webhook_secret: NotRequired[str | None]
+    """Signs the account's webhook. Reads back masked; the mask sent back means unchanged, null clears."""
+
+
+class OrganizationUpdated(TypedDict):
+    """The organization's settings after the change."""
+
+    content_retention_days: NotRequired[Literal[30, 90, 180, 365] | None]
+    """Days until a call's transcript, summary, analysis and recording are to be deleted; at most
+    `metadata_retention_days`. Null until it is set: kept.
+    """
+    metadata_retention_days: NotRequired[Literal[30, 90, 180, 365, 730] | None]
+    """Days until a call's phone numbers and events are to be deleted. Null until it is set: kept."""
+    webhook_url: NotRequired[str | None]
+    """The account's own webhook, for calls whose assistant names none; null = none. Kept for now: nothing is sent
+    there yet.
+    """
+    webhook_secret: NotRequired[str | None]
+    """Signs the account's webhook. Reads back masked; the mask sent back means unchanged, null clears."""
+
+
+class OutboundCallCreated(TypedDict):
+    success: bool
+    """The call is being placed."""
+    call_id: str
+    """Opaque. `GET /calls/{id}` tells how the call goes on."""
+    status: Literal["dialing"]
+    """Always dialing in this answer."""
+    room_name: str
+    """The same as on the call."""
+
+
+class OutboundCallRequest(TypedDict):
+    """Whom to call, and which assistant speaks: exactly one of `assistant_id`, `assistant_id` with
+    `assistant_override`, and `assistant`.
+    """
+
+    assistant_id: NotRequired[str | None]
+    """A stored assistant. `agent_id` is the older name."""
+    assistant_override: NotRequired[dict[str, Any] | None]
+    """With `assistant_id`: top-level fields that replace the assistant's own in this call."""
+    assistant: NotRequired[dict[str, Any] | None]
+    """Instead of `assistant_id`: a whole assistant, for this call only."""
+    variables: NotRequired[dict[str, Any]]
+    """Texts for `{{name}}` placeholders."""
+    metadata: NotRequired[dict[str, Any] | None]
+    """Comes back on the call."""
+    destination: str
+    """Whom to call: a number in E.164 form, or a SIP URI."""
+    number_id: NotRequired[str | None]
+    """Which of your numbers to call from; absent = one that can place calls."""
+    first_message: NotRequired[str | None]
+    """Said when the call is answered, in place of the assistant's own. May hold `{{name}}` placeholders. Empty = the
+    assistant waits for the other side to speak.
+    """
+
+
+PostCallLlm: TypeAlias = "PostCallLlmOpenAI | PostCallLlmXAI | PostCallLlmMistral | PostCallLlmGoogle | PostCallLlmScriptedDemoModelOfThisServer"
+
+
+class PostCallLlmGoogle(TypedDict):
+    provider: Literal["google"]
+    model: Literal["gemini-3.5-flash-lite", "gemini-3.5-flash", "gemini-2.5-flash-lite", "gemini-2.5-flash"]
+    language: NotRequired[str]
+
+
+class PostCallLlmMistral(TypedDict):
+    provider: Literal["mistral"]
+    model: Literal[
+        "mistral-medium-latest",
+        "mistral-small-latest",
+        "mistral-large-latest",
+        "ministral-8b-latest",
+        "ministral-14b-latest",
+        "ministral-3b-latest",
+    ]
+    language: NotRequired[str]
+
+
+class PostCallLlmOpenAI(TypedDict):
+    provider: Literal["openai"]
+    model: Literal[
+        "gpt-5.4",
+        "gpt-5.4-mini",
+        "gpt-5.4-nano",
+        "gpt-5.2",
+        "gpt-5.1",
+        "gpt-5",
+        "gpt-5-mini",
+        "gpt-5-nano",
+        "gpt-4.1",
+        "gpt-4.1-mini",
+        "gpt-4.1-nano",
+        "gpt-5.6-luna",
+        "gpt-5.6-terra",
+        "gpt-5.6-sol",
+        "gpt-4o-mini",
+    ]
+    """Should not be chosen any more: gpt-5-nano, gpt-4.1-nano, gpt-4o-mini."""
+    language: NotRequired[str]
+
+
+class PostCallLlmScriptedDemoModelOfThisServer(TypedDict):
+    provider: Literal["local"]
+    model: Literal["demo"]
+    language: NotRequired[str]
+
+
+class PostCallLlmXAI(TypedDict):
+    provider: Literal["xai"]
+    model: Literal["grok-4.3"]
+    language: NotRequired[str]
+
+
+PostCallStt: TypeAlias = "PostCallSttElevenLabsScribe | PostCallSttDeepgram"
+
+
+class PostCallSttDeepgram(TypedDict):
+    provider: Literal["deepgram"]
+    model: Literal["nova-3", "nova-3-general"]
+    language: NotRequired[
+        Literal[
+            "multi",
+            "nl",
+            "en",
+            "de",
+            "fr",
+            "es",
+            "it",
+            "pt",
+            "pl",
+            "ru",
+            "ja",
+            "ko",
+            "zh",
+            "ar",
+            "hi",
+            "da",
+            "sv",
+            "no",
+            "fi",
+            "cs",
+            "hu",
+            "ro",
+            "bg",
+            "hr",
+            "sk",
+            "tr",
+            "id",
+            "vi",
+        ]
+    ]
+
+
+class PostCallSttElevenLabsScribe(TypedDict):
+    provider: Literal["elevenlabs"]
+    model: Literal["scribe_v2"]
+    language: NotRequired[
+        Literal[
+            "multi",
+            "nl",
+            "en",
+            "de",
+            "fr",
+            "es",
+            "it",
+            "pt",
+            "pl",
+            "ru",
+            "ja",
+            "ko",
+            "zh",
+            "ar",
+            "hi",
+            "da",
+            "sv",
+            "no",
+            "fi",
+            "cs",
+            "hu",
+            "ro",
+            "bg",
+            "hr",
+            "sk",
+            "tr",
+            "id",
+            "vi",
+        ]
+    ]
+
+
+class PromptMessage(TypedDict):
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+Pronunciation = TypedDict(
+    "Pronunciation",
+    {
+        "from": "str",
+        "to": "str",
+    },
+)
+"""A literal replacement in what is spoken. Not used by realtime models."""
+
+
+class RecordingConsent(TypedDict):
+    """Ask inbound callers before anything is recorded."""
+
+    enabled: bool
+    message: str
+
+
+class ResendDomainObject(TypedDict):
+    """A domain of a Resend account."""
+
+    id: str
+    """Its id at Resend."""
+    name: str
+    """The domain."""
+    status: str
+    """As Resend tells it: `not_started`, `pending`, `verified`, `failed`, `temporary_failure`, `partially_verified`
+    and others.
+    """
+    region: str
+    """From where its mail is sent."""
+
+
+class ResendDomainsAnswer(TypedDict):
+    """The domains of the organization's Resend account."""
+
+    domains: list[ResendDomainObject]
+    """In Resend's order, at most 1000."""
+    selected_domain_id: str | None
+    """Resend's id of the organization's domain; null without one."""
+
+
+class SayCommand(TypedDict):
+    """Speak a text word for word, as soon as nobody speaks. The caller may interrupt it like any speech."""
+
+    type: Literal["say"]
+    content: str
+    """What is spoken."""
+    end_after: bool
+    """Hang up afterwards. The text is then spoken to its end, whatever the caller does."""
+
+
+class SilenceConfig(TypedDict):
+    """What is said to a caller who says nothing, where `autonomous_silence_handling` is on."""
+
+    messages: NotRequired[list[str]]
+    """Spoken one after the other; without any, the language model finds words."""
+    final_message: NotRequired[str | None]
+    """Spoken before hanging up."""
+    first_check_seconds: NotRequired[float | None]
+    """Seconds of silence before the first message; absent = `silence_timeout_seconds`."""
+    interval_seconds: NotRequired[float]
+    max_attempts: NotRequired[int]
+
+
+class SpeechConfig(TypedDict):
+    """How the assistant speaks and listens, beyond the choice of vendors."""
+
+    turn_taking: NotRequired[TurnTakingConfig | None]
+    pronunciation: NotRequired[list[Pronunciation] | None]
+    background_audio: NotRequired[BackgroundAudio | None]
+    silence: NotRequired[SilenceConfig | None]
+    end_call_message: NotRequired[str | None]
+    """Spoken before the assistant itself hangs up. Not used by realtime models."""
+    first_message_outbound: NotRequired[str | None]
+    """Replaces `first_message` on outbound calls."""
+    end_call_phrases: NotRequired[list[str] | None]
+    """The call ends once the assistant has said one of these."""
+
+
+class StructuredDataPlan(TypedDict):
+    enabled: NotRequired[bool]
+    schema: NotRequired[dict[str, Any] | None]
+    """JSON Schema of the wanted data."""
+    messages: NotRequired[list[AnalysisMessage] | None]
+
+
+SttConfig: TypeAlias = "SttConfigDeepgram | SttConfigElevenLabsScribe | SttConfigGladia | SttConfigMistralVoxtral | SttConfigGoogleCloudSpeechEU | SttConfigSpeechRecognitionOnThisServer"
+
+
+class SttConfigDeepgram(TypedDict):
+    provider: Literal["deepgram"]
+    model: Literal["nova-3", "nova-3-general"]
+    language: Literal[
+        "multi",
+        "nl",
+        "en",
+        "de",
+        "fr",
+        "es",
+        "it",
+        "pt",
+        "pl",
+        "ru",
+        "ja",
+        "ko",
+        "zh",
+        "ar",
+        "hi",
+        "da",
+        "sv",
+        "no",
+        "fi",
+        "cs",
+        "hu",
+        "ro",
+        "bg",
+        "hr",
+        "sk",
+        "tr",
+        "id",
+        "vi",
+    ]
+    keyterms: NotRequired[list[str]]
+    smart_format: NotRequired[bool]
+    endpointing: NotRequired[int]
+    numerals: NotRequired[bool]
+    filler_words: NotRequired[bool]
+    utterance_end_ms: NotRequired[int]
+    no_delay: NotRequired[bool]
+
+
+class SttConfigElevenLabsScribe(TypedDict):
+    provider: Literal["elevenlabs"]
+    model: Literal["scribe_v2_realtime"]
+    language: Literal[
+        "multi",
+        "nl",
+        "en",
+        "de",
+        "fr",
+        "es",
+        "it",
+        "pt",
+        "pl",
+        "ru",
+        "ja",
+        "ko",
+        "zh",
+        "ar",
+        "hi",
+        "da",
+        "sv",
+        "no",
+        "fi",
+        "cs",
+        "hu",
+        "ro",
+        "bg",
+        "hr",
+        "sk",
+        "tr",
+        "id",
+        "vi",
+    ]
+    tag_audio_events: NotRequired[bool]
+    include_timestamps: NotRequired[bool]
+    sample_rate: NotRequired[Literal[16000, 8000]]
+
+
+class SttConfigGladia(TypedDict):
+    provider: Literal["gladia"]
+    model: Literal["solaria-1"]
+    language: Literal[
+        "multi",
+        "nl",
+        "en",
+        "de",
+        "fr",
+        "es",
+        "it",
+        "pt",
+        "pl",
+        "ru",
+        "ja",
+        "ko",
+        "zh",
+        "ar",
+        "hi",
+        "da",
+        "sv",
+        "no",
+        "fi",
+        "cs",
+        "hu",
+        "ro",
+        "bg",
+        "hr",
+        "sk",
+        "tr",
+        "id",
+        "vi",
+    ]
+    languages: NotRequired[list[str]]
+    code_switching: NotRequired[bool]
+    region: NotRequired[Literal["eu-west", "us-west"]]
+    endpointing: NotRequired[float]
+    custom_vocabulary: NotRequired[list[str]]
+    translation_enabled: NotRequired[bool]
+    translation_target_languages: NotRequired[list[str]]
+
+
+class SttConfigGoogleCloudSpeechEU(TypedDict):
+    provider: Literal["google"]
+    model: Literal["chirp_3"]
+    language: Literal[
+        "multi",
+        "nl",
+        "en",
+        "de",
+        "fr",
+        "es",
+        "it",
+        "pt",
+        "pl",
+        "ru",
+        "ja",
+        "ko",
+        "zh",
+        "ar",
+        "hi",
+        "da",
+        "sv",
+        "no",
+        "fi",
+        "cs",
+        "hu",
+        "ro",
+        "bg",
+        "hr",
+        "sk",
+        "tr",
+        "id",
+        "vi",
+    ]
+
+
+class SttConfigMistralVoxtral(TypedDict):
+    provider: Literal["mistral"]
+    model: Literal["voxtral-mini-latest"]
+    language: Literal[
+        "multi",
+        "nl",
+        "en",
+        "de",
+        "fr",
+        "es",
+        "it",
+        "pt",
+        "pl",
+        "ru",
+        "ja",
+        "ko",
+        "zh",
+        "ar",
+        "hi",
+        "da",
+        "sv",
+        "no",
+        "fi",
+        "cs",
+        "hu",
+        "ro",
+        "bg",
+        "hr",
+        "sk",
+        "tr",
+        "id",
+        "vi",
+    ]
+
+
+class SttConfigSpeechRecognitionOnThisServer(TypedDict):
+    provider: Literal["local"]
+    model: Literal["auto", "pocketsphinx", "sherpa-onnx"]
+    language: Literal[
+        "multi",
+        "nl",
+        "en",
+        "de",
+        "fr",
+        "es",
+        "it",
+        "pt",
+        "pl",
+        "ru",
+        "ja",
+        "ko",
+        "zh",
+        "ar",
+        "hi",
+        "da",
+        "sv",
+        "no",
+        "fi",
+        "cs",
+        "hu",
+        "ro",
+        "bg",
+        "hr",
+        "sk",
+        "tr",
+        "id",
+        "vi",
+    ]
+    keyterms: NotRequired[list[str]]
+
+
+class SyncedAnswer(TypedDict):
+    """The domain that was chosen."""
+
+    domain: DomainObject
+    """The domain."""
+    message: NotRequired[Literal["Domain synced successfully from Resend"]]
+    """Always the same."""
+
+
+Tool: TypeAlias = "FlatTool | NestedTool | EndCallTool | TransferCallTool | McpTool"
+
+
+class ToolServer(TypedDict):
+    url: NotRequired[str | None]
+    secret: NotRequired[str | None]
+    """Signs this tool's requests. Reads back masked; the mask sent back means unchanged."""
+
+
+ToolTemplateConfig: TypeAlias = "FunctionConfig | TransferCallConfig | EndCallConfig"
+"""What `tool_type` needs to know. Copied into an assistant's tools by whoever uses the template."""
+
+
+ToolTemplateCreate = TypedDict(
+    "ToolTemplateCreate",
+    {
+        "description": "NotRequired[str | None]",
+        "tool_type": "NotRequired[Literal['function', 'end_call', 'transfer_call']]",
+        "tool_config": "NotRequired[ToolTemplateConfig]",
+        "type": "NotRequired[Literal['function', 'end_call', 'transfer_call'] | None]",
+        "url": "NotRequired[str | None]",
+        "parameters": "NotRequired[dict[str, Any] | None]",
+        "async": "NotRequired[bool]",
+        "function_definition": "NotRequired[FunctionDefinition | None]",
+        "server_url": "NotRequired[str | None]",
+        "server_secret": "NotRequired[str | None]",
+        "name": "str",
+    },
+)
+"""A new tool template: `name`, `tool_type` and `tool_config` are required."""
+
+
+class ToolTemplateObject(TypedDict):
+    """A tool to copy into assistants. Changing or deleting it leaves their copies alone."""
+
+    id: str
+    """The template's id."""
+    org_id: str
+    """The organization it belongs to."""
+    name: str
+    """Also the function's name, where `tool_config` gives none."""
+    description: str | None
+    """What people should know of the template."""
+    tool_type: Literal["function", "end_call", "transfer_call"]
+    """What the tool does: call a webhook, hang up, or transfer."""
+    tool_config: ToolTemplateConfig
+    """What that needs to know; a secret inside is masked."""
+    created_at: str
+    """When the template was made."""
+    updated_at: str
+    """When the template last changed."""
+
+
+ToolTemplateUpdate = TypedDict(
+    "ToolTemplateUpdate",
+    {
+        "description": "NotRequired[str | None]",
+        "tool_type": "NotRequired[Literal['function', 'end_call', 'transfer_call']]",
+        "tool_config": "NotRequired[ToolTemplateConfig]",
+        "type": "NotRequired[Literal['function', 'end_call', 'transfer_call'] | None]",
+        "url": "NotRequired[str | None]",
+        "parameters": "NotRequired[dict[str, Any] | None]",
+        "async": "NotRequired[bool]",
+        "function_definition": "NotRequired[FunctionDefinition | None]",
+        "server_url": "NotRequired[str | None]",
+        "server_secret": "NotRequired[str | None]",
+        "name": "NotRequired[str]",
+    },
+)
+"""Changes to a tool template: absent = unchanged. Another `tool_type` without `tool_config` begins with an empty
+one.
+"""
+
+
+class TransferCallConfig(TypedDict):
+    """`tool_config` of a tool that hands the call to somebody else."""
+
+    destinations: list[Destination]
+    """Where the call can go."""
+
+
+class TransferCallTool(TypedDict):
+    """Lets the assistant hand the call to somebody else."""
+
+    type: Literal["transfer_call", "transferCall"]
+    destinations: list[Destination]
+
+
+class TransferCommand(TypedDict):
+    """Stop what is being said, announce the transfer, and hand the caller over. Where the transfer fails, the model
+    is told why and the conversation goes on.
+    """
+
+    type: Literal["transfer"]
+    destination: str
+    """A number in E.164 form, or a SIP URI."""
+    message: NotRequired[str | None]
+    """Spoken first."""
+
+
+class TrunkAnswer(TypedDict):
+    trunk: TrunkObject
+    """The trunk."""
+    sip_trunk: TrunkObject
+    """The same, by its older name."""
+
+
+class TrunkCreate(TypedDict):
+    """A new trunk: `name`, `provider` and `address` are required."""
+
+    provider: NotRequired[str | None]
+    """Who runs the trunk; required beside `address`."""
+    address: NotRequired[str]
+    """Host name or IP address of the provider's SIP server, with or without a port. Required."""
+    transport: NotRequired[Literal["udp", "tcp", "tls"]]
+    """How SIP messages travel."""
+    auth_username: NotRequired[str | None]
+    """User name for digest authentication."""
+    inbound_addresses: NotRequired[list[str] | None]
+    """IP addresses and networks that the provider calls from. Kept; has no effect."""
+    outbound_number: NotRequired[str | None]
+    """The provider's own caller number. Kept; has no effect."""
+    is_active: NotRequired[bool]
+    """An inactive trunk places no calls."""
+    auth_password: NotRequired[str | None]
+    """Password for digest authentication. Stored encrypted, never shown."""
+    host: NotRequired[str | None]
+    """Older name of `address`."""
+    port: NotRequired[int | None]
+    """Older: the port beside `host`."""
+    outbound_address: NotRequired[str | None]
+    """Older name of `address`."""
+    username: NotRequired[str | None]
+    """Older name of `auth_username`."""
+    password: NotRequired[str | None]
+    """Older name of `auth_password`."""
+    name: str
+    """What people call the trunk."""
+
+
+class TrunkObject(TypedDict):
+    """A SIP trunk: a provider's or an own telephone system's server that calls go through."""
+
+    provider: NotRequired[str | None]
+    """Who runs the trunk; required beside `address`."""
+    address: NotRequired[str]
+    """Host name or IP address of the provider's SIP server, with or without a port. Required."""
+    transport: NotRequired[Literal["udp", "tcp", "tls"]]
+    """How SIP messages travel."""
+    auth_username: NotRequired[str | None]
+    """User name for digest authentication."""
+    inbound_addresses: NotRequired[list[str] | None]
+    """IP addresses and networks that the provider calls from. Kept; has no effect."""
+    outbound_number: NotRequired[str | None]
+    """The provider's own caller number. Kept; has no effect."""
+    is_active: NotRequired[bool]
+    """An inactive trunk places no calls."""
+    id: str
+    """The trunk's id."""
+    org_id: str
+    """The organization it belongs to."""
+    name: str
+    """What people call the trunk."""
+    created_at: str
+    """When the trunk was made."""
+    updated_at: str
+    """When the trunk last changed."""
+
+
+class TrunkUpdate(TypedDict):
+    """Changes to a trunk: absent = unchanged, null = cleared."""
+
+    provider: NotRequired[str | None]
+    """Who runs the trunk; required beside `address`."""
+    address: NotRequired[str]
+    """Host name or IP address of the provider's SIP server, with or without a port. Required."""
+    transport: NotRequired[Literal["udp", "tcp", "tls"]]
+    """How SIP messages travel."""
+    auth_username: NotRequired[str | None]
+    """User name for digest authentication."""
+    inbound_addresses: NotRequired[list[str] | None]
+    """IP addresses and networks that the provider calls from. Kept; has no effect."""
+    outbound_number: NotRequired[str | None]
+    """The provider's own caller number. Kept; has no effect."""
+    is_active: NotRequired[bool]
+    """An inactive trunk places no calls."""
+    auth_password: NotRequired[str | None]
+    """Password for digest authentication. Stored encrypted, never shown."""
+    host: NotRequired[str | None]
+    """Older name of `address`."""
+    port: NotRequired[int | None]
+    """Older: the port beside `host`."""
+    outbound_address: NotRequired[str | None]
+    """Older name of `address`."""
+    username: NotRequired[str | None]
+    """Older name of `auth_username`."""
+    password: NotRequired[str | None]
+    """Older name of `auth_password`."""
+    name: NotRequired[str]
+    """What people call the trunk."""
+
+
+TtsConfig: TypeAlias = "TtsConfigElevenLabs | TtsConfigInworld | TtsConfigGoogleGeminiTTSChirp3HD | TtsConfigXAIGrokTTS | TtsConfigVoiceDockBeta | TtsConfigSpeechSynthesisOnThisServer"
+
+
+class TtsConfigElevenLabs(TypedDict):
+    provider: Literal["elevenlabs", "11labs"]
+    model: NotRequired[
+        Literal[
+            "eleven_flash_v2_5",
+            "eleven_v4_turbo",
+            "eleven_v4",
+            "eleven_v3",
+            "eleven_multilingual_v2",
+            "eleven_turbo_v2_5",
+        ]
+    ]
+    stability: NotRequired[float]
+    similarity_boost: NotRequired[float]
+    style: NotRequired[float]
+    use_speaker_boost: NotRequired[bool]
+    speed: NotRequired[float]
+    apply_text_normalization: NotRequired[Literal["auto", "on", "off"]]
+    apply_language_text_normalization: NotRequired[bool]
+    language: NotRequired[str]
+    voice_id: str
+
+
+class TtsConfigGoogleGeminiTTSChirp3HD(TypedDict):
+    provider: Literal["google"]
+    model: NotRequired[
+        Literal[
+            "gemini-3.1-flash-tts-preview", "gemini-2.5-flash-preview-tts", "gemini-2.5-pro-preview-tts", "chirp-3-hd"
+        ]
+    ]
+    instructions: NotRequired[str]
+    language: NotRequired[str]
+    speaking_rate: NotRequired[float]
+    voice_id: Literal[
+        "Puck",
+        "Achernar",
+        "Achird",
+        "Algenib",
+        "Algieba",
+        "Alnilam",
+        "Aoede",
+        "Autonoe",
+        "Callirrhoe",
+        "Charon",
+        "Despina",
+        "Enceladus",
+        "Erinome",
+        "Fenrir",
+        "Gacrux",
+        "Iapetus",
+        "Kore",
+        "Laomedeia",
+        "Leda",
+        "Orus",
+        "Pulcherrima",
+        "Rasalgethi",
+        "Sadachbia",
+        "Sadaltager",
+        "Schedar",
+        "Sulafat",
+        "Umbriel",
+        "Vindemiatrix",
+        "Zephyr",
+        "Zubenelgenubi",
+    ]
+
+
+class TtsConfigInworld(TypedDict):
+    provider: Literal["inworld"]
+    model: NotRequired[Literal["inworld-tts-2", "inworld-tts-2-flash", "inworld-tts-1.5-max", "inworld-tts-1.5-mini"]]
+    """Should not be chosen any more: inworld-tts-1.5-max, inworld-tts-1.5-mini."""
+    language: NotRequired[str]
+    speed: NotRequired[float]
+    voice_id: str
+
+
+class TtsConfigSpeechSynthesisOnThisServer(TypedDict):
+    provider: Literal["local"]
+    model: NotRequired[Literal["auto", "espeak-ng", "sherpa-onnx"]]
+    language: NotRequired[str]
+    speed: NotRequired[float]
+    voice_id: str
+
+
+class TtsConfigVoiceDockBeta(TypedDict):
+    provider: Literal["voicedock"]
+    model: NotRequired[Literal["voicedock-1"]]
+    voice_id: Literal["voicedock"]
+
+
+class TtsConfigXAIGrokTTS(TypedDict):
+    provider: Literal["xai"]
+    language: NotRequired[str]
+    voice_id: Literal[
+        "ara",
+        "eve",
+        "leo",
+        "rex",
+        "sal",
+        "altair",
+        "atlas",
+        "carina",
+        "castor",
+        "celeste",
+        "cosmo",
+        "helios",
+        "helix",
+        "iris",
+        "kepler",
+        "lumen",
+        "luna",
+        "lux",
+        "naksh",
+        "orion",
+        "perseus",
+        "rigel",
+        "sirius",
+        "ursa",
+        "zagan",
+        "zenith",
+    ]
+
+
+class TurnLatencyObject(TypedDict):
+    """Where the time of one answer went, in milliseconds; null where the step did not happen."""
+
+    endpointing: float | None
+    stt_final: float | None
+    llm_first_token: float | None
+    tts_first_audio: float | None
+    playout: float | None
+    total: float | None
+    interrupted: bool
+
+
+class TurnTakingConfig(TypedDict):
+    """When the assistant answers and when it lets itself be interrupted. Not used by realtime models."""
+
+    endpointing_min_delay: NotRequired[float]
+    """Seconds of silence after which a finished sentence is answered."""
+    endpointing_max_delay: NotRequired[float]
+    """Seconds of silence after which anything is answered."""
+    interruption_min_duration: NotRequired[float]
+    """Seconds of speech that interrupt the assistant."""
+    interruption_min_words: NotRequired[int]
+    """Words that interrupt the assistant; 0 = any speech does."""
+    false_interruption_timeout: NotRequired[float | None]
+    """Seconds without words after which an interrupted sentence goes on; null = never."""
+
+
+class UsageList(TypedDict):
+    logs: list[UsageLog]
+    pagination: DialtoneCallsSchemasPagination
+    summary: UsageSummary
+
+
+class UsageLog(TypedDict):
+    """One call that was answered and is over."""
+
+    id: str
+    """The call's id."""
+    duration_sec: int
+    """Seconds from the answer to the end."""
+    call_type: Literal["phone", "web"]
+    byok_stt: bool
+    """Whether the call was transcribed with the organization's own vendor key."""
+    byok_llm: bool
+    """Whether the language model ran on the organization's own vendor key."""
+    byok_tts: bool
+    """Whether the voice ran on the organization's own vendor key."""
+    phone_number: str | None
+    """The assistant's number; null on web calls."""
+    assistant_id: str | None
+    """Null where the assistant was given for this call only."""
+    agent_id: str | None
+    """The same as `assistant_id`."""
+    assistant_name: str | None
+    agent_name: str | None
+    """The same as `assistant_name`."""
+    business_name: str | None
+    minutes_used: int
+    """`duration_sec` rounded up to whole minutes."""
+    cost: float
+    """Always 0: the server charges no money for calls."""
+    created_at: str
+
+
+class UsageSummary(TypedDict):
+    """All calls of the period, also those on other pages."""
+
+    total_calls: int
+    total_duration_seconds: int
+    total_duration_minutes: float
+    """The seconds as minutes, to two decimals."""
+    total_minutes_used: int
+    """The sum of the calls' `minutes_used`."""
+    total_cost: float
+    """Always 0, like the logs' `cost`."""
+
+
+class VoiceDescription(TypedDict):
+    """What a voice is, for people who choose one."""
+
+    en: str
+    """In English."""
+    nl: str
+    """In Dutch."""
+
+
+class VoiceObject(TypedDict):
+    """A voice that needs no vendor."""
+
+    id: str
+    """The `voice_id` of a `tts_config` whose `provider` is `"local"`."""
+    name: str
+    """The voice's name."""
+    language: str
+    """BCP 47 code of its language, in lower case."""
+    description: VoiceDescription
+    """The voice in a sentence."""
+    installed: bool
+    """Whether an assistant can speak with it now. False: the description says what to install."""
+
+
+class WebCallCreated(TypedDict):
+    token: str
+    """Opens one connection, once. Safe to give to a browser."""
+    call_id: str
+    server_url: str
+    """WebSocket to connect to; docs/web-calls.md describes it."""
+    expires_at: str
+
+
+class WebCallRequest(TypedDict):
+    """A web call to prepare."""
+
+    assistant_id: NotRequired[str | None]
+    """A stored assistant. `agent_id` is the older name."""
+    assistant_override: NotRequired[dict[str, Any] | None]
+    """With `assistant_id`: top-level fields that replace the assistant's own in this call."""
+    assistant: NotRequired[dict[str, Any] | None]
+    """Instead of `assistant_id`: a whole assistant, for this call only."""
+    variables: NotRequired[dict[str, Any]]
+    """Texts for `{{name}}` placeholders."""
+    metadata: NotRequired[dict[str, Any] | None]
+    """Comes back on the call."""
