@@ -62,5 +62,5 @@ async def other_client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def organization_id(app: FastAPI, api_key: str) -> str:
-    found: str = await app.state.parts.authenticator.organization(api_key)
+    found: str = (await app.state.parts.authenticator.identify(api_key)).organization_id
     return found

@@ -22,10 +22,8 @@ def split(address: str) -> tuple[str, int | None]:
 
     The host comes back in one spelling, without brackets. Raises `ValueError`.
     """
-    try:
-        return str(ipaddress.IPv6Address(address)), None
-    except ValueError:
-        pass
+    if address.count(":") > 1 and not address.startswith("["):
+        return _ipv6(address), None
     if address.startswith("["):
         inside, closed, rest = address[1:].partition("]")
         if not closed or (rest and not rest.startswith(":")):
@@ -74,6 +72,8 @@ def _address(value: str) -> str:
 
 def _network(value: str) -> str:
     try:
+        if "%" in value:  # a zone, which Python's parser lets pass
+            raise ValueError("zone")
         network = ipaddress.ip_network(value, strict=False)
     except ValueError:
         raise rule("must be an IP address or a network like 192.0.2.0/24") from None
