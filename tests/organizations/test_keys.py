@@ -3,10 +3,12 @@
 import httpx
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import delete, select
+from pydantic import SecretStr
+from sqlalchemy import select
 
+from dialtone.organizations.key_commands import revoke_any_key
 from dialtone.organizations.tables import ApiKey
-from dialtone.platform.auth import CACHE_SECONDS, Authenticator, StoredKey, hash_key, key_prefix, new_key
+from dialtone.platform.auth import hash_key, key_prefix, new_key
 from dialtone.server import create_app
 from dialtone.settings import Settings
 
@@ -65,36 +67,9 @@ def test_the_shown_beginning_is_never_most_of_a_key() -> None:
     assert new_key() != new_key()
 
 
-async def test_a_revoked_key_stops_working(app: FastAPI, client: httpx.AsyncClient) -> None:
-    assert (await client.get("/api/v1/assistants")).status_code == 200
-    async with app.state.parts.database.write() as session:
-        await session.execute(delete(ApiKey))
-    app.state.parts.authenticator.forget()
-    assert (await client.get("/api/v1/assistants")).status_code == 401
-
-
-async def test_a_key_is_looked_up_once_in_a_while() -> None:
-    looked_up: list[str] = []
-    moment = 0.0
-
-    async def find(key_hash: str) -> StoredKey | None:
-        looked_up.append(key_hash)
-        return StoredKey(key_hash, "org") if key_hash == hash_key("fl_known") else None
-
-    authenticator = Authenticator(find, clock=lambda: moment)
-    assert await authenticator.organization("fl_known") == "org"
-    assert await authenticator.organization("fl_known") == "org"
-    assert len(looked_up) == 1
-    moment = CACHE_SECONDS + 1
-    assert await authenticator.organization("fl_known") == "org"
-    assert len(looked_up) == 2
-    assert await authenticator.organization("fl_unknown") is None
-    assert await authenticator.organization("fl_unknown") is None
-    assert len(looked_up) == 4
-
-
-async def test_a_lookup_that_returns_another_key_is_not_believed() -> None:
-    async def find(_: str) -> StoredKey | None:
-        return StoredKey(hash_key("fl_other"), "org")
-
-    assert await Authenticator(find).organization("fl_mine") is None
+async def test_a_key_that_was_revoked_cannot_be_configured(settings: Settings, app: FastAPI) -> None:
+    _, key = await app.state.parts.organizations.create("Another")
+    await revoke_any_key(app.state.parts.database, key)
+    with pytest.raises(ValueError, match="DIALTONE_API_KEY: this key was revoked") as raised:
+        await start(settings.model_copy(update={"api_key": SecretStr(key)}))
+    assert key not in str(raised.value)

@@ -60,8 +60,24 @@ def test_errors_and_keys_are_described(document: dict[str, Any]) -> None:
     assert "X-Ignored-Fields" in patch["responses"]["200"]["headers"]
 
 
+def test_what_a_key_brings_is_described_for_every_operation_that_wants_one(document: dict[str, Any]) -> None:
+    counted = {"X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"}
+    for path, method, operation in operations(document):
+        responses = operation["responses"]
+        if "security" not in operation:
+            assert "429" not in responses, path
+            continue
+        for status in ("401", "429"):
+            schema = responses[status]["content"]["application/json"]["schema"]
+            assert schema == {"$ref": "#/components/schemas/ErrorBody"}, (path, method)
+        assert set(responses["429"]["headers"]) == counted | {"Retry-After"}
+        for status, response in responses.items():
+            assert counted <= set(response.get("headers", {})) or status == "401", (path, method, status)
+    assert {"retry_after", "balance"} <= set(document["components"]["schemas"]["ErrorBody"]["properties"])
+
+
 def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
-    known = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+    known = {f"#/components/{kind}/{name}" for kind, named in document["components"].items() for name in named}
     assert set(references(document)) <= known
 
 

@@ -41,8 +41,8 @@ class Identify:
         try:
             identity = await self._authenticator.identify(key)
             allowance = await self._rate_limits.take(f"key:{identity.key_id}", self._requests_a_minute)
-        except ApiError as refusal:
-            state[REFUSAL] = refusal
+        except ApiError as problem:
+            state[REFUSAL] = problem
             await self._app(scope, receive, send)
             return
         except DATABASE_LOST as problem:

@@ -31,12 +31,49 @@ def describe(app: FastAPI, components: Callable[[], dict[str, Any]]) -> None:
                 methods.pop("head", None)  # every GET has one; it would only repeat
             for operation in (each for path in document["paths"].values() for each in path.values()):
                 operation["responses"].pop("422", None)  # the framework's own; ours is 400
+                if "security" in operation:
+                    _describe_key(operation["responses"])
+            document["components"]["headers"] = RATE_LIMIT_HEADERS
             schemas.update({name: schema for name, schema in components().items() if name not in schemas})
             _link(document)
             app.openapi_schema = document
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+RATE_LIMIT_HEADERS = {
+    "X-RateLimit-Limit": {
+        "description": "Requests a minute that the API key may make. 2147483647 where there is no limit.",
+        "schema": {"type": "integer", "examples": [100]},
+    },
+    "X-RateLimit-Remaining": {
+        "description": "Requests that are left until the minute ends. 2147483647 where there is no limit.",
+        "schema": {"type": "integer", "minimum": 0, "examples": [99]},
+    },
+    "X-RateLimit-Reset": {
+        "description": "When the minute ends and all requests may be made again, in unix seconds.",
+        "schema": {"type": "integer", "examples": [1769851860]},
+    },
+}
+_RETRY_AFTER = {"description": "Seconds to wait before the next try.", "schema": {"type": "integer", "minimum": 1}}
+
+
+def _describe_key(responses: dict[str, Any]) -> None:
+    """Add what every operation does that wants a key: refuse a bad one, and count the requests of a good one."""
+    responses["429"] = _refusal("The API key has made its requests of this minute; nothing was done.")
+    responses["429"]["headers"] = {"Retry-After": _RETRY_AFTER}
+    for response in responses.values():
+        counted = {name: {"$ref": f"#/components/headers/{name}"} for name in RATE_LIMIT_HEADERS}
+        response["headers"] = {**response.get("headers", {}), **counted}
+    responses["401"] = _refusal("The API key is missing, unknown, revoked or expired; `code` says which.")
+
+
+def _refusal(description: str) -> dict[str, Any]:
+    return {
+        "description": description,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorBody"}}},
+    }
 
 
 def _link(node: Any) -> None:

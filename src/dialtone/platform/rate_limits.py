@@ -100,7 +100,7 @@ class RateLimitsInMemory:
     async def take(self, bucket: str, limit: int, seconds: int = 60) -> Allowance:
         now = self._clock()
         if limit <= 0:
-            return _unlimited(now)
+            return _unlimited(now + seconds)
         window = self._windows.get(bucket)
         # A window that ends later than one that begins now is of a clock that was set back since.
         if window is None or not now < window.ends_at <= now + seconds:
@@ -164,7 +164,7 @@ class SharedRateLimits:
 
     async def take(self, bucket: str, limit: int, seconds: int = 60) -> Allowance:
         if limit <= 0:
-            return _unlimited(time.time())
+            return _unlimited(time.time() + seconds)
         if (known := self._used_up.get(bucket)) is not None:
             until, reset = known
             left = until - self._stopwatch()
@@ -224,5 +224,5 @@ def _allowance(limit: int, used: int, ends_at: float, now: float) -> Allowance:
     return Allowance(limit, max(0, limit - used), math.ceil(ends_at), allowed, retry_after)
 
 
-def _unlimited(now: float) -> Allowance:
-    return Allowance(UNLIMITED, UNLIMITED, math.ceil(now), allowed=True)
+def _unlimited(ends_at: float) -> Allowance:
+    return Allowance(UNLIMITED, UNLIMITED, math.ceil(ends_at), allowed=True)
