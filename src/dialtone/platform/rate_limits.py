@@ -71,6 +71,8 @@ class RateLimits(Protocol):
     async def take(self, bucket: str, limit: int, seconds: int = 60) -> Allowance:
         """Take once from `bucket`, which always goes with the same limit and seconds. A limit of 0 is none.
 
+        A bucket's name has up to 128 characters, and nothing in it that a stranger chose.
+
         Raises `sqlalchemy.exc.SQLAlchemyError` where the counts are in a database that does not answer.
         """
         ...
