@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, func, update
+from sqlalchemy import Select, false, func, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -79,8 +79,7 @@ class Chats:
         async with self._database.read() as session:
             total = await session.scalar(query.with_only_columns(func.count())) or 0
             newest_first = query.order_by(ChatMessage.position.desc()).limit(limit).offset(offset)
-            rows = await session.stream_scalars(newest_first.execution_options(yield_per=50))
-            return [show(row) async for row in rows], total
+            return [show(row) for row in await session.scalars(newest_first)], total
 
     async def delete(self, organization_id: str, message_id: str) -> None:
         async with self._database.write() as session:
@@ -100,7 +99,8 @@ def _chosen(organization_id: str, chosen: ChatFilter) -> Select[Any]:
     if chosen.channel is not None:
         query = query.where(ChatMessage.channel == chosen.channel)
     if chosen.assistant_id is not None:
-        query = query.where(ChatMessage.assistant_id == parse_id(chosen.assistant_id))
+        assistant_id = parse_id(chosen.assistant_id)
+        query = query.where(false() if assistant_id is None else ChatMessage.assistant_id == assistant_id)
     return query
 
 
