@@ -11,14 +11,25 @@ from dialtone import __version__
 from dialtone.assistants import openapi as assistants_openapi
 from dialtone.assistants import routes as assistants_routes
 from dialtone.assistants.service import Assistants
+from dialtone.byok import routes as byok_routes
+from dialtone.byok.service import Byok
+from dialtone.calls import control_schemas
 from dialtone.calls.room import CallsRoom
+from dialtone.chats import routes as chats_routes
+from dialtone.chats.service import Chats
 from dialtone.conversation.engine import Engine
+from dialtone.domains import routes as domains_routes
+from dialtone.domains.accounts import Accounts
+from dialtone.domains.service import Domains
 from dialtone.media.vad import VoiceDetector
 from dialtone.numbers import routes as numbers_routes
 from dialtone.numbers.service import Numbers
+from dialtone.organizations import api_keys_routes
+from dialtone.organizations import routes as organizations_routes
+from dialtone.organizations.accounts import Counts, OrganizationAccounts
 from dialtone.organizations.api_keys import ApiKeys, KeyUses
 from dialtone.organizations.service import Organizations, check_key
-from dialtone.platform import errors, health, openapi
+from dialtone.platform import deployment, errors, health, openapi
 from dialtone.platform.auth import Authenticator
 from dialtone.platform.crypto import Secrets
 from dialtone.platform.data_keys import DataKeys
@@ -34,6 +45,8 @@ from dialtone.templates.analysis_templates import AnalysisTemplates
 from dialtone.templates.tool_templates import ToolTemplates
 from dialtone.trunks import routes as trunks_routes
 from dialtone.trunks.service import Trunks
+from dialtone.voices import routes as voices_routes
+from dialtone.voices.service import Voices
 
 DESCRIPTION = """
 AI assistants that answer and place real phone calls.
@@ -52,10 +65,12 @@ class Parts:
     secrets: Secrets
     data_keys: DataKeys
     organizations: Organizations
+    accounts: OrganizationAccounts
     authenticator: Authenticator
     api_keys: ApiKeys
     key_uses: KeyUses
     rate_limits: RateLimits
+    byok: Byok
     assistants: Assistants
     trunks: Trunks
     numbers: Numbers
@@ -63,6 +78,11 @@ class Parts:
     analysis_templates: AnalysisTemplates
     outgoing: GuardedHttp
     """For addresses that customers name."""
+    vendors: GuardedHttp
+    """For addresses that the settings name."""
+    domains: Domains
+    chats: Chats
+    voices: Voices
     calls: CallsRoom
     watchdog: LoopWatchdog
     """Started by whoever serves the app, once it is up."""
@@ -98,7 +118,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     errors.install(app)
     _add_routes(app, parts)
-    openapi.describe(app, assistants_openapi.components)
+    openapi.describe(app, lambda: {**assistants_openapi.components(), **control_schemas.components()})
     return app
 
 
@@ -110,31 +130,49 @@ def _build(settings: Settings) -> Parts:
     api_keys, key_uses = ApiKeys(database), KeyUses(database)
     organizations = Organizations(database, billing=settings.billing)
     secrets = Secrets.from_settings(settings)
-    assistants = Assistants(database, secrets, settings)
+    byok = Byok(database, secrets, settings)
+    assistants = Assistants(database, secrets, settings, byok.providers)
     trunks = Trunks(database, secrets)
     numbers = Numbers(database, assistants, trunks)
     outgoing = GuardedHttp(allow_private_addresses=settings.allow_private_addresses)
+    vendors = GuardedHttp(allow_private_addresses=True)
+    resend_accounts = Accounts(vendors, settings, lambda organization_id: byok.key(organization_id, "resend"))
 
     def make_engine() -> Engine:
         return Engine(settings.data_dir, outgoing, VoiceDetector())
 
-    calls = CallsRoom(settings, database, secrets, assistants, make_engine)
+    rate_limits = rate_limits_of(database)
+    calls = CallsRoom(
+        settings, database, secrets, organizations, assistants, byok, numbers, trunks, rate_limits, make_engine
+    )
+    counts = Counts(
+        numbers.count_active,
+        assistants.count_active,
+        calls.listing.active_calls,
+        calls.listing.monthly_usage_minutes,
+    )
     return Parts(
         settings=settings,
         database=database,
         secrets=secrets,
         data_keys=DataKeys(database, secrets),
         organizations=organizations,
+        accounts=OrganizationAccounts(database, secrets, counts),
         authenticator=Authenticator(api_keys.find, key_uses.note),
         api_keys=api_keys,
         key_uses=key_uses,
-        rate_limits=rate_limits_of(database),
+        rate_limits=rate_limits,
+        byok=byok,
         assistants=assistants,
         trunks=trunks,
         numbers=numbers,
         tool_templates=ToolTemplates(database, secrets),
         analysis_templates=AnalysisTemplates(database),
         outgoing=outgoing,
+        vendors=vendors,
+        domains=Domains(database, resend_accounts),
+        chats=Chats(database, assistants),
+        voices=Voices(settings.data_dir),
         calls=calls,
         watchdog=LoopWatchdog(lambda: calls.live_calls > 0),
     )
@@ -142,11 +180,18 @@ def _build(settings: Settings) -> Parts:
 
 def _add_routes(app: FastAPI, parts: Parts) -> None:
     app.include_router(health.router(parts.database), prefix="/api/v1")
+    app.include_router(deployment.router(parts.settings, parts.database), prefix="/api/v1")
+    app.include_router(api_keys_routes.router(parts.api_keys, parts.authenticator), prefix="/api/v1")
     app.include_router(assistants_routes.router(parts.assistants), prefix="/api/v1")
     app.include_router(trunks_routes.router(parts.trunks), prefix="/api/v1")
     app.include_router(numbers_routes.router(parts.numbers), prefix="/api/v1")
     app.include_router(tool_routes.router(parts.tool_templates), prefix="/api/v1")
     app.include_router(analysis_routes.router(parts.analysis_templates), prefix="/api/v1")
+    app.include_router(organizations_routes.router(parts.accounts), prefix="/api/v1")
+    app.include_router(byok_routes.router(parts.byok), prefix="/api/v1")
+    app.include_router(domains_routes.router(parts.domains), prefix="/api/v1")
+    app.include_router(chats_routes.router(parts.chats), prefix="/api/v1")
+    app.include_router(voices_routes.router(parts.voices), prefix="/api/v1")
     app.include_router(health.router(parts.database), include_in_schema=False)
     calls, web_calls = parts.calls.routers()
     app.include_router(calls, prefix="/api/v1")
@@ -168,6 +213,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await parts.calls.stop()
         await _close_local_speech()
         await parts.outgoing.close()
+        await parts.vendors.close()
         await parts.data_keys.stop()
         await parts.key_uses.close()
         await parts.authenticator.close()

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from dialtone.calls.room import CallsRoom
+from dialtone.conversation.control import Command, not_in_progress
 from dialtone.conversation.journal import Ending, EndReason, Journal
 from dialtone.conversation.plan import CallPlan
 from dialtone.lines.base import Line, LineEvent, LineHandler
@@ -75,6 +76,8 @@ class FakeEngine:
     """Runs each call until the test ends it."""
 
     calls: list[RunningCall] = field(default_factory=list)
+    commands: list[tuple[str, Command]] = field(default_factory=list)
+    arrived: "asyncio.Queue[RunningCall]" = field(default_factory=asyncio.Queue)
     broken: bool = False
     stopped: int = 0
 
@@ -84,9 +87,15 @@ class FakeEngine:
         journal.answered(datetime.now(UTC))
         call = RunningCall(plan, vendors, journal, asyncio.get_running_loop().create_future())
         self.calls.append(call)
+        self.arrived.put_nowait(call)
         reason, error = await call.over
         await line.close(reason)
         journal.ended(Ending(reason, error, datetime.now(UTC), 7))
+
+    def command(self, call_id: str, command: Command) -> None:
+        if not any(call.plan.call_id == call_id and not call.over.done() for call in self.calls):
+            raise not_in_progress()
+        self.commands.append((call_id, command))
 
     def end_calls(self, reason: EndReason, error: str | None = None) -> None:
         for call in self.calls:

@@ -3,13 +3,14 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Executable, update
+from sqlalchemy import Executable, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from dialtone.calls.status import ENDED, IN_PROGRESS
+from dialtone.calls.status import ENDED, FAILED, IN_PROGRESS, RINGING, TRANSFERRED
 from dialtone.calls.tables import Call, CallMessage, CallTurn
 from dialtone.calls.writer import CallWriter
-from dialtone.conversation.journal import Ending, TurnLatency
+from dialtone.conversation.journal import Ending, EndReason, TurnLatency
+from dialtone.organizations.credit import charge
 from dialtone.platform.db import now
 
 MOST_MESSAGES = 2000
@@ -33,6 +34,15 @@ class StoredJournal:
         self._messages = 0
         self._turns = 0
         self._notes: list[str] = []
+
+    def ringing(self) -> None:
+        """The destination of an outbound call rings."""
+        self._writer.put(self._update(status=RINGING), must=True)
+
+    def failed(self, reason: EndReason, error: str) -> None:
+        """Nobody answered an outbound call. In place of `answered` and `ended`."""
+        words = _storable(error, CONTENT_CHARACTERS)
+        self._writer.put(self._update(status=FAILED, end_reason=reason, error=words, ended_at=now()), must=True)
 
     def answered(self, at: datetime) -> None:
         """See `Journal.answered`."""
@@ -74,9 +84,12 @@ class StoredJournal:
 
     def ended(self, ending: Ending) -> None:
         """See `Journal.ended`."""
+        not_ended = select(Call.id).where(Call.id == self._call_id, Call.ended_at.is_(None)).exists()
+        used = [charge(self._organization_id, ending.duration_seconds, not_ended)] if ending.duration_seconds else []
         self._writer.put(
+            *used,
             self._update(
-                status=ENDED,
+                status=TRANSFERRED if ending.end_reason == "transferred" else ENDED,
                 end_reason=ending.end_reason,
                 error=None if ending.error is None else _storable(ending.error, CONTENT_CHARACTERS),
                 ended_at=ending.ended_at,

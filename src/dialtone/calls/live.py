@@ -2,26 +2,30 @@
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import update
 
 from dialtone.calls.journal import StoredJournal
-from dialtone.calls.plans import may_record, web_call_plan
+from dialtone.calls.plans import may_record, outbound_call_plan, own_keys_used, web_call_plan
 from dialtone.calls.recordings import recording_path
 from dialtone.calls.service import Calls, ClaimedCall, ClaimError
 from dialtone.calls.tables import Call
 from dialtone.calls.writer import CallWriter
+from dialtone.conversation.control import Command
 from dialtone.conversation.journal import Ending, EndReason, Journal
 from dialtone.conversation.plan import CallPlan
 from dialtone.lines.base import Line
+from dialtone.lines.outbound import Dialer, DialError, DialRequest
 from dialtone.lines.websocket.door import Admission, Refusal
 from dialtone.lines.websocket.line import CLOSE_BUSY
 from dialtone.media.audio import AudioFormat
 from dialtone.platform.db import now
+from dialtone.platform.errors import ApiError
 from dialtone.providers.factory import Vendors
 from dialtone.settings import Settings
 
@@ -30,12 +34,17 @@ logger = logging.getLogger(__name__)
 STOP_SECONDS = 10.0
 """How long calls may take to end once they were told to."""
 ASK_AGAIN_SECONDS = 0.2
+RETRY_AFTER_SECONDS = 5
+DIAL_GRACE_SECONDS = 10.0
+"""A dialer that has not told that nobody answers is given up this long after the ringing should have ended."""
 
 
 class RunsCalls(Protocol):
     """What is needed of `conversation.engine.Engine`."""
 
     async def run(self, plan: CallPlan, line: Line, vendors: Vendors, journal: Journal) -> None: ...
+
+    def command(self, call_id: str, command: Command) -> None: ...
 
     def end_calls(self, reason: EndReason, error: str | None = None) -> None: ...
 
@@ -62,6 +71,7 @@ class LiveCalls:
         self._vendors = vendors
         self._is_sqlite = is_sqlite
         self._running: set[asyncio.Task[None]] = set()
+        self._dialing: set[asyncio.Task[Any]] = set()
         self._arriving = 0
         self._stopping = False
 
@@ -89,13 +99,7 @@ class LiveCalls:
 
     def _start(self, claimed: ClaimedCall, line: Line) -> None:
         self._arriving -= 1
-        journal = StoredJournal(
-            self._writer,
-            claimed.call_id,
-            claimed.organization_id,
-            is_sqlite=self._is_sqlite,
-            keep_content=not claimed.assistant.gdpr_mode,
-        )
+        journal = self._journal(claimed)
         plan = web_call_plan(
             claimed.call_id,
             claimed.organization_id,
@@ -103,9 +107,101 @@ class LiveCalls:
             claimed.variables,
             self._recording_path(claimed),
         )
-        task = asyncio.get_running_loop().create_task(self._run(plan, line, journal))
+        self._own(self._run(plan, line, self._vendors_of(claimed), journal))
+
+    def reserve(self) -> None:
+        """Keep a place for a call that is about to be placed; `dial` or `release` takes it back.
+
+        Raises `ApiError` (503) where the server is full or stopping.
+        """
+        if self._stopping:
+            raise ApiError(
+                503, "server_shutdown", "Service unavailable", "The server is shutting down; try again in a moment."
+            )
+        if len(self) >= self._settings.max_calls:
+            raise ApiError(
+                503,
+                "at_capacity",
+                "Server is full",
+                f"The server takes {self._settings.max_calls} calls at a time; try again when one has ended.",
+                headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+            )
+        self._arriving += 1
+
+    def release(self) -> None:
+        """Give a reserved place back."""
+        self._arriving -= 1
+
+    def dial(self, claimed: ClaimedCall, dialer: Dialer, request: DialRequest, first_message: str | None) -> None:
+        """Place a call in the place that was reserved, and hold it once somebody answers."""
+        self._arriving -= 1
+        task = self._own(self._dial(claimed, dialer, request, first_message))
+        self._dialing.add(task)
+        task.add_done_callback(self._dialing.discard)
+
+    async def _dial(
+        self, claimed: ClaimedCall, dialer: Dialer, request: DialRequest, first_message: str | None
+    ) -> None:
+        journal = self._journal(claimed)
+        line = await self._answered(dialer, request, journal)
+        task = asyncio.current_task()
+        assert task is not None
+        self._dialing.discard(task)
+        if line is None:
+            return
+        plan = outbound_call_plan(
+            claimed.call_id,
+            claimed.organization_id,
+            claimed.assistant,
+            claimed.variables,
+            self._recording_path(claimed),
+            first_message=first_message,
+            destination=request.destination,
+            caller_number=request.caller_number,
+        )
+        await self._run(plan, line, self._vendors_of(claimed), journal)
+
+    async def _answered(self, dialer: Dialer, request: DialRequest, journal: StoredJournal) -> Line | None:
+        """The line to whoever answers; None where nobody does, which is then written down."""
+        try:
+            async with asyncio.timeout(request.ring_seconds + DIAL_GRACE_SECONDS):
+                return await dialer.dial(request, journal.ringing)
+        except DialError as problem:
+            journal.failed(problem.reason, str(problem))
+        except TimeoutError:
+            journal.failed("no_answer", "Nobody answered in time.")
+        except asyncio.CancelledError:
+            journal.failed("server_shutdown", "The server was stopped before anybody answered.")
+        except Exception:
+            logger.exception("call %s could not be placed", request.call_id)
+            journal.failed("error", "The server failed to place the call.")
+        return None
+
+    def command(self, call_id: str, command: Command) -> None:
+        """Begin to carry out a command for a call that lives here. Raises `CommandError`."""
+        self._engine.command(call_id, command)
+
+    def _own(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        task = asyncio.get_running_loop().create_task(work)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
+        return task
+
+    def _journal(self, claimed: ClaimedCall) -> StoredJournal:
+        return StoredJournal(
+            self._writer,
+            claimed.call_id,
+            claimed.organization_id,
+            is_sqlite=self._is_sqlite,
+            keep_content=not claimed.assistant.gdpr_mode,
+        )
+
+    def _vendors_of(self, claimed: ClaimedCall) -> Vendors:
+        """The vendors with the organization's own keys; which of these the call uses is written down."""
+        used = own_keys_used(claimed.assistant, claimed.own_keys)
+        if any(used.values()):
+            self._writer.put(update(Call).where(Call.id == claimed.call_id).values(**used), must=True)
+        return self._vendors.with_own_keys(claimed.own_keys)
 
     def _recording_path(self, claimed: ClaimedCall) -> Path | None:
         if not may_record(claimed.assistant, recording=self._settings.recording):
@@ -114,9 +210,9 @@ class LiveCalls:
         self._writer.put(update(Call).where(Call.id == claimed.call_id).values(recording=path), must=True)
         return self._settings.data_dir / path
 
-    async def _run(self, plan: CallPlan, line: Line, journal: Journal) -> None:
+    async def _run(self, plan: CallPlan, line: Line, vendors: Vendors, journal: Journal) -> None:
         try:
-            await self._engine.run(plan, line, self._vendors, journal)
+            await self._engine.run(plan, line, vendors, journal)
         except Exception:
             logger.exception("call %s broke the engine", plan.call_id)
             journal.ended(Ending("error", "The server failed to run the call.", now(), 0))
@@ -128,6 +224,8 @@ class LiveCalls:
 
     def end_all(self) -> None:
         """Tell every call to end because the server stops."""
+        while self._dialing:
+            self._dialing.pop().cancel()
         self._engine.end_calls("server_shutdown", "The server was stopped.")
 
     async def stop(self, drain_seconds: float) -> None:

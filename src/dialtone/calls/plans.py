@@ -1,18 +1,32 @@
 """From a resolved assistant to the plan of one call."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from dialtone.assistants.resolving import ResolvedAssistant
 from dialtone.conversation.plan import BackgroundPlan, CallPlan, SilencePlan, TurnTaking
+from dialtone.providers import catalog
+from dialtone.providers.catalog_types import Block
 
 
 def may_record(assistant: ResolvedAssistant, *, recording: bool) -> bool:
-    """Whether a web call is recorded: never in GDPR mode, nor where the caller would have to consent first, which a
-    web call does not ask for.
+    """Whether a web call or an outbound call is recorded: never in GDPR mode, nor where the caller would have to
+    consent first, which only inbound calls ask for.
     """
     consent = assistant.recording_consent
     return recording and not assistant.gdpr_mode and not (consent is not None and consent.enabled)
+
+
+def own_keys_used(assistant: ResolvedAssistant, vendors: Collection[str]) -> dict[str, bool]:
+    """Which parts of the call run on the organization's own keys, which it has of `vendors`; by column."""
+    blocks: dict[Block, Mapping[str, Any] | None] = {
+        "stt": assistant.stt_config,
+        "llm": assistant.llm_config,
+        "tts": assistant.tts_config,
+    }
+    return {f"byok_{block}": catalog.uses_key_of(block, config, vendors) for block, config in blocks.items()}
 
 
 def web_call_plan(
@@ -60,4 +74,29 @@ def web_call_plan(
         webhook_secret=assistant.webhook_secret,
         webhook_events=tuple(sorted(assistant.webhook_events)),
         variables=variables,
+    )
+
+
+def outbound_call_plan(
+    call_id: str,
+    organization_id: str,
+    assistant: ResolvedAssistant,
+    variables: Mapping[str, str],
+    recording_path: Path | None,
+    *,
+    first_message: str | None,
+    destination: str,
+    caller_number: str,
+) -> CallPlan:
+    """The plan of a call that we have placed from `caller_number`. The called party is the call's caller in all that
+    assistants and webhooks are told, whoever dialled.
+    """
+    if first_message is None:
+        first_message = assistant.first_message_outbound or assistant.first_message
+    return replace(
+        web_call_plan(call_id, organization_id, assistant, variables, recording_path),
+        direction="outbound",
+        first_message=first_message,
+        caller_number=destination,
+        assistant_number=caller_number,
     )

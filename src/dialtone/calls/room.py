@@ -9,20 +9,31 @@ from functools import partial
 from fastapi import APIRouter
 
 from dialtone.assistants.service import Assistants
+from dialtone.byok.service import Byok
+from dialtone.calls import routes_telephony
+from dialtone.calls.control import CallControl
 from dialtone.calls.listing import CallListing
 from dialtone.calls.live import LiveCalls, RunsCalls
 from dialtone.calls.node import node_id
+from dialtone.calls.outbound import Outbound
 from dialtone.calls.recordings import RecordingUrls, recorded_seconds
 from dialtone.calls.routes import CallRoutes
 from dialtone.calls.service import Calls
 from dialtone.calls.writer import CallWriter
+from dialtone.lines.outbound import Dialer
 from dialtone.lines.websocket.door import Admission, Refusal, WebSocketDoor
 from dialtone.lines.websocket.line import CLOSE_BUSY
 from dialtone.media.audio import AudioFormat
+from dialtone.numbers.service import Numbers
+from dialtone.organizations.service import Organizations
 from dialtone.platform.crypto import Secrets
 from dialtone.platform.db import Database
+from dialtone.platform.errors import ApiError
+from dialtone.platform.node_bus import NodeBus
+from dialtone.platform.rate_limits import RateLimits
 from dialtone.providers.factory import open_vendors
 from dialtone.settings import Settings
+from dialtone.trunks.service import Trunks
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +50,12 @@ class CallsRoom:
         settings: Settings,
         database: Database,
         secrets: Secrets,
+        organizations: Organizations,
         assistants: Assistants,
+        byok: Byok,
+        numbers: Numbers,
+        trunks: Trunks,
+        rate_limits: RateLimits,
         make_engine: Callable[[], RunsCalls],
     ) -> None:
         """`make_engine` is called on the event loop. Raises `OSError` where the data directory can't be written."""
@@ -48,9 +64,17 @@ class CallsRoom:
         self._make_engine = make_engine
         self._writer = CallWriter(database)
         self._open = contextlib.AsyncExitStack()
-        self.calls = Calls(database, secrets, assistants, node_id(settings.data_dir))
+        node = node_id(settings.data_dir)
+        self.calls = Calls(database, secrets, organizations, assistants, byok, node)
         self.listing = CallListing(database, secrets)
         self.live: LiveCalls | None = None
+        self.dialers: list[Dialer] = []
+        """What can place calls; the first that can use a trunk does."""
+        self._bus = None if database.is_sqlite else NodeBus(database, node, lambda asked: self._control.answer(asked))
+        self._control = CallControl(
+            self.calls, self._started, node, self._bus, rate_limits, settings.control_rate_limit
+        )
+        self._outbound = Outbound(database, self.calls, numbers, trunks, organizations, self.dialers, self._started)
         self._stopping = False
         self.door = WebSocketDoor(self._claim)
         urls = RecordingUrls(secrets, settings.recording_url_seconds)
@@ -58,7 +82,10 @@ class CallsRoom:
 
     def routers(self) -> tuple[APIRouter, APIRouter]:
         """The routes below `/api/v1`, and those below `/v1`."""
-        return self._routes.router(), self._routes.web_calls_router()
+        router = APIRouter()
+        router.include_router(self._routes.router())
+        router.include_router(routes_telephony.router(self._outbound, self._control))
+        return router, self._routes.web_calls_router()
 
     async def start(self) -> None:
         """Be ready for callers."""
@@ -74,6 +101,9 @@ class CallsRoom:
             vendors,
             is_sqlite=self._database.is_sqlite,
         )
+        if self._bus is not None:
+            await self._bus.start()
+            self._open.push_async_callback(self._bus.stop)
         sweeping = asyncio.get_running_loop().create_task(self._sweep())
         self._open.callback(sweeping.cancel)
 
@@ -100,6 +130,12 @@ class CallsRoom:
     async def flush(self) -> None:
         """Wait until everything that live calls have told so far is in the database."""
         await self._writer.flush()
+
+    def _started(self) -> LiveCalls:
+        """Raises `ApiError` (503) before the start."""
+        if self.live is None:
+            raise ApiError(503, "not_ready", "Service unavailable", "The server is not taking calls now.")
+        return self.live
 
     async def _claim(self, token: str, audio: AudioFormat) -> Admission | Refusal:
         if self.live is None:

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, BaseModel, Field, StringConstraints, field_validator, model_validator
 
+from dialtone.platform.fields import Part
+
 METADATA_BYTES = 16 * 1024
 VARIABLE_CHARACTERS = 4000
 
@@ -13,8 +15,8 @@ VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.-]{0,63}
 VariableValue = Annotated[str, StringConstraints(max_length=VARIABLE_CHARACTERS)]
 
 
-class WebCallRequest(BaseModel):
-    """Which assistant the web call is for: exactly one of the three ways."""
+class AssistantChoice(Part):
+    """Which assistant a call is for: exactly one of the three ways."""
 
     assistant_id: str | None = Field(
         default=None,
@@ -51,6 +53,10 @@ class WebCallRequest(BaseModel):
         if size > METADATA_BYTES:
             raise ValueError(f"must be at most {METADATA_BYTES} bytes as JSON (got {size})")
         return metadata
+
+
+class WebCallRequest(AssistantChoice):
+    """A web call to prepare."""
 
 
 class WebCallCreated(BaseModel):

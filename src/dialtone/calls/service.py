@@ -8,18 +8,26 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dialtone.assistants.resolving import ResolvedAssistant
 from dialtone.assistants.service import Assistants
-from dialtone.calls.schemas import WebCallRequest
-from dialtone.calls.status import CONNECTING, ENDED, FAILED, IN_PROGRESS
+from dialtone.byok.service import Byok
+from dialtone.calls.masking import masked
+from dialtone.calls.outbound_schemas import OutboundCallRequest
+from dialtone.calls.schemas import AssistantChoice, WebCallRequest
+from dialtone.calls.status import CONNECTING, ENDED, FAILED, IN_PROGRESS, RINGING
 from dialtone.calls.tables import Call, CallMessage, CallTurn, WebCallToken
+from dialtone.numbers.service import OutboundNumber
+from dialtone.organizations.credit import charge
+from dialtone.organizations.service import Organizations
 from dialtone.platform.crypto import SecretKeyError, Secrets
 from dialtone.platform.db import Database, new_id, now
 from dialtone.platform.errors import ApiError, not_found
+from dialtone.platform.fields import ignored_fields
 from dialtone.platform.tenancy import get_owned, select_owned
+from dialtone.providers.factory import OwnKey
 
 TOKEN_SECONDS = 60
 UNUSED_SECONDS = TOKEN_SECONDS + 60
@@ -43,6 +51,16 @@ class ClaimedCall:
     organization_id: str
     assistant: ResolvedAssistant
     variables: Mapping[str, str]
+    own_keys: Mapping[str, OwnKey]
+    """The organization's own keys of vendors, as they were when the call began."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallPlace:
+    call_id: str
+    node: str
+    """The process that the call lives in."""
+    status: str
 
 
 class ClaimError(Exception):
@@ -63,17 +81,30 @@ class CallDetails:
 
 
 class Calls:
-    def __init__(self, database: Database, secrets: Secrets, assistants: Assistants, node: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        secrets: Secrets,
+        organizations: Organizations,
+        assistants: Assistants,
+        byok: Byok,
+        node: str,
+    ) -> None:
         self._database = database
         self._secrets = secrets
+        self._organizations = organizations
         self._assistants = assistants
+        self._byok = byok
         self._node = node
 
     # Web calls
 
     async def create_web_call(self, organization_id: str, request: WebCallRequest) -> NewWebCall:
-        """Prepare a call and hand out its token. Raises `ApiError` where the assistant can't take it."""
-        assistant = await self._resolve(organization_id, request)
+        """Prepare a call and hand out its token. Raises `ApiError` where the assistant can't take it, or there are no
+        minutes for it.
+        """
+        await self._organizations.require_credit(organization_id)
+        assistant = await self.resolve(organization_id, request)
         token = f"wc_{random.token_urlsafe(32)}"
         call = Call(
             id=new_id(),
@@ -87,7 +118,7 @@ class Calls:
             call_metadata={**assistant.metadata, **(request.metadata or {})} or None,
             notes=[],
         )
-        asked = request.model_dump(exclude={"metadata"}, exclude_none=True)
+        asked = request.model_dump(include=set(AssistantChoice.model_fields) - {"metadata"}, exclude_none=True)
         expires_at = now() + timedelta(seconds=TOKEN_SECONDS)
         async with self._database.write() as session:
             session.add(call)
@@ -101,7 +132,7 @@ class Calls:
                     expires_at=expires_at,
                 )
             )
-        return NewWebCall(call.id, token, expires_at, assistant.ignored)
+        return NewWebCall(call.id, token, expires_at, (*ignored_fields(request), *assistant.ignored))
 
     async def claim(self, token: str) -> ClaimedCall:
         """Take a token back; of several who try, one succeeds. Raises `ClaimError`."""
@@ -117,14 +148,17 @@ class Calls:
             raise ClaimError("token_expired", f"This token has expired; it is good for {TOKEN_SECONDS} seconds.")
         try:
             request = WebCallRequest.model_validate_json(self._secrets.decrypt(row.request))
-            assistant = await self._resolve(row.organization_id, request)
+            assistant = await self.resolve(row.organization_id, request)
+            async with self._database.read() as session:
+                own_keys = await self._byok.own_keys(session, row.organization_id)
         except (ApiError, SecretKeyError) as problem:
             words = problem.message or problem.error if isinstance(problem, ApiError) else str(problem)
             await self._fail(row.call_id, "error", words)
             raise ClaimError("assistant_unavailable", words) from None
-        return ClaimedCall(row.call_id, row.organization_id, assistant, request.variables)
+        return ClaimedCall(row.call_id, row.organization_id, assistant, request.variables, own_keys)
 
-    async def _resolve(self, organization_id: str, request: WebCallRequest) -> ResolvedAssistant:
+    async def resolve(self, organization_id: str, request: AssistantChoice) -> ResolvedAssistant:
+        """The assistant that a call is for. Raises `ApiError` where it can't take the call."""
         async with self._database.read() as session:
             assistant = await self._assistants.resolve(
                 session, organization_id, request.assistant_id, request.assistant_override, request.assistant
@@ -137,6 +171,42 @@ class Calls:
                 "Set is_active of the assistant to true to let it take calls.",
             )
         return assistant
+
+    # Outbound calls
+
+    async def create_outbound_call(
+        self, organization_id: str, request: OutboundCallRequest, assistant: ResolvedAssistant, number: OutboundNumber
+    ) -> ClaimedCall:
+        """A call that is about to be placed from `number`. Whoever places it tells how it goes on."""
+        async with self._database.write() as session:
+            own_keys = await self._byok.own_keys(session, organization_id)
+            call = Call(
+                id=new_id(),
+                organization_id=organization_id,
+                node=self._node,
+                status=CONNECTING,
+                direction="outbound",
+                caller_phone=masked(request.destination) if assistant.gdpr_mode else request.destination,
+                assistant_phone=masked(number.phone_number) if assistant.gdpr_mode else number.phone_number,
+                number_id=number.id,
+                assistant_id=assistant.id,
+                assistant_name=assistant.name or None,
+                business_name=assistant.business_name,
+                call_metadata={**assistant.metadata, **(request.metadata or {})} or None,
+                notes=[],
+            )
+            session.add(call)
+        return ClaimedCall(call.id, organization_id, assistant, request.variables, own_keys)
+
+    # For live calls
+
+    async def place(self, organization_id: str, call_id: str) -> CallPlace:
+        """Where a call is. Raises `ApiError` (404)."""
+        async with self._database.read() as session:
+            call = await get_owned(session, Call, organization_id, call_id)
+        if call is None:
+            raise not_found("call")
+        return CallPlace(call.id, call.node, call.status)
 
     # Reading
 
@@ -174,7 +244,7 @@ class Calls:
             await session.execute(delete(WebCallToken).where(WebCallToken.expires_at < now()))
             await session.execute(
                 update(Call)
-                .where(Call.status == CONNECTING, Call.created_at < latest)
+                .where(Call.status == CONNECTING, Call.direction == "web", Call.created_at < latest)
                 .values(**_failed("no_answer", "Nobody connected with the web call's token in time."))
             )
 
@@ -184,6 +254,11 @@ class Calls:
         How long they lasted is told best by their recordings, whose length `recorded_seconds` gives.
         """
         async with self._database.write() as session:
+            await session.execute(
+                update(Call)
+                .where(Call.status.in_((CONNECTING, RINGING)), Call.direction == "outbound", Call.node == self._node)
+                .values(**_failed("server_shutdown", "The server stopped before anybody answered."))
+            )
             left = select(Call).where(Call.status == IN_PROGRESS, Call.node == self._node)
             for call in (await session.scalars(left)).all():
                 spoken = select(func.max(CallMessage.created_at)).where(CallMessage.call_id == call.id)
@@ -197,6 +272,7 @@ class Calls:
                 call.ended_at = last_sign
                 if call.started_at is not None:
                     call.duration_seconds = max(0, round((last_sign - call.started_at).total_seconds()))
+                    await session.execute(charge(call.organization_id, call.duration_seconds, true()))
 
     async def _fail(self, call_id: str, end_reason: str, error: str) -> None:
         async with self._database.write() as session:

@@ -84,7 +84,9 @@ class LineHandler(Protocol):
 
 
 class TransferError(Exception):
-    """The caller could not be handed over and is still on the line. `str()` says why, in words."""
+    """The caller could not be handed over and is still on the line. `str()` says why, in words that name nobody: it
+    is kept with the call.
+    """
 
 
 class Line(Protocol):

@@ -18,12 +18,14 @@ RING_SECONDS = 45.0
 
 @dataclass(frozen=True, slots=True)
 class OutboundTrunk:
-    """The way out: somebody's SIP server or carrier account, and how to log in there."""
+    """The way out: somebody's SIP server, and how to log in there."""
 
     id: str
-    provider: str | None
-    address: str
+    host: str
+    """A name or an IP address, without brackets."""
+    port: int
     transport: str
+    """`udp`, `tcp` or `tls`."""
     username: str | None
     password: str | None = field(repr=False)
 
@@ -42,7 +44,7 @@ class DialRequest:
 
 
 class DialError(Exception):
-    """Nobody answered. `str()` says why, in words."""
+    """Nobody answered. `str()` says why, in words that name nobody: it is kept with the call."""
 
     def __init__(self, reason: DialFailure, words: str) -> None:
         super().__init__(words)

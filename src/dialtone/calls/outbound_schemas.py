@@ -1,0 +1,58 @@
+"""The wire contract of outbound calls."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+
+from dialtone.calls.schemas import AssistantChoice
+from dialtone.platform.fields import CallableNumber, rule
+from dialtone.platform.phone_numbers import canonical
+
+MAX_SPOKEN = 5000
+"""Characters of a text to be spoken."""
+MAX_DESTINATION = 64
+"""Characters of whom to call, as a call's record keeps it."""
+
+
+def _as_dialled(written: Any) -> Any:
+    """A number as people write it in the form in which it is dialled; anything else as it is."""
+    return (canonical(written) or written) if isinstance(written, str) and len(written) <= 64 else written
+
+
+def _short_enough(destination: str) -> str:
+    if len(destination) > MAX_DESTINATION:
+        raise rule(f"must have at most {MAX_DESTINATION} characters")
+    return destination
+
+
+Destination = Annotated[CallableNumber, BeforeValidator(_as_dialled)]
+
+
+class OutboundCallRequest(AssistantChoice):
+    """Whom to call, and which assistant speaks: exactly one of `assistant_id`, `assistant_id` with
+    `assistant_override`, and `assistant`.
+    """
+
+    destination: Annotated[Destination, AfterValidator(_short_enough)] = Field(
+        description="Whom to call: a number in E.164 form, or a SIP URI.",
+        examples=["+31612345678"],
+        json_schema_extra={"maxLength": MAX_DESTINATION},
+    )
+    number_id: str | None = Field(
+        default=None,
+        description="Which of your numbers to call from; absent = one that can place calls.",
+        json_schema_extra={"format": "uuid"},
+    )
+    first_message: Annotated[str, Field(max_length=MAX_SPOKEN)] | None = Field(
+        default=None,
+        description="Said when the call is answered, in place of the assistant's own. May hold `{{name}}` "
+        "placeholders. Empty = the assistant waits for the other side to speak.",
+        examples=["Hello {{first_name}}, this is Ada from Luigi's."],
+    )
+
+
+class OutboundCallCreated(BaseModel):
+    success: Literal[True] = Field(description="The call is being placed.")
+    call_id: str = Field(description="Opaque. `GET /calls/{id}` tells how the call goes on.")
+    status: Literal["dialing"] = Field(description="Always dialing in this answer.")
+    room_name: str = Field(description="The same as on the call.")
