@@ -27,40 +27,55 @@ PostCallLlm = Annotated[dict[str, Any], _component("PostCallLlm")]
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Spoken = Annotated[str, Field(max_length=5000)]
+NAME = "What you call it."
 EventName = Annotated[str, Field(min_length=1, max_length=64)]
 
 
 class PromptMessage(Part):
-    role: Literal["system", "user", "assistant"]
-    content: Annotated[str, Field(max_length=100_000)]
+    """A message that a conversation begins with."""
+
+    role: Literal["system", "user", "assistant"] = Field(description="Who says it.")
+    content: Annotated[str, Field(max_length=100_000)] = Field(
+        description="May hold {{name}} placeholders in system messages.", examples=["You are the receptionist."]
+    )
 
 
 class RecordingConsent(Part):
     """Ask inbound callers before anything is recorded."""
 
-    enabled: bool
-    message: Annotated[str, Field(min_length=1, max_length=2000)]
+    enabled: bool = Field(description="Ask.")
+    message: Annotated[str, Field(min_length=1, max_length=2000)] = Field(
+        description="The question.", examples=["May we record this call? Press one to agree."]
+    )
 
 
 class AnalysisMessage(Part):
-    role: Literal["system", "user"]
+    """A message of the prompt with which data is found in a call."""
+
+    role: Literal["system", "user"] = Field(description="Who says it.")
     content: Annotated[str, Field(max_length=20_000)] = Field(
         description="May hold {{schema}}, {{transcript}} and {{ended_reason}}."
     )
 
 
 class StructuredDataPlan(Part):
-    enabled: bool = False
+    """Which data is found in a call."""
+
+    enabled: bool = Field(default=False, description="Look for it.")
     data_schema: dict[str, Any] | None = Field(
         default=None, alias="schema", description="JSON Schema of the wanted data."
     )
-    messages: Annotated[list[AnalysisMessage], Field(max_length=20)] | None = None
+    messages: Annotated[list[AnalysisMessage], Field(max_length=20)] | None = Field(
+        default=None, description="The prompt; null = a general one."
+    )
 
 
 class AnalysisPlan(Part):
     """What is found out after a call."""
 
-    structured_data_plan: StructuredDataPlan | None = None
+    structured_data_plan: StructuredDataPlan | None = Field(
+        default=None, description="Which data is found in a call; null = none."
+    )
     min_messages_threshold: Annotated[int, Between(0, 1000)] = Field(
         default=2, description="Calls with fewer messages are not analysed."
     )
@@ -71,23 +86,33 @@ class AnalysisPlan(Part):
 class AssistantFields(Part):
     """What can be set on an assistant. Absent fields of a change stay as they are."""
 
-    business_name: Annotated[str, Field(max_length=200)] | None = None
-    notification_email: Email | None = None
-    notification_emails: Annotated[list[Email], Field(max_length=5)] | None = None
+    business_name: Annotated[str, Field(max_length=200)] | None = Field(
+        default=None, description="For whom the assistant speaks.", examples=["Luigi's restaurant"]
+    )
+    notification_email: Email | None = Field(
+        default=None, description="Who gets mail about calls.", examples=["desk@example.com"]
+    )
+    notification_emails: Annotated[list[Email], Field(max_length=5)] | None = Field(
+        default=None, description="Who else gets mail about calls."
+    )
     first_message: Spoken | None = Field(default=None, description="Spoken when the call is answered.")
-    is_active: bool = True
+    is_active: bool = Field(default=True, description="Whether it takes calls.")
     max_duration_seconds: Annotated[int, Between(10, 14400)] | None = Field(
         default=None, description="Longest call; null = 3600."
     )
     autonomous_silence_handling: bool = Field(
         default=False, description="Speak to a silent caller, and hang up in the end."
     )
-    silence_timeout_seconds: Annotated[float, Between(1, 120)] = 8
+    silence_timeout_seconds: Annotated[float, Between(1, 120)] = Field(
+        default=8, description="Seconds of silence before a silent caller is first spoken to."
+    )
     voicemail_detection: bool | None = Field(default=False, description="On outbound calls; null = false.")
-    voicemail_message: Spoken | None = None
+    voicemail_message: Spoken | None = Field(default=None, description="Left on a voicemail; null = none is left.")
     gdpr_mode: bool = Field(default=False, description="Keep nothing of a call's content.")
     recording_consent: RecordingConsent | None = None
-    webhook_url: WebUrl | None = None
+    webhook_url: WebUrl | None = Field(
+        default=None, description="Where events are sent.", examples=["https://example.com/calls"]
+    )
     webhook_secret: Annotated[str, Field(min_length=1, max_length=512)] | None = Field(
         default=None, description="Signs webhooks. Reads back masked; the mask sent back means unchanged."
     )
@@ -112,13 +137,13 @@ class AssistantFields(Part):
 class AssistantCreate(AssistantFields):
     """A new assistant. Only `name` is required."""
 
-    name: Name
+    name: Name = Field(description=NAME, examples=["Front desk"])
 
 
 class AssistantUpdate(AssistantFields):
     """Changes to an assistant: absent = unchanged, null = cleared; a given config block replaces the stored one."""
 
-    name: Name = ""
+    name: Name = Field(default="", description=NAME, examples=["Front desk"])
 
 
 class AssistantOverride(AssistantUpdate):
@@ -130,15 +155,19 @@ class AssistantOverride(AssistantUpdate):
 class AssistantObject(AssistantFields):
     """An assistant."""
 
-    id: str = Field(json_schema_extra={"format": "uuid"})
-    name: Name
-    created_at: datetime
-    updated_at: datetime
+    id: str = Field(description="The assistant's id.", json_schema_extra={"format": "uuid"})
+    name: Name = Field(description=NAME, examples=["Front desk"])
+    created_at: datetime = Field(description="When it was made.")
+    updated_at: datetime = Field(description="When anything of it last changed.")
 
 
 class AssistantAnswer(BaseModel):
-    assistant: AssistantObject
+    """One assistant."""
+
+    assistant: AssistantObject = Field(description="The assistant.")
 
 
 class AssistantsAnswer(BaseModel):
+    """All assistants of the organization."""
+
     assistants: list[AssistantObject] = Field(description="Newest first.")

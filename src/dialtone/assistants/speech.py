@@ -49,14 +49,20 @@ class TurnTakingConfig(Part):
 class Pronunciation(Part):
     """A literal replacement in what is spoken. Not used by realtime models."""
 
-    from_text: Annotated[str, Field(min_length=1, max_length=64)] = Field(alias="from")
-    to: Annotated[str, Field(max_length=128)]
+    from_text: Annotated[str, Field(min_length=1, max_length=64)] = Field(
+        alias="from", description="What is written.", examples=["Vodafone"]
+    )
+    to: Annotated[str, Field(max_length=128)] = Field(
+        description="What is spoken in its place.", examples=["Woh-dah-fone"]
+    )
 
 
 class BackgroundAudio(Part):
-    enabled: bool = False
-    clip: Literal["office", "city", "forest", "crowded_room"] = "office"
-    volume: Annotated[float, Between(0.05, 1)] = 0.3
+    """Sounds of a place behind the assistant's voice."""
+
+    enabled: bool = Field(default=False, description="Play them.")
+    clip: Literal["office", "city", "forest", "crowded_room"] = Field(default="office", description="The place.")
+    volume: Annotated[float, Between(0.05, 1)] = Field(default=0.3, description="How loud; 1 = full.")
 
 
 class SilenceConfig(Part):
@@ -69,16 +75,22 @@ class SilenceConfig(Part):
     first_check_seconds: Annotated[float, Between(1, 60)] | None = Field(
         default=None, description="Seconds of silence before the first message; absent = `silence_timeout_seconds`."
     )
-    interval_seconds: Annotated[float, Between(3, 120)] = 12.0
-    max_attempts: Annotated[int, Between(1, 10)] = 3
+    interval_seconds: Annotated[float, Between(3, 120)] = Field(
+        default=12.0, description="Seconds of silence between two messages."
+    )
+    max_attempts: Annotated[int, Between(1, 10)] = Field(
+        default=3, description="How many messages are spoken before hanging up."
+    )
 
 
 class SpeechConfig(Part):
     """How the assistant speaks and listens, beyond the choice of vendors."""
 
     turn_taking: TurnTakingConfig | None = None
-    pronunciation: Annotated[list[Pronunciation], Field(max_length=50)] | None = None
-    background_audio: BackgroundAudio | None = None
+    pronunciation: Annotated[list[Pronunciation], Field(max_length=50)] | None = Field(
+        default=None, description="Replacements in what is spoken, in this order."
+    )
+    background_audio: BackgroundAudio | None = Field(default=None, description="Sounds behind the voice; null = none.")
     silence: SilenceConfig | None = None
     end_call_message: Closing | None = Field(
         default=None, description="Spoken before the assistant itself hangs up. Not used by realtime models."

@@ -13,6 +13,9 @@ from dialtone.platform.problems import problem, validation_details
 MAX_TOOLS = 50
 MAX_ALLOWED_TOOLS = 25
 
+TOOL_NAME = "What the model calls it."
+TOOL_DESCRIPTION = "Tells the model what it does and when to use it."
+TOOL_TYPE = "Which tool it is; both spellings mean the same."
 ToolText = Annotated[str, Field(max_length=1000)]
 Description = Annotated[str, Field(min_length=1, max_length=4000)]
 
@@ -39,7 +42,9 @@ def _uuid(value: str) -> str:
 
 
 class ToolServer(Part):
-    url: WebUrl | None = None
+    """Where a webhook tool sends its requests."""
+
+    url: WebUrl | None = Field(default=None, description="The address.", examples=["https://example.com/book"])
     secret: Annotated[str, Field(max_length=512)] | None = Field(
         default=None, description="Signs this tool's requests. Reads back masked; the mask sent back means unchanged."
     )
@@ -51,7 +56,7 @@ class Webhook(Part):
     url: WebUrl | None = Field(
         default=None, description="Wins over `server.url`; without both, the assistant's webhook."
     )
-    server: ToolServer | None = None
+    server: ToolServer | None = Field(default=None, description="The address, and what signs the requests.")
     run_async: bool = Field(default=False, alias="async", description="Do not wait for the answer.")
     message: ToolText | None = Field(default=None, description="Said while waiting; the result where `async`.")
     async_response: ToolText | None = Field(
@@ -63,14 +68,18 @@ class FlatTool(Webhook):
     """A webhook."""
 
     type: Literal["function"] | None = None
-    name: FunctionName
-    description: Description
+    name: FunctionName = Field(description=TOOL_NAME, examples=["book_table"])
+    description: Description = Field(description=TOOL_DESCRIPTION, examples=["Books a table."])
     parameters: dict[str, Any] | None = Field(default=None, description="JSON Schema of the arguments.")
 
 
 class Function(Part):
-    name: FunctionName
-    description: Annotated[str, Field(max_length=4000)] | None = None
+    """What the model is told of a tool."""
+
+    name: FunctionName = Field(description=TOOL_NAME, examples=["book_table"])
+    description: Annotated[str, Field(max_length=4000)] | None = Field(
+        default=None, description=TOOL_DESCRIPTION, examples=["Books a table."]
+    )
     parameters: dict[str, Any] | None = Field(default=None, description="JSON Schema of the arguments.")
 
 
@@ -78,21 +87,27 @@ class NestedTool(Webhook):
     """A webhook, in the shape of OpenAI's chat API."""
 
     type: Literal["function"]
-    function: Function
+    function: Function = Field(description="What the model is told of it.")
 
 
 class EndCallTool(Part):
     """Lets the assistant hang up."""
 
-    type: Literal["end_call", "endCall"]
+    type: Literal["end_call", "endCall"] = Field(description=TOOL_TYPE)
 
 
 class Destination(Part):
+    """Somebody to whom a call can be handed."""
+
     type: Literal["number"] = "number"
-    number: CallableNumber
+    number: CallableNumber = Field(description="E.164, or a SIP URI.", examples=["+31201234567"])
     description: Description = Field(description="Tells the model when to choose this destination.")
     message: ToolText | None = Field(default=None, description="Spoken before transferring.")
-    mode: Literal["blind", "bridge", "warm"] = "blind"
+    mode: Literal["blind", "bridge", "warm"] = Field(
+        default="blind",
+        description="blind: the line hands the caller over; bridge: the call stays connected through this server; "
+        "warm: as bridge, and the human is told first.",
+    )
 
 
 Destinations = Annotated[list[Destination], Field(min_length=1, max_length=20)]
@@ -101,18 +116,18 @@ Destinations = Annotated[list[Destination], Field(min_length=1, max_length=20)]
 class TransferCallTool(Part):
     """Lets the assistant hand the call to somebody else."""
 
-    type: Literal["transfer_call", "transferCall"]
-    destinations: Destinations
+    type: Literal["transfer_call", "transferCall"] = Field(description=TOOL_TYPE)
+    destinations: Destinations = Field(description="From which the model chooses.")
 
 
 class McpTool(Part):
     """Tools of a registered MCP server."""
 
     type: Literal["mcp"]
-    mcp_server_id: Annotated[str, AfterValidator(_uuid)]
+    mcp_server_id: Annotated[str, AfterValidator(_uuid)] = Field(description="The server's id.")
     allowed_tools: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=128)]], Field(max_length=MAX_ALLOWED_TOOLS)
-    ]
+    ] = Field(description="Names of the server's tools that the assistant may use.")
     required: bool = Field(default=True, description="Refuse the call where the server can't be reached.")
 
 

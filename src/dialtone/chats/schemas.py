@@ -83,7 +83,7 @@ class ChatMessageObject(BaseModel):
     created_at: datetime = Field(description="When it was kept.")
 
 
-class Pagination(BaseModel):
+class ChatPagination(BaseModel):
     """Which part of a list this is."""
 
     total: int = Field(description="How many there are in all.")
@@ -95,7 +95,7 @@ class ChatsAnswer(BaseModel):
     """Messages exchanged with a contact."""
 
     messages: list[ChatMessageObject] = Field(description="Newest first.")
-    pagination: Pagination = Field(description="Which part of all messages this is.")
+    pagination: ChatPagination = Field(description="Which part of all messages this is.")
 
 
 class ChatContext(BaseModel):

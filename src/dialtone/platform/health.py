@@ -18,19 +18,25 @@ PING_SECONDS = 3.0
 
 
 class DatabaseCheck(BaseModel):
-    status: Literal["ok", "error"]
+    """How the database is."""
+
+    status: Literal["ok", "error"] = Field(description="Whether it answers.")
     latency_ms: float | None = Field(description="How long the database took to answer; null where it did not.")
 
 
 class Checks(BaseModel):
-    database: DatabaseCheck
+    """What was looked at."""
+
+    database: DatabaseCheck = Field(description="The database.")
 
 
 class Health(BaseModel):
-    status: Literal["ok", "error"]
-    timestamp: str = Field(examples=["2026-01-31T09:30:00.000Z"])
-    version: str
-    checks: Checks
+    """Whether this process is fit to serve."""
+
+    status: Literal["ok", "error"] = Field(description="error: one of the checks failed.")
+    timestamp: str = Field(description="When it was looked at.", examples=["2026-01-31T09:30:00.000Z"])
+    version: str = Field(description="The server's version.", examples=["0.1.0"])
+    checks: Checks = Field(description="What was looked at.")
 
 
 async def _check(database: Database) -> DatabaseCheck:

@@ -1,8 +1,10 @@
 """The catalog as JSON Schema, for the API's description."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from dialtone.providers.catalog import FREE_FIELDS, PROVIDERS, rules
+from dialtone.providers.catalog_descriptions import DESCRIPTIONS
 from dialtone.providers.catalog_types import Block, Provider, Rule
 
 
@@ -16,14 +18,15 @@ def block_schema(block: Block, **free_fields: Rule) -> dict[str, Any]:
 
 
 def _alternative(block: Block, provider: Provider, free_fields: dict[str, Rule]) -> dict[str, Any]:
-    properties: dict[str, Any] = {"provider": {"type": "string", "enum": [provider.id, *provider.aliases]}}
+    fields: dict[str, Rule] = {"provider": {"type": "string", "enum": [provider.id, *provider.aliases]}}
     if provider.models:
-        legacy = f"Should not be chosen any more: {', '.join(provider.legacy)}." if provider.legacy else None
-        properties["model"] = {"type": "string", "enum": list(provider.models), "default": provider.default_model}
-        if legacy:
-            properties["model"]["description"] = legacy
-    properties |= {name: _public(rule) for name, rule in rules(block, provider).items()}
-    properties |= {name: free_fields[name] for name in FREE_FIELDS.get(block, ()) if name in free_fields}
+        model: dict[str, Any] = {"type": "string", "enum": list(provider.models), "default": provider.default_model}
+        if provider.legacy:
+            model["description"] = f"Should not be chosen any more: {', '.join(provider.legacy)}."
+        fields["model"] = model
+    fields |= rules(block, provider)
+    fields |= {name: free_fields[name] for name in FREE_FIELDS.get(block, ()) if name in free_fields}
+    properties = _public_fields(fields)
     required = {"stt": ["model", "language"], "tts": ["voice_id"]}.get(block, ["model"])
     return {
         "title": provider.label,
@@ -33,10 +36,23 @@ def _alternative(block: Block, provider: Provider, free_fields: dict[str, Rule])
     }
 
 
+def _public_fields(fields: Mapping[str, Rule]) -> dict[str, Any]:
+    """The rules of fields, each with what the field means."""
+    public = {name: _public(rule) for name, rule in fields.items()}
+    for name, rule in public.items():
+        rule["description"] = " ".join(filter(None, (DESCRIPTIONS.get(name), rule.get("description"))))
+    return public
+
+
 def _public(rule: Rule) -> dict[str, Any]:
     """A rule without our own keyword: clamped numbers are accepted whatever they are."""
     if "properties" in rule:
-        return {**rule, "properties": {name: _public(inner) for name, inner in rule["properties"].items()}}
+        return {**rule, "properties": _public_fields(rule["properties"])}
+    if isinstance(rule.get("items"), dict):
+        return {**rule, "items": _public(rule["items"])}
+    for choice in ("anyOf", "oneOf"):
+        if choice in rule:
+            return {**rule, choice: [_public(each) for each in rule[choice]]}
     if rule.get("x-clamp"):
         limits = f"Moved into {rule['minimum']} to {rule['maximum']}."
         kept = {key: value for key, value in rule.items() if key not in ("x-clamp", "minimum", "maximum")}
