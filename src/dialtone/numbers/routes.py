@@ -25,6 +25,7 @@ def router(numbers: Numbers) -> APIRouter:
         "",
         operation_id="createNumber",
         summary="Register a phone number",
+        description="A number rings in one organization: 409 where it is registered already, here or elsewhere.",
         status_code=201,
         response_model=NumberAnswer,
         responses={201: {"headers": IGNORED_HEADER}, **error_responses(400, 409, 413, 415)},

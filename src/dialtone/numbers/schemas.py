@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from dialtone.platform.fields import READ_ONLY, Part, PhoneNumber, rule
 
@@ -61,6 +61,8 @@ class NumberUpdate(NumberFields):
 
 class NumberObject(NumberFields):
     """A phone number."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)  # every answer has every field
 
     id: str = Field(description="The number's id.", json_schema_extra=_UUID)
     phone_number: str = Field(description="E.164.", examples=["+31201234567"])

@@ -40,6 +40,21 @@ def router(templates: AnalysisTemplates) -> APIRouter:
         further = {"total": page.total, "limit": most, "offset": offset}
         return await list_answer(("analysis_templates", "data"), page.templates, further)
 
+    @routes.get(
+        "/{template_id}",
+        operation_id="getAnalysisTemplate",
+        summary="Get an analysis template",
+        response_model=AnalysisTemplateAnswer,
+        responses=error_responses(404),
+    )
+    async def get_template(caller: Caller, template_id: TemplateId) -> Response:
+        return answer({"analysis_template": await templates.get(caller, template_id)})
+
+    _add_changes(routes, templates)
+    return routes
+
+
+def _add_changes(routes: APIRouter, templates: AnalysisTemplates) -> None:
     @routes.post(
         "",
         operation_id="createAnalysisTemplate",
@@ -51,16 +66,6 @@ def router(templates: AnalysisTemplates) -> APIRouter:
     async def create_template(caller: Caller, body: AnalysisTemplateCreate) -> Response:
         template, ignored = await templates.create(caller, body)
         return answer({"analysis_template": template}, ignored, 201)
-
-    @routes.get(
-        "/{template_id}",
-        operation_id="getAnalysisTemplate",
-        summary="Get an analysis template",
-        response_model=AnalysisTemplateAnswer,
-        responses=error_responses(404),
-    )
-    async def get_template(caller: Caller, template_id: TemplateId) -> Response:
-        return answer({"analysis_template": await templates.get(caller, template_id)})
 
     @routes.patch(
         "/{template_id}",
@@ -84,5 +89,3 @@ def router(templates: AnalysisTemplates) -> APIRouter:
     async def delete_template(caller: Caller, template_id: TemplateId) -> Deleted:
         await templates.delete(caller, template_id)
         return Deleted()
-
-    return routes

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from dialtone.platform.fields import Between, Part, PhoneNumber, rule
 from dialtone.trunks.addresses import Network, SipAddress
@@ -41,7 +41,7 @@ class TrunkSettings(Part):
         examples=[["192.0.2.10", "198.51.100.0/24"]],
     )
     outbound_number: PhoneNumber | None = Field(
-        default=None, description="The provider's own caller number. Kept; has no effect.", examples=["+31201234567"]
+        default=None, description="The trunk's own caller number. Kept; has no effect.", examples=["+31201234567"]
     )
     is_active: bool = Field(default=True, description="An inactive trunk places no calls.")
 
@@ -83,6 +83,8 @@ class TrunkUpdate(TrunkFields):
 
 class TrunkObject(TrunkSettings):
     """A SIP trunk: a provider's or an own telephone system's server that calls go through."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)  # every answer has every field
 
     id: str = Field(description="The trunk's id.", json_schema_extra={"format": "uuid"})
     org_id: str = Field(description="The organization it belongs to.", json_schema_extra={"format": "uuid"})
