@@ -1,5 +1,6 @@
 """The API's description of itself: complete enough to write a client from."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +9,11 @@ import pytest
 from jsonschema_rs import Draft202012Validator
 
 from tests.assistants.test_objects import FULL, REFERENCE
+
+TAGS = {
+    *("Assistants", "Numbers", "Calls", "Web calls", "SIP trunks", "Tool templates", "Analysis templates", "Voices"),
+    *("Usage", "BYOK", "Domains", "Organizations", "API keys", "Chats", "Health", "Deployment"),
+}
 
 
 @pytest.fixture
@@ -38,16 +44,72 @@ def references(node: Any) -> Iterator[str]:
             yield from references(child)
 
 
+def described(schema: dict[str, Any], components: dict[str, Any]) -> bool:
+    """Does a schema say what it is, itself or by the one component it refers to? A constant says it by its value."""
+    if schema.get("description") or "const" in schema:
+        return True
+    if reference := schema.get("$ref"):
+        return described(components[reference.rpartition("/")[2]], components)
+    alternatives = [each for each in schema.get("anyOf", schema.get("allOf", [])) if each.get("type") != "null"]
+    return len(alternatives) == 1 and described(alternatives[0], components)
+
+
+def undescribed(node: Any, components: dict[str, Any], place: str) -> Iterator[str]:
+    """The properties below `node` that do not say what they are."""
+    if isinstance(node, list):
+        for index, child in enumerate(node):
+            yield from undescribed(child, components, f"{place}[{index}]")
+    elif isinstance(node, dict):
+        title = node.get("title", "")
+        properties = node.get("properties")
+        for name, schema in properties.items() if isinstance(properties, dict) else ():
+            if isinstance(schema, dict) and not described(schema, components):
+                yield f"{place} {title}: {name}"
+        for name, child in node.items():
+            if name not in ("example", "examples", "default", "enum"):
+                yield from undescribed(child, components, place)
+
+
+def missing(path: str, operation: dict[str, Any]) -> Iterator[str]:
+    """What the description of an operation lacks."""
+    if not operation.get("summary"):
+        yield "a summary"
+    if len(operation.get("tags", [])) != 1 or operation["tags"][0] not in TAGS:
+        yield f"one of the known tags (it has {operation.get('tags')})"
+    if not re.fullmatch(r"[a-z]+([A-Z][a-z]*)+", operation["operationId"]):
+        yield f"a readable operationId (it is {operation['operationId']})"
+    expected = {"401"} if "security" in operation else set()
+    if "requestBody" in operation:
+        expected |= {"400", "413", "415"}
+    if "{" in path:
+        expected |= {"404"}
+    for status in sorted(expected - operation["responses"].keys()):
+        yield f"the response {status}"
+    if "422" in operation["responses"]:
+        yield "the right status of invalid requests: it has 422, ours is 400"
+    for parameter in operation.get("parameters", ()):
+        if not parameter.get("description") and not parameter["schema"].get("description"):
+            yield f"a description of the parameter {parameter['name']}"
+
+
 def test_every_operation_is_described(document: dict[str, Any]) -> None:
     ids = [operation["operationId"] for _, _, operation in operations(document)]
-    assert len(ids) == len(set(ids))
+    assert sorted(each for each in set(ids) if ids.count(each) > 1) == []
     assert {"listAssistants", "createAssistant", "getAssistant", "updateAssistant", "deleteAssistant"} <= set(ids)
-    for path, method, operation in operations(document):
-        assert operation["summary"], (path, method)
-        assert operation["tags"], (path, method)
-        assert "422" not in operation["responses"]
-        assert operation["operationId"].isidentifier()
+    assert [
+        f"{method.upper()} {path} lacks {what}"
+        for path, method, operation in operations(document)
+        for what in missing(path, operation)
+    ] == []
     assert document["paths"]["/api/v1/agents"]["get"]["deprecated"] is True
+
+
+def test_every_field_is_described(document: dict[str, Any]) -> None:
+    components = document["components"]["schemas"]
+    found = [each for name, schema in components.items() for each in undescribed(schema, components, name)]
+    found += undescribed(document["paths"], components, "paths")
+    assert sorted(set(found)) == []
+    assert [name for name in components if not name.isalnum()] == []
 
 
 def test_errors_and_keys_are_described(document: dict[str, Any]) -> None:

@@ -67,8 +67,10 @@ class TransferCommand(Part):
 
 
 class CommandSent(BaseModel):
+    """A command was handed to its call."""
+
     success: Literal[True] = Field(description="The call has the command; the call's record tells what came of it.")
-    message: str = Field(examples=["Command sent successfully"])
+    message: str = Field(description="The same in words.", examples=["Command sent successfully"])
 
 
 _MODELS: Mapping[str, type[Part]] = {

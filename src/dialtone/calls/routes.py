@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
@@ -71,7 +71,12 @@ class CallRoutes:
         router.include_router(keyed)
         router.include_router(self.web_calls_router())
         recording = APIRouter(tags=["Calls"])
-        recording.get(RECORDING_PATH, summary="Get a recording", response_class=FileResponse)(self.get_recording)
+        recording.get(
+            RECORDING_PATH,
+            summary="Get a recording",
+            response_class=FileResponse,
+            responses=error_responses(403, 404),
+        )(self.get_recording)
         recording.head(RECORDING_PATH, include_in_schema=False)(self.get_recording)
         router.include_router(recording)
         return router
@@ -146,7 +151,12 @@ class CallRoutes:
         details = await self._calls.get(organization_id, call_id)
         return JSONResponse(self._object(self._base(request), details))
 
-    async def get_recording(self, call_id: str, expires: str = "", signature: str = "") -> Response:
+    async def get_recording(
+        self,
+        call_id: CallId,
+        expires: Annotated[str, Query(description="As the address has it.")] = "",
+        signature: Annotated[str, Query(description="As the address has it.")] = "",
+    ) -> Response:
         """A call's recording as stereo WAV, caller left, assistant right; also while the call still runs. The address
         is a call's `recording_url`, and needs no key. Takes Range requests.
         """

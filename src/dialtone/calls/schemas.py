@@ -60,37 +60,43 @@ class WebCallRequest(AssistantChoice):
 
 
 class WebCallCreated(BaseModel):
+    """A prepared web call."""
+
     token: str = Field(description="Opens one connection, once. Safe to give to a browser.")
-    call_id: str
+    call_id: str = Field(description="The call's id.")
     server_url: str = Field(description="WebSocket to connect to; docs/web-calls.md describes it.")
-    expires_at: datetime
+    expires_at: datetime = Field(description="Until when the token works.")
 
 
 class CallMessageObject(BaseModel):
-    role: Literal["system", "user", "assistant", "tool"]
-    content: str
+    """A message of a call's transcript."""
+
+    role: Literal["system", "user", "assistant", "tool"] = Field(description="Who said it.")
+    content: str = Field(description="What was heard of it.", examples=["A table for four, please."])
 
 
 class TurnLatencyObject(BaseModel):
     """Where the time of one answer went, in milliseconds; null where the step did not happen."""
 
-    endpointing: float | None
-    stt_final: float | None
-    llm_first_token: float | None
-    tts_first_audio: float | None
-    playout: float | None
-    total: float | None
-    interrupted: bool
+    endpointing: float | None = Field(description="From the caller's last word to the decision that the turn is over.")
+    stt_final: float | None = Field(description="From the caller's last word to the final transcript.")
+    llm_first_token: float | None = Field(description="From the request to the model to its first token or tool call.")
+    tts_first_audio: float | None = Field(description="From the first sentence given to the voice to its first audio.")
+    playout: float | None = Field(description="From audio ready and turn decided to the first frame on the line.")
+    total: float | None = Field(description="From the caller's last word to the first frame of the answer.")
+    interrupted: bool = Field(description="The caller cut the answer short.")
 
 
 class CallObject(BaseModel):
+    """A call, while it runs or afterwards."""
+
     id: str = Field(description="Opaque; percent-encode it in an address.")
     status: str = Field(
         description="connecting, ringing, in-progress, ended, or failed (it never came to a conversation). More may "
         "be added.",
         examples=["ended"],
     )
-    direction: Literal["inbound", "outbound", "web"]
+    direction: Literal["inbound", "outbound", "web"] = Field(description="Who called whom, or that it was a web call.")
     caller_phone: str | None = Field(
         description="The other party's number; null on web calls, and once it has been kept for as long as the "
         "organization wants.",
@@ -120,11 +126,13 @@ class CallObject(BaseModel):
     metadata: dict[str, Any] | None = Field(description="What the call was given when it was made.")
     latency: list[TurnLatencyObject] = Field(description="One entry for each answer of the assistant.")
     notes: list[str] = Field(description="What an operator should know about this call.")
-    created_at: datetime
-    updated_at: datetime
+    created_at: datetime = Field(description="When the call was made known here.")
+    updated_at: datetime = Field(description="When anything of it last changed.")
 
 
 class Pagination(BaseModel):
+    """Which part of a list this is."""
+
     total: int = Field(description="How many there are on all pages.")
     limit: int = Field(description="How many this page shows at most.", ge=1, le=1000)
     offset: int = Field(description="How many were skipped; 0 where `cursor` was given.", ge=0)
@@ -134,5 +142,7 @@ class Pagination(BaseModel):
 
 
 class CallList(BaseModel):
+    """Calls of the organization."""
+
     calls: list[CallObject] = Field(description="The newest first.")
-    pagination: Pagination
+    pagination: Pagination = Field(description="Which part of all calls this is.")

@@ -17,34 +17,34 @@ class UsageLog(BaseModel):
 
     id: str = Field(description="The call's id.")
     duration_sec: int = Field(description="Seconds from the answer to the end.", ge=0, examples=[84])
-    call_type: Literal["phone", "web"]
+    call_type: Literal["phone", "web"] = Field(description="Over which network it came.")
     byok_stt: bool = Field(description="Whether the call was transcribed with the organization's own vendor key.")
     byok_llm: bool = Field(description="Whether the language model ran on the organization's own vendor key.")
     byok_tts: bool = Field(description="Whether the voice ran on the organization's own vendor key.")
     phone_number: str | None = Field(description="The assistant's number; null on web calls.")
     assistant_id: str | None = Field(description="Null where the assistant was given for this call only.")
     agent_id: str | None = Field(description="The same as `assistant_id`.")
-    assistant_name: str | None
+    assistant_name: str | None = Field(description="As it was when the call began.")
     agent_name: str | None = Field(description="The same as `assistant_name`.")
-    business_name: str | None
+    business_name: str | None = Field(description="The assistant's, as it was when the call began.")
     minutes_used: int = Field(description="`duration_sec` rounded up to whole minutes.", ge=0, examples=[2])
     cost: float = Field(description="Always 0: the server charges no money for calls.", examples=[0.0])
-    created_at: datetime
+    created_at: datetime = Field(description="When the call was made known here.")
 
 
 class UsageSummary(BaseModel):
     """All calls of the period, also those on other pages."""
 
-    total_calls: int
-    total_duration_seconds: int
+    total_calls: int = Field(description="How many calls there were.")
+    total_duration_seconds: int = Field(description="How long they were together.")
     total_duration_minutes: float = Field(description="The seconds as minutes, to two decimals.", examples=[1.4])
     total_minutes_used: int = Field(description="The sum of the calls' `minutes_used`.")
     total_cost: float = Field(description="Always 0, like the logs' `cost`.", examples=[0.0])
 
 
 class UsageList(BaseModel):
-    logs: list[UsageLog]
-    pagination: Pagination
+    logs: list[UsageLog] = Field(description="The newest first.")
+    pagination: Pagination = Field(description="Which part of all logs this is.")
     summary: UsageSummary
 
 
