@@ -30,6 +30,8 @@ class Stored:
     duration_seconds: int | None = 84
     assistant_id: str | None = None
     number_id: str | None = None
+    assistant_name: str | None = None
+    byok_llm: bool = False
 
     def row(self) -> dict[str, Any]:
         return {**vars(self), "node": NODE, "notes": [], "updated_at": self.created_at}
