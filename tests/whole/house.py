@@ -58,6 +58,7 @@ async def whole_house(
     chat: FakeOpenAIChat | None = None,
     elevenlabs: FakeElevenLabs | None = None,
     database_url: str | None = None,
+    **more_settings: Any,
 ) -> AsyncIterator[WholeHouse]:
     """A served house with its vendors; everything is gone afterwards."""
     async with AsyncExitStack() as stack:
@@ -74,6 +75,7 @@ async def whole_house(
             openai_base_url=brain.url,
             elevenlabs_base_url=voice.url,
             **{f"{vendor}_api_key": SecretStr(secret) for vendor, secret in VENDOR_SECRETS.items()},
+            **more_settings,
         )
         app = create_app(settings)
         server = Server(app, settings)
