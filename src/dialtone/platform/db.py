@@ -6,32 +6,26 @@ Rooms declare their tables on `Base` and reach them through `Database.read()` an
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from time import perf_counter, sleep
+from time import perf_counter
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, MetaData, Uuid, event, text
-from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy import DateTime, Dialect, MetaData, RowMapping, Select, Uuid, text
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import JSON, TypeDecorator
+from sqlalchemy.util import greenlet_spawn
 
+from dialtone.platform import engines
 from dialtone.settings import Settings
 
-WRITE_AHEAD_TRIES = 200
-WRITE_AHEAD_PAUSE = 0.02
-"""Seconds between two tries; only a database that is being made makes anybody wait."""
 STARTUP_LOCK = 7_302_114_690_251
 """Key of the PostgreSQL advisory lock held while a process migrates or sets up the database."""
-
-SQLITE_BUSY_MILLISECONDS = 10_000
-"""How long a SQLite writer waits for another one."""
-
-_WRITES = "dialtone_writes"
 
 
 class Base(DeclarativeBase):
@@ -134,28 +128,37 @@ class Database:
     def __init__(self, settings: Settings) -> None:
         self.url = database_url(settings)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = _engine(self.url, is_sqlite=self.is_sqlite)
+        self._engines = engines.connect(self.url, _serialize)
+        self.engine = self._engines.writing
         self._migrates_on_start = settings.migrate_on_start
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        self._reading_sessions = async_sessionmaker(self._engines.reading, expire_on_commit=False)
         self._writing: AbstractAsyncContextManager[None] = asyncio.Lock() if self.is_sqlite else nullcontext()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
         """A session to look things up; what it changes is not kept."""
-        async with self._sessions() as session:
+        async with self._reading_sessions() as session:
             yield session
+
+    async def look_up(self, query: Select[Any], given: Mapping[str, Any]) -> Sequence[RowMapping]:
+        """The rows of one query. For what clients ask all day: a session and its transaction cost as much again."""
+
+        def rows() -> Sequence[RowMapping]:
+            with self._engines.look_up.sync_engine.connect() as connection:
+                return connection.execute(query, given).mappings().all()
+
+        return await greenlet_spawn(rows)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
         """A session in a transaction: kept on leaving, rolled back on an exception.
 
-        SQLite takes its one write lock at the beginning: a transaction that turned from reading to writing
-        could fail at once where another writer came between (https://sqlite.org/isolation.html). Writers of this
-        process queue for it here, in order: SQLite itself has waiting connections poll, and under load some of them
-        never find it free before their time is up.
+        SQLite's one write lock is taken by the first statement. Writers of this process queue for it here, in order:
+        SQLite itself has waiting connections poll, and under load some of them never find it free before their time
+        is up.
         """
         async with self._writing, self._sessions() as session, session.begin():
-            await session.connection(execution_options={_WRITES: True})
             yield session
 
     @asynccontextmanager
@@ -176,7 +179,7 @@ class Database:
         if self.is_sqlite and self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         try:
-            async with self.engine.connect() as connection:
+            async with self._engines.look_up.connect() as connection:
                 return await connection.run_sync(current_revision)
         except OperationalError as problem:
             raise DatabaseUnavailableError(self.url, problem) from None
@@ -205,19 +208,19 @@ class Database:
         """
         from dialtone.platform.migrate import upgrade
 
-        engine = _engine(self.url, is_sqlite=self.is_sqlite, foreign_keys=False)
+        without_foreign_keys = engines.connect(self.url, _serialize, foreign_keys=False)
         try:
-            async with engine.execution_options(**{_WRITES: True}).begin() as connection:
+            async with without_foreign_keys.writing.begin() as connection:
                 if not self.is_sqlite:
                     await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": STARTUP_LOCK})
                 await connection.run_sync(upgrade, target)
         finally:
-            await engine.dispose()
+            await without_foreign_keys.dispose()
 
     async def ping(self) -> float:
         """Milliseconds that the database takes to answer. Raises `sqlalchemy.exc.SQLAlchemyError` or `OSError`."""
         started = perf_counter()
-        async with self.engine.connect() as connection:
+        async with self._engines.look_up.connect() as connection:
             await connection.execute(text("SELECT 1"))
         return (perf_counter() - started) * 1000
 
@@ -235,65 +238,8 @@ class Database:
         )
 
     async def close(self) -> None:
-        await self.engine.dispose()
+        await self._engines.dispose()
 
 
 def _serialize(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-
-
-def _engine(url: URL, *, is_sqlite: bool, foreign_keys: bool = True) -> AsyncEngine:
-    """`foreign_keys` says whether SQLite minds them; PostgreSQL always does."""
-    # hide_parameters: an error must not carry row contents into the log.
-    if not is_sqlite:
-        return create_async_engine(
-            url,
-            hide_parameters=True,
-            json_serializer=_serialize,
-            pool_size=10,
-            max_overflow=10,
-            pool_timeout=10,
-            pool_pre_ping=True,
-            connect_args={"connect_timeout": 5},
-        )
-    engine = create_async_engine(url, hide_parameters=True, json_serializer=_serialize)
-    event.listen(engine.sync_engine, "connect", _configure_sqlite)
-    if foreign_keys:
-        event.listen(engine.sync_engine, "connect", _mind_foreign_keys)
-    event.listen(engine.sync_engine, "begin", _begin_sqlite)
-    return engine
-
-
-def _configure_sqlite(connection: Any, _record: Any) -> None:
-    # The driver would begin transactions by itself, and not before DDL; `_begin_sqlite` does it instead.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout={SQLITE_BUSY_MILLISECONDS}")
-    _write_ahead(cursor)
-    cursor.execute("PRAGMA synchronous=NORMAL")
-    cursor.close()
-
-
-def _mind_foreign_keys(connection: Any, _record: Any) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.close()
-
-
-def _write_ahead(cursor: Any) -> None:
-    """Turn the write-ahead log on. SQLite does not wait for a lock here, whatever the busy timeout says: servers that
-    make a new database at the same time get in each other's way for a moment.
-    """
-    for tries_left in range(WRITE_AHEAD_TRIES - 1, -1, -1):
-        try:
-            cursor.execute("PRAGMA journal_mode=WAL")
-            return
-        except Exception as problem:
-            if not tries_left or "locked" not in str(problem):
-                raise
-            sleep(WRITE_AHEAD_PAUSE)
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get(_WRITES)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
