@@ -26,6 +26,7 @@ INTERRUPTION_SECONDS = 0.1
 START_SECONDS = 30.0
 STOP_SECONDS = 15.0
 POLL_SECONDS = 0.005
+NO_SETTINGS: Mapping[str, str] = {}
 _ROOT = Path(__file__).resolve().parent.parent
 
 TURN_TAKING = {"endpointing_min_delay": TURN_END_SECONDS, "interruption_min_duration": INTERRUPTION_SECONDS}
@@ -58,16 +59,20 @@ class Server:
 
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """POST to the API. Raises `ServerError` with the server's words where it refuses."""
-        request = urllib.request.Request(
-            f"{self.url}/api/v1{path}",
-            json.dumps(body).encode(),
-            {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"},
-        )
+        return self._ask("POST", path, json.dumps(body).encode())
+
+    def get(self, path: str) -> dict[str, Any]:
+        """GET from the API. Raises `ServerError` like `post`."""
+        return self._ask("GET", path, None)
+
+    def _ask(self, method: str, path: str, body: bytes | None) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.url}/api/v1{path}", body, headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=10) as response:
+            with urllib.request.urlopen(request, timeout=30) as response:
                 answer: dict[str, Any] = json.load(response)
         except urllib.error.HTTPError as error:
-            raise ServerError(f"POST {path}: {error.code} {error.read().decode()}") from error
+            raise ServerError(f"{method} {path}: {error.code} {error.read().decode()}") from error
         return answer
 
     def create_assistant(self, fields: Mapping[str, Any] = ASSISTANT) -> str:
@@ -80,11 +85,12 @@ def on_core(core: int) -> Callable[[], None]:
     return partial(os.sched_setaffinity, 0, {core})
 
 
-def run_on_load_core(module: str, *arguments: str, timeout: float) -> dict[str, Any]:
+def run_on_load_core(module: str, *arguments: str, timeout: float, stdin: str = "") -> dict[str, Any]:
     """Run a module of the benchmark on the load's core; returns the JSON object of its last line."""
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],
         cwd=_ROOT,
+        input=stdin.encode(),
         stdout=subprocess.PIPE,
         check=True,
         timeout=timeout,
@@ -123,9 +129,14 @@ def data_directory() -> Iterator[Path]:
 
 
 @contextmanager
-def running_server(data_dir: Path, vendors: Mapping[str, str]) -> Iterator[Server]:
-    """`dialtone serve` on `data_dir` and on the engine's core, stopped afterwards. Raises `ServerError`."""
-    port = _free_port()
+def running_server(
+    data_dir: Path, vendors: Mapping[str, str], settings: Mapping[str, str] = NO_SETTINGS
+) -> Iterator[Server]:
+    """`dialtone serve` on `data_dir` and on the engine's core, stopped afterwards. Raises `ServerError`.
+
+    `settings` are environment variables that differ from the benchmarks' usual ones.
+    """
+    port = free_port()
     key = f"fl_{secrets.token_hex(16)}"
     command = shutil.which("dialtone", path=str(Path(sys.executable).parent)) or "dialtone"
     log_path = data_dir.with_name(data_dir.name + ".log")
@@ -133,18 +144,18 @@ def running_server(data_dir: Path, vendors: Mapping[str, str]) -> Iterator[Serve
         began = time.monotonic()
         process = subprocess.Popen(
             [command, "serve"],
-            env=_environment(data_dir, port, key, vendors),
+            env=_environment(data_dir, port, key, vendors) | dict(settings),
             stdout=log,
             stderr=subprocess.STDOUT,
             preexec_fn=on_core(cores()[0]),
         )
     try:
         url = f"http://{HOST}:{port}"
-        if not _wait_until_served(f"{url}/api/v1/health", process):
+        if not wait_until_served(f"{url}/api/v1/health", process):
             raise ServerError(f"the server did not start: {log_path.read_text()[-2000:]}")
         yield Server(url, key, process, time.monotonic() - began)
     finally:
-        _stop(process)
+        stop(process)
         complaints = [line for line in log_path.read_text().splitlines() if "ERROR" in line or "Traceback" in line]
         if complaints:
             print("the server logged:", *complaints[:10], sep="\n  ", file=sys.stderr)
@@ -166,14 +177,14 @@ def _environment(data_dir: Path, port: int, key: str, vendors: Mapping[str, str]
     }
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def _wait_until_served(url: str, process: subprocess.Popen[bytes]) -> bool:
+def wait_until_served(url: str, process: subprocess.Popen[bytes]) -> bool:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
@@ -185,7 +196,7 @@ def _wait_until_served(url: str, process: subprocess.Popen[bytes]) -> bool:
     return False
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
         process.wait(STOP_SECONDS)
