@@ -68,14 +68,13 @@ async def add_key(
 
 
 async def revoke_key(session: AsyncSession, row: ApiKey, *, even_the_last: bool) -> None:
-    """Revoke a key; one that was revoked before stays as it is.
+    """Revoke a key; one that was revoked before stays as it is, also where it was forgotten meanwhile.
 
     Raises `KeyChangeError` for a key of the settings, and for the organization's last usable key unless
     `even_the_last`.
     """
     await _lock(session, row.organization_id)
-    await session.refresh(row)
-    if row.revoked_at is not None:
+    if await session.get(ApiKey, row.id, populate_existing=True) is None or row.revoked_at is not None:
         return
     if row.from_settings:
         raise KeyChangeError("api_key_from_settings", "This key comes from DIALTONE_API_KEY: change it there.")
