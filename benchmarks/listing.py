@@ -20,7 +20,7 @@ from benchmarks.measures import milliseconds, percentile
 
 SIZES = (10_000, 1_000_000)
 QUICK_SIZES = (1_000, 20_000)
-REQUESTS = 200
+REQUESTS = 100
 QUICK_REQUESTS = 30
 WARM_UP = 10
 

@@ -84,7 +84,7 @@ def _plain(values: Sequence[Any]) -> tuple[Any, ...]:
     return tuple(
         value.hex
         if isinstance(value, uuid.UUID)
-        else value.strftime("%Y-%m-%d %H:%M:%S.%f")
+        else value.replace(tzinfo=None).isoformat(" ", "microseconds")
         if isinstance(value, datetime)
         else value
         for value in values
