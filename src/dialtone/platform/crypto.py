@@ -99,8 +99,9 @@ class Secrets:
 
         Raises `SecretKeyError` where no master key opens one of them.
         """
-        ciphers, active, retired = dict(self._masters), [], []
-        encrypting = self._master
+        ciphers, encrypting = dict(self._masters), self._master
+        active: list[bytes] = []
+        retired: list[bytes] = []
         for key in data_keys:
             plain = self._unwrap(key)
             ciphers[key.id] = AESGCM(plain)

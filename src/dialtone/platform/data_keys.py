@@ -112,7 +112,7 @@ class DataKeys:
             return list(session.scalars(all_keys()))
 
 
-def all_keys() -> Select[tuple[DataKey]]:
+def all_keys() -> Select[DataKey]:
     """Every data key, oldest first."""
     return select(DataKey).order_by(DataKey.created_at, DataKey.id)
 
