@@ -64,6 +64,26 @@ def router(chats: Chats) -> APIRouter:
         pagination = {"total": total, "limit": limit, "offset": offset}
         return await list_answer("messages", messages, {"pagination": pagination})
 
+    _add_context(routes, chats)
+
+    @routes.delete(
+        "/{message_id}",
+        operation_id="deleteChatMessage",
+        summary="Delete a chat message",
+        response_model=Deleted,
+        responses=error_responses(404),
+    )
+    async def delete_message(
+        caller: Caller,
+        message_id: Annotated[str, Path(description="The message's id.", json_schema_extra={"format": "uuid"})],
+    ) -> Deleted:
+        await chats.delete(caller, message_id)
+        return Deleted()
+
+    return routes
+
+
+def _add_context(routes: APIRouter, chats: Chats) -> None:
     @routes.get(
         "/context",
         operation_id="getChatContext",
@@ -91,19 +111,3 @@ def router(chats: Chats) -> APIRouter:
                 "formatted": "\n".join(f"{each['role'].upper()}: {each['content']}" for each in messages),
             },
         )
-
-    @routes.delete(
-        "/{message_id}",
-        operation_id="deleteChatMessage",
-        summary="Delete a chat message",
-        response_model=Deleted,
-        responses=error_responses(404),
-    )
-    async def delete_message(
-        caller: Caller,
-        message_id: Annotated[str, Path(description="The message's id.", json_schema_extra={"format": "uuid"})],
-    ) -> Deleted:
-        await chats.delete(caller, message_id)
-        return Deleted()
-
-    return routes
