@@ -153,6 +153,7 @@ async def test_draining_lets_a_call_finish(tmp_path: Path) -> None:
 
 
 async def test_calls_left_open_by_a_crash_are_ended_at_the_next_start(settings: Settings, tmp_path: Path) -> None:
+    settings = settings.model_copy(update={"secret_key": SecretStr("a secret key that both nodes share")})
     async with open_house(settings) as crashed:
         ours, running, _ = await crashed.begin()
         running.journal.message("user", "Hello?")

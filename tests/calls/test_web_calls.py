@@ -107,6 +107,13 @@ async def test_an_inactive_assistant_takes_no_calls(house: House) -> None:
     assert answer.json()["code"] == "assistant_inactive"
 
 
+async def test_fields_without_effect_are_named(house: House) -> None:
+    async with house.client() as client:
+        answer = await client.post("/api/v1/web-calls", json={"assistant": {**TRANSIENT, "colour": 1}, "color": "red"})
+    assert answer.status_code == 201
+    assert answer.headers["X-Ignored-Fields"] == "color, assistant.colour"
+
+
 async def test_no_key_no_token(house: House) -> None:
     async with house.client("fl_live_wrong") as client:
         answer = await client.post("/api/v1/web-calls", json={"assistant": TRANSIENT})

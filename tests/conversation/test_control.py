@@ -175,8 +175,9 @@ def test_the_answer_to_the_caller_is_triggered_answer_enough() -> None:
 # end-call
 
 
-def test_a_call_is_ended_at_once_without_a_message() -> None:
-    stage = Commanded([(3.0, EndCall())], Says(1.0, 2.0, "when are you open"), replies=[ANSWER], hang_up_at=None)
+@pytest.mark.parametrize("message", [None, "", " \n"])
+def test_a_call_is_ended_at_once_without_a_message(message: str | None) -> None:
+    stage = Commanded([(3.0, EndCall(message))], Says(1.0, 2.0, "when are you open"), replies=[ANSWER], hang_up_at=None)
     notes = stage.play()
     assert notes.ended_after == pytest.approx(3.0, abs=0.03)
     assert [ending.end_reason for ending in notes.endings] == ["api_end_call"]

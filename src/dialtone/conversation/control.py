@@ -109,11 +109,11 @@ class Control:
                 if not self._dialogue.say_next(command.content, then="api_end_call" if command.end_after else None):
                     raise CommandError("too_many_commands", "Too many texts are already waiting to be said.")
             case EndCall():
-                self._dialogue.leave(command.message or "", partial(self._end, "api_end_call"))
+                self._dialogue.leave(_line(command.message), partial(self._end, "api_end_call"))
             case Transfer():
                 if not self._line.can_transfer:
                     raise CommandError("transfer_not_possible", "This call's line can't be transferred.")
-                self._dialogue.leave(command.message or "", partial(self.transfer, command.destination))
+                self._dialogue.leave(_line(command.message), partial(self.transfer, command.destination))
 
     def transfer(self, destination: str) -> None:
         """Hand the caller over now; where that fails, the conversation goes on."""
@@ -129,3 +129,8 @@ class Control:
             )
         else:
             self._end("transferred")
+
+
+def _line(message: str | None) -> str:
+    """What is said before leaving; no voice speaks a text of blanks."""
+    return (message or "").strip()
