@@ -15,14 +15,16 @@ from dialtone.media.audio import PCM_8K
 from dialtone.providers import local
 from dialtone.providers.factory import Vendors, text_to_speech
 from dialtone.settings import Settings
+from tests.conftest import API_KEY
 from tests.providers.local.test_sherpa import place
 
 needs_sherpa = pytest.mark.skipif(importlib.util.find_spec("sherpa_onnx") is None, reason="needs sherpa-onnx")
 
 
 @pytest.fixture
-def database_url() -> None:
-    """Voices do not depend on the database."""
+def settings(tmp_path: Path) -> Settings:
+    """Voices do not depend on the database. Each becomes an assistant here: more requests than a key has a minute."""
+    return Settings(data_dir=tmp_path / "data", api_key=API_KEY, rate_limit=0)
 
 
 @pytest.fixture
