@@ -1,4 +1,4 @@
-"""How many requests a second the API serves on one core, on SQLite and on PostgreSQL, and what they do to live calls."""
+"""How many requests a second the API serves on one core, on both databases, and what they do to live calls."""
 
 import json
 import subprocess
@@ -12,6 +12,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 from urllib.parse import urlsplit
+
+from scripts.postgresql import throwaway_postgresql
 
 from benchmarks import callers
 from benchmarks.api_load import FIELD_PLACE, Plan, request
@@ -30,7 +32,6 @@ from benchmarks.dialtone_server import (
 )
 from benchmarks.processes import cores
 from benchmarks.script import prepare_speech
-from scripts.postgresql import throwaway_postgresql
 
 _ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = _ROOT / "tests/assistants/reference.json"

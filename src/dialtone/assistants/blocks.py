@@ -1,6 +1,5 @@
 """The config blocks of an assistant: checked against the catalog, and filled in where absent."""
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +10,7 @@ from dialtone.assistants.schemas import PromptMessage
 from dialtone.assistants.tools import check_tools
 from dialtone.platform.fields import given, ignored_fields
 from dialtone.platform.json_rules import schema_problems
+from dialtone.platform.json_text import to_json
 from dialtone.platform.problems import problem, validation_details
 from dialtone.providers import catalog
 from dialtone.providers.catalog_types import Block
@@ -124,7 +124,7 @@ def fill_in(values: dict[str, Any], available: Collection[str]) -> None:
 
 
 def check_size(values: Mapping[str, Any]) -> list[str]:
-    size = len(json.dumps(values, ensure_ascii=False, default=str).encode())
+    size = len(to_json(values))
     if size <= MAX_OBJECT_BYTES:
         return []
     return [problem("body", f"an assistant must have at most {MAX_OBJECT_BYTES} bytes of JSON", size)]

@@ -1,8 +1,8 @@
 """Assistants: made, changed, looked up, deleted, and resolved for a call."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
-from typing import Any
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Any, TypeVar
 
 from sqlalchemy import Subquery, func
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,14 +11,22 @@ from dialtone.assistants.blocks import FIELDS as BLOCKS
 from dialtone.assistants.blocks import Vendors
 from dialtone.assistants.preparing import DEFAULTS, Preparer
 from dialtone.assistants.resolving import ResolvedAssistant, Resolver
-from dialtone.assistants.schemas import AssistantCreate, AssistantUpdate
+from dialtone.assistants.schemas import AssistantCreate, AssistantFields, AssistantUpdate
 from dialtone.assistants.secrets import masked
 from dialtone.assistants.tables import Assistant
 from dialtone.platform.crypto import MASK, Secrets
-from dialtone.platform.db import Database, iso, now
+from dialtone.platform.db import Database, iso, new_id, now
 from dialtone.platform.errors import ApiError, not_found
-from dialtone.platform.rows import apply_changes
-from dialtone.platform.tenancy import get_owned, hold_owned, refuse_above_limit, select_owned
+from dialtone.platform.rows import changes_of
+from dialtone.platform.tenancy import (
+    change_owned,
+    columns_owned,
+    get_owned,
+    hold_owned,
+    look_up_owned,
+    refuse_above_limit,
+    select_owned,
+)
 from dialtone.settings import Settings
 
 MAX_ASSISTANTS = 1000
@@ -26,8 +34,11 @@ MAX_ASSISTANTS = 1000
 
 FIELDS = ("name", *DEFAULTS)
 
+_BLOCKS = frozenset({*BLOCKS, "analysis_plan", "speech_config"})
+
 OwnKeys = Callable[[AsyncSession, str], Awaitable[frozenset[str]]]
 """The vendors of which an organization has keys of its own."""
+Found = TypeVar("Found")
 
 
 class Assistants:
@@ -45,41 +56,41 @@ class Assistants:
         """The new assistant as the API shows it, and the fields that were ignored."""
         async with self._database.read() as session:
             own = await self._own_keys(session, organization_id)
-        values, ignored = await asyncio.to_thread(self._preparer.prepare, body, own_keys=own)
+        values, ignored = await self._prepare(body, None, own)
         async with self._database.write() as session:
             await refuse_above_limit(session, Assistant, organization_id, MAX_ASSISTANTS, "assistants")
             moment = now()
-            row = Assistant(organization_id=organization_id, created_at=moment, updated_at=moment, **values)
-            session.add(row)
+            row = {"id": new_id(), "created_at": moment, "updated_at": moment, **values}
+            session.add(Assistant(organization_id=organization_id, **row))
         return show(row), ignored
 
     async def list_all(self, organization_id: str) -> list[dict[str, Any]]:
         """All of an organization's assistants, newest first."""
-        newest_first = select_owned(Assistant, organization_id).order_by(
-            Assistant.created_at.desc(), Assistant.id.desc()
-        )
+        columns = select_owned(Assistant, organization_id).with_only_columns(*Assistant.__table__.c)
+        newest_first = columns.order_by(Assistant.created_at.desc(), Assistant.id.desc())
         async with self._database.read() as session:
-            rows = await session.stream_scalars(newest_first.execution_options(yield_per=50))
-            return [show(row) async for row in rows]
+            rows = await session.stream(newest_first.execution_options(yield_per=50))
+            return [show(row._asdict()) async for row in rows]
 
     async def get(self, organization_id: str, assistant_id: str) -> dict[str, Any]:
-        async with self._database.read() as session:
-            return show(await _row(session, organization_id, assistant_id))
+        return show(_found(await look_up_owned(self._database, Assistant, organization_id, assistant_id)))
 
     async def update(
         self, organization_id: str, assistant_id: str, body: AssistantUpdate
     ) -> tuple[dict[str, Any], list[str]]:
         """The changed assistant as the API shows it, and the fields that were ignored."""
         async with self._database.write() as session:
-            row = await _row(session, organization_id, assistant_id, lock=True)
+            row = _found(await columns_owned(session, Assistant, organization_id, assistant_id, lock=True))
             own = await self._own_keys_for(session, organization_id, body.model_fields_set)
-            values, ignored = await asyncio.to_thread(self._preparer.prepare, body, _values(row), own_keys=own)
-            apply_changes(row, values)
-        return show(row), ignored
+            values, ignored = await self._prepare(body, _values(row), own)
+            changes = changes_of(row, values)
+            if changes:
+                await change_owned(session, Assistant, organization_id, row["id"], changes)
+        return show({**row, **changes}), ignored
 
     async def delete(self, organization_id: str, assistant_id: str) -> None:
         async with self._database.write() as session:
-            await session.delete(await _row(session, organization_id, assistant_id, lock=True))
+            await session.delete(_found(await get_owned(session, Assistant, organization_id, assistant_id, lock=True)))
 
     async def count_active(self, organization_id: str) -> int:
         active = select_owned(Assistant, organization_id).where(Assistant.is_active).with_only_columns(func.count())
@@ -120,9 +131,17 @@ class Assistants:
             return await asyncio.to_thread(self._resolver.transient, transient, own)
         if assistant_id is None:
             raise ApiError(400, "missing_field", "Invalid request", "Give assistant_id or assistant.")
-        row = await _row(session, organization_id, assistant_id)
+        row = _found(await columns_owned(session, Assistant, organization_id, assistant_id))
         own = await self._own_keys_for(session, organization_id, override or ())
-        return await asyncio.to_thread(self._resolver.stored, row.id, _values(row), override, own)
+        return await asyncio.to_thread(self._resolver.stored, row["id"], _values(row), override, own)
+
+    async def _prepare(
+        self, body: AssistantFields, stored: Mapping[str, Any] | None, own: frozenset[str]
+    ) -> tuple[dict[str, Any], list[str]]:
+        """Config blocks take time with their size and are checked in a thread; all else is done before one starts."""
+        if stored is not None and _BLOCKS.isdisjoint(body.model_fields_set):
+            return self._preparer.prepare(body, stored, own_keys=own)
+        return await asyncio.to_thread(self._preparer.prepare, body, stored, own_keys=own)
 
     async def _own_keys_for(
         self, session: AsyncSession, organization_id: str, fields: Collection[str]
@@ -133,22 +152,22 @@ class Assistants:
         return await self._own_keys(session, organization_id)
 
 
-async def _row(session: AsyncSession, organization_id: str, assistant_id: str, *, lock: bool = False) -> Assistant:
-    row = await get_owned(session, Assistant, organization_id, assistant_id, lock=lock)
+def _found(row: Found | None) -> Found:
     if row is None:
         raise not_found("assistant")
     return row
 
 
-def _values(row: Assistant) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in FIELDS}
+def _values(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in FIELDS}
 
 
-def show(row: Assistant) -> dict[str, Any]:
+def show(row: Mapping[str, Any]) -> dict[str, Any]:
     """An assistant as the API shows it."""
-    values = {"id": row.id, **_values(row), "created_at": iso(row.created_at), "updated_at": iso(row.updated_at)}
-    if float(row.silence_timeout_seconds).is_integer():
-        values["silence_timeout_seconds"] = int(row.silence_timeout_seconds)
-    values["webhook_secret"] = MASK if row.webhook_secret is not None else None
-    values["llm_config"] = masked(row.llm_config)
+    values = {"id": row["id"], **_values(row)}
+    values |= {name: iso(row[name]) for name in ("created_at", "updated_at")}
+    if float(row["silence_timeout_seconds"]).is_integer():
+        values["silence_timeout_seconds"] = int(row["silence_timeout_seconds"])
+    values["webhook_secret"] = MASK if row["webhook_secret"] is not None else None
+    values["llm_config"] = masked(row["llm_config"])
     return values

@@ -1,12 +1,13 @@
 """Answers that every room gives: lists in pieces, deletions."""
 
 import asyncio
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 from starlette.responses import Response
+
+from dialtone.platform.json_text import to_json
 
 
 class Deleted(BaseModel):
@@ -24,14 +25,10 @@ async def list_answer(
     """
     parts = []
     for item in objects:
-        parts.append(_json(item))
+        parts.append(to_json(item))
         await asyncio.sleep(0)
-    listed = f"[{','.join(parts)}]"
+    listed = b"[%b]" % b",".join(parts)
     names = (keys,) if isinstance(keys, str) else keys
-    fields = [f"{_json(name)}:{listed}" for name in names]
-    fields += [f"{_json(name)}:{_json(value)}" for name, value in (further or {}).items()]
-    return Response(f"{{{','.join(fields)}}}", media_type="application/json")
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    fields = [b"%b:%b" % (to_json(name), listed) for name in names]
+    fields += [b"%b:%b" % (to_json(name), to_json(value)) for name, value in (further or {}).items()]
+    return Response(b"{%b}" % b",".join(fields), media_type="application/json")

@@ -11,9 +11,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import DateTime, Dialect, MetaData, RowMapping, Select, Uuid, text
+from sqlalchemy import DateTime, Dialect, MetaData, Select, Uuid, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
@@ -141,12 +141,12 @@ class Database:
         async with self._reading_sessions() as session:
             yield session
 
-    async def look_up(self, query: Select[Any], given: Mapping[str, Any]) -> Sequence[RowMapping]:
+    async def look_up(self, query: Select[Any], given: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
         """The rows of one query. For what clients ask all day: a session and its transaction cost as much again."""
 
-        def rows() -> Sequence[RowMapping]:
+        def rows() -> Sequence[Mapping[str, Any]]:
             with self._engines.look_up.sync_engine.connect() as connection:
-                return connection.execute(query, given).mappings().all()
+                return cast(Sequence[Mapping[str, Any]], connection.execute(query, given).mappings().all())
 
         return await greenlet_spawn(rows)
 

@@ -7,12 +7,13 @@ from typing import Any
 from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dialtone.platform.auth import authenticate
 from dialtone.platform.errors import ApiError, ErrorBody
 from dialtone.platform.fields import header_safe
+from dialtone.platform.json_text import to_json
 from dialtone.platform.strict_json import InvalidJsonError, parse
 
 BODY_SECONDS = 30
@@ -33,7 +34,7 @@ IGNORED_HEADER = {
 def answer(document: dict[str, Any], ignored: Sequence[str] = (), status: int = 200) -> Response:
     """`document` as JSON, with the request's fields that had no effect named in a header."""
     headers = {IGNORED_FIELDS: header_safe(list(ignored))} if ignored else None
-    return JSONResponse(document, status, headers)
+    return Response(to_json(document), status, headers, "application/json")
 
 
 class BodyLimit:

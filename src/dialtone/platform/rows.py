@@ -25,6 +25,14 @@ def apply_changes(row: Dated, values: Mapping[str, Any]) -> None:
         row.updated_at = max(now(), row.updated_at)
 
 
+def changes_of(row: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same for a row that no session keeps track of: what to write, nothing where nothing differs."""
+    changes = {name: value for name, value in values.items() if value != row[name]}
+    if changes:
+        changes["updated_at"] = max(now(), row["updated_at"])
+    return changes
+
+
 def is_duplicate(error: IntegrityError) -> bool:
     """Was the row refused because another one has the same unique value?"""
     cause = error.orig

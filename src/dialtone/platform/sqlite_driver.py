@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from queue import SimpleQueue
 from typing import Any
 
-from sqlalchemy.connectors.asyncio import await_
 from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_dbapi
 from sqlalchemy.engine import AdaptedConnection
+from sqlalchemy.util import await_only
 
 Work = Callable[[], Any]
 _Job = tuple[Work, "asyncio.Future[Any]"]
@@ -30,7 +30,7 @@ class Module(AsyncAdapt_aiosqlite_dbapi):
     def connect(self, *arguments: Any, **options: Any) -> Any:
         worker = _Worker()
         try:
-            opened = await_(worker.do(lambda: sqlite3.connect(*arguments, **options)))
+            opened = await_only(worker.do(lambda: sqlite3.connect(*arguments, **options)))
         except BaseException:
             worker.end()
             raise
@@ -150,14 +150,14 @@ class SqliteConnection(AdaptedConnection):
         """What `work` returns, done in the connection's thread."""
         connection, beginning = self._connection, self._beginning
         if beginning is None:
-            return await_(self._worker.do(lambda: work(connection)))
+            return await_only(self._worker.do(lambda: work(connection)))
 
         def begin_and_work() -> Any:
             connection.execute(beginning)
             return work(connection)
 
         self._beginning, self._in_transaction = None, True
-        return await_(self._worker.do(begin_and_work))
+        return await_only(self._worker.do(begin_and_work))
 
     def cursor(self, server_side: bool = False) -> SqliteCursor:
         return SqliteCursor(self)

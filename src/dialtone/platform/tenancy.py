@@ -1,13 +1,14 @@
 """Every row behind its organization: the one place that scopes queries."""
 
-from collections.abc import Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import ColumnElement, ForeignKey, Select, func, select
+from sqlalchemy import ColumnElement, ForeignKey, Select, Table, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from dialtone.platform.db import Id, new_id, parse_id
+from dialtone.platform.db import Database, Id, new_id, parse_id
 from dialtone.platform.errors import ApiError
 
 
@@ -21,6 +22,8 @@ class Owned:
 
 
 Row = TypeVar("Row", bound=Owned)
+
+_OWNER, _ROW = "owner", "row"
 
 
 def select_owned(table: type[Row], organization_id: str) -> Select[Any]:
@@ -59,6 +62,51 @@ async def get_owned(
         query = query.with_for_update().execution_options(populate_existing=True)
     row: Row | None = await session.scalar(query)
     return row
+
+
+async def look_up_owned(
+    database: Database, table: type[Owned], organization_id: str, row_id: str
+) -> Mapping[str, Any] | None:
+    """The columns of the row that `get_owned` finds, by their names; a third of the work, since no session keeps track
+    of it. For what clients ask all day.
+    """
+    canonical = parse_id(row_id)
+    if canonical is None:
+        return None
+    rows = await database.look_up(_by_id(_rows(table)), {_OWNER: organization_id, _ROW: canonical})
+    return rows[0] if rows else None
+
+
+async def columns_owned(
+    session: AsyncSession, table: type[Owned], organization_id: str, row_id: str, *, lock: bool = False
+) -> Mapping[str, Any] | None:
+    """The same in a session; `lock` as in `get_owned`."""
+    canonical = parse_id(row_id)
+    if canonical is None:
+        return None
+    found = await session.execute(_by_id(_rows(table), lock=lock), {_OWNER: organization_id, _ROW: canonical})
+    return cast(Mapping[str, Any] | None, found.mappings().one_or_none())
+
+
+async def change_owned(
+    session: AsyncSession, table: type[Owned], organization_id: str, row_id: str, changes: Mapping[str, Any]
+) -> None:
+    """Write columns of a row that `columns_owned` has locked."""
+    rows = _rows(table)
+    await session.execute(
+        update(rows).where(rows.c.organization_id == organization_id, rows.c.id == row_id).values(**changes)
+    )
+
+
+def _rows(table: type[Owned]) -> Table:
+    return cast(Table, table.__table__)  # type: ignore[attr-defined]
+
+
+@cache
+def _by_id(rows: Table, *, lock: bool = False) -> Select[Any]:
+    """Made once: SQLAlchemy takes longer to put a query together than SQLite takes to answer it."""
+    query = select(*rows.c).where(rows.c.organization_id == bindparam(_OWNER), rows.c.id == bindparam(_ROW))
+    return query.with_for_update() if lock else query
 
 
 async def hold_owned(session: AsyncSession, table: type[Row], organization_id: str, row_id: str) -> str | None:
