@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
@@ -150,20 +151,17 @@ async def test_two_servers_on_one_database_share_the_limit(settings: Settings, t
 
 
 @pytest.mark.parametrize("database_url", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
-async def test_counts_that_cannot_be_reached_are_a_lost_database(client: httpx.AsyncClient, app: FastAPI) -> None:
+async def test_counts_that_cannot_be_reached_are_a_lost_database(
+    client: httpx.AsyncClient, app: FastAPI, postgresql_server: str
+) -> None:
     assert (await client.get(ASSISTANTS)).status_code == 200
-    async with app.state.parts.database.write() as session:
-        await session.execute(text("ALTER DATABASE " + await _name(app) + " ALLOW_CONNECTIONS false"))
-        others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname"
-        await session.execute(text(f"{others} = current_database()"))
+    name = app.state.parts.database.url.database
+    with psycopg.connect(postgresql_server, autocommit=True) as admin:
+        admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
     answer = await client.get(ASSISTANTS)
     assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
     assert answer.headers["Retry-After"] == "5"
-
-
-async def _name(app: FastAPI) -> str:
-    async with app.state.parts.database.read() as session:
-        return str(await session.scalar(text("SELECT quote_ident(current_database())")))
 
 
 async def test_a_key_given_out_by_the_command_line_works_at_once(app: FastAPI) -> None:
