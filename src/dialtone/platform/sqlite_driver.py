@@ -170,10 +170,11 @@ class SqliteConnection(AdaptedConnection):
 
     def _end(self, work: Callable[[sqlite3.Connection], None]) -> None:
         # What counts is what was sent, not what SQLite says: the task that sent it may have been cancelled meanwhile.
-        sent = self._in_transaction
-        self._beginning, self._in_transaction = None, False
-        if sent:
+        # A commit that fails, by a deferred constraint or a full disk, leaves its transaction to be rolled back.
+        self._beginning = None
+        if self._in_transaction:
             self.run(work)
+            self._in_transaction = False
 
     def create_function(self, *arguments: Any, **options: Any) -> None:
         self.run(lambda connection: connection.create_function(*arguments, **options))
