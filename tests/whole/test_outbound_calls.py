@@ -1,5 +1,6 @@
 """Outbound calls and their control through everything: HTTP, dialing, engine, vendors' wire protocols, records."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -44,6 +45,15 @@ async def place(house: WholeHouse, **assistant: Any) -> str:
     return str((await post(house, "calls/outbound", body))["call_id"])
 
 
+async def record_of(house: WholeHouse, call_id: str) -> dict[str, Any]:
+    """The call's record, once the call is over for the server too."""
+    live = house.parts.calls.live
+    assert live is not None
+    if live._running:
+        await asyncio.wait(live._running, timeout=20)
+    return await house.record(call_id)
+
+
 @pytest.mark.parametrize("database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
 async def test_a_call_is_placed_commanded_and_ended(
     tmp_path: Path, database: str, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
@@ -68,7 +78,7 @@ async def test_a_call_is_placed_commanded_and_ended(
         await person.until_heard("Your taxi waits outside.")
         await post(house, f"calls/{call_id}/control", {"type": "end-call", "message": "Goodbye Tom."})
         assert await person.until_closed() == "api_end_call"
-        record = await house.record(call_id)
+        record = await record_of(house, call_id)
     assert [(line["role"], line["content"]) for line in record["messages"]] == [
         ("assistant", "Hello Tom."),
         ("assistant", "One moment please."),
@@ -94,7 +104,7 @@ async def test_the_assistants_tool_hands_the_caller_over(tmp_path: Path) -> None
         await house.parts.calls.flush()
         await post(house, f"calls/{call_id}/control", context)
         assert await exchange.telephone.until_closed() == "transferred"
-        record = await house.record(call_id)
+        record = await record_of(house, call_id)
     assert exchange.telephone.transferred_to == DESK
     assert (record["status"], record["end_reason"]) == ("transferred", "transferred")
     assert record["messages"][-1] == {"role": "assistant", "content": "I connect you now."}
@@ -111,7 +121,7 @@ async def test_a_transfer_that_is_refused_keeps_the_caller(tmp_path: Path) -> No
         await exchange.telephone.until_heard("Nobody is there, I am sorry.")
         exchange.telephone.hang_up()
         assert await exchange.telephone.until_closed() == "user_hangup"
-        record = await house.record(call_id)
+        record = await record_of(house, call_id)
     assert record["notes"] == ["a transfer failed: the other side answered 603 Decline"]
     assert (record["status"], record["end_reason"]) == ("ended", "user_hangup")
 
@@ -120,7 +130,7 @@ async def test_a_busy_line_fails_the_call_in_words(tmp_path: Path) -> None:
     exchange = Exchange(problem=DialError("busy", "The line is busy (486)."))
     async with exchange_house(tmp_path, exchange) as house:
         call_id = await place(house)
-        record = await house.record(call_id)
+        record = await record_of(house, call_id)
     assert (record["status"], record["end_reason"], record["error"]) == ("failed", "busy", "The line is busy (486).")
 
 
