@@ -25,7 +25,7 @@ def _alternative(block: Block, provider: Provider, free_fields: dict[str, Rule])
             model["description"] = f"Should not be chosen any more: {', '.join(provider.legacy)}."
         fields["model"] = model
     fields |= rules(block, provider)
-    fields |= {name: free_fields[name] for name in FREE_FIELDS.get(block, ()) if name in free_fields}
+    fields |= {name: free_fields[name] for name in sorted(FREE_FIELDS.get(block, ())) if name in free_fields}
     properties = _public_fields(fields)
     required = {"stt": ["model", "language"], "tts": ["voice_id"]}.get(block, ["model"])
     return {

@@ -256,7 +256,9 @@ class Numbers:
         return cast("builtins.list[types.NumberObject]", answer["numbers"])
 
     def create(self, **body: Unpack[types.NumberCreate]) -> types.NumberObject:
-        """Register a phone number"""
+        """Register a phone number. A number rings in one organization: 409 where it is registered already, here or
+        elsewhere.
+        """
         answer: Any = self._http.request("POST", "/numbers", body=body)
         return cast("types.NumberObject", answer["number"])
 

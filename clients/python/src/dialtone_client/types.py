@@ -9,7 +9,10 @@ from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
 
 class AnalysisMessage(TypedDict):
+    """A message of the prompt with which data is found in a call."""
+
     role: Literal["system", "user"]
+    """Who says it."""
     content: str
     """May hold {{schema}}, {{transcript}} and {{ended_reason}}."""
 
@@ -18,6 +21,7 @@ class AnalysisPlan(TypedDict):
     """What is found out after a call."""
 
     structured_data_plan: NotRequired[StructuredDataPlan | None]
+    """Which data is found in a call; null = none."""
     min_messages_threshold: NotRequired[int]
     """Calls with fewer messages are not analysed."""
     success_evaluation: NotRequired[dict[str, Any] | None]
@@ -136,23 +140,30 @@ class AssistantCreate(TypedDict):
     """A new assistant. Only `name` is required."""
 
     business_name: NotRequired[str | None]
+    """For whom the assistant speaks."""
     notification_email: NotRequired[str | None]
+    """Who gets mail about calls."""
     notification_emails: NotRequired[list[str] | None]
+    """Who else gets mail about calls."""
     first_message: NotRequired[str | None]
     """Spoken when the call is answered."""
     is_active: NotRequired[bool]
+    """Whether it takes calls."""
     max_duration_seconds: NotRequired[int | None]
     """Longest call; null = 3600."""
     autonomous_silence_handling: NotRequired[bool]
     """Speak to a silent caller, and hang up in the end."""
     silence_timeout_seconds: NotRequired[float]
+    """Seconds of silence before a silent caller is first spoken to."""
     voicemail_detection: NotRequired[bool | None]
     """On outbound calls; null = false."""
     voicemail_message: NotRequired[str | None]
+    """Left on a voicemail; null = none is left."""
     gdpr_mode: NotRequired[bool]
     """Keep nothing of a call's content."""
     recording_consent: NotRequired[RecordingConsent | None]
     webhook_url: NotRequired[str | None]
+    """Where events are sent."""
     webhook_secret: NotRequired[str | None]
     """Signs webhooks. Reads back masked; the mask sent back means unchanged."""
     webhook_events: NotRequired[list[str] | None]
@@ -170,29 +181,37 @@ class AssistantCreate(TypedDict):
     postcall_llm: NotRequired[PostCallLlm | None]
     """Null = the default of the assistant's own vendor."""
     name: str
+    """What you call it."""
 
 
 class AssistantObject(TypedDict):
     """An assistant."""
 
     business_name: NotRequired[str | None]
+    """For whom the assistant speaks."""
     notification_email: NotRequired[str | None]
+    """Who gets mail about calls."""
     notification_emails: NotRequired[list[str] | None]
+    """Who else gets mail about calls."""
     first_message: NotRequired[str | None]
     """Spoken when the call is answered."""
     is_active: NotRequired[bool]
+    """Whether it takes calls."""
     max_duration_seconds: NotRequired[int | None]
     """Longest call; null = 3600."""
     autonomous_silence_handling: NotRequired[bool]
     """Speak to a silent caller, and hang up in the end."""
     silence_timeout_seconds: NotRequired[float]
+    """Seconds of silence before a silent caller is first spoken to."""
     voicemail_detection: NotRequired[bool | None]
     """On outbound calls; null = false."""
     voicemail_message: NotRequired[str | None]
+    """Left on a voicemail; null = none is left."""
     gdpr_mode: NotRequired[bool]
     """Keep nothing of a call's content."""
     recording_consent: NotRequired[RecordingConsent | None]
     webhook_url: NotRequired[str | None]
+    """Where events are sent."""
     webhook_secret: NotRequired[str | None]
     """Signs webhooks. Reads back masked; the mask sent back means unchanged."""
     webhook_events: NotRequired[list[str] | None]
@@ -210,32 +229,43 @@ class AssistantObject(TypedDict):
     postcall_llm: NotRequired[PostCallLlm | None]
     """Null = the default of the assistant's own vendor."""
     id: str
+    """The assistant's id."""
     name: str
+    """What you call it."""
     created_at: str
+    """When it was made."""
     updated_at: str
+    """When anything of it last changed."""
 
 
 class AssistantUpdate(TypedDict):
     """Changes to an assistant: absent = unchanged, null = cleared; a given config block replaces the stored one."""
 
     business_name: NotRequired[str | None]
+    """For whom the assistant speaks."""
     notification_email: NotRequired[str | None]
+    """Who gets mail about calls."""
     notification_emails: NotRequired[list[str] | None]
+    """Who else gets mail about calls."""
     first_message: NotRequired[str | None]
     """Spoken when the call is answered."""
     is_active: NotRequired[bool]
+    """Whether it takes calls."""
     max_duration_seconds: NotRequired[int | None]
     """Longest call; null = 3600."""
     autonomous_silence_handling: NotRequired[bool]
     """Speak to a silent caller, and hang up in the end."""
     silence_timeout_seconds: NotRequired[float]
+    """Seconds of silence before a silent caller is first spoken to."""
     voicemail_detection: NotRequired[bool | None]
     """On outbound calls; null = false."""
     voicemail_message: NotRequired[str | None]
+    """Left on a voicemail; null = none is left."""
     gdpr_mode: NotRequired[bool]
     """Keep nothing of a call's content."""
     recording_consent: NotRequired[RecordingConsent | None]
     webhook_url: NotRequired[str | None]
+    """Where events are sent."""
     webhook_secret: NotRequired[str | None]
     """Signs webhooks. Reads back masked; the mask sent back means unchanged."""
     webhook_events: NotRequired[list[str] | None]
@@ -253,31 +283,47 @@ class AssistantUpdate(TypedDict):
     postcall_llm: NotRequired[PostCallLlm | None]
     """Null = the default of the assistant's own vendor."""
     name: NotRequired[str]
+    """What you call it."""
 
 
 class BackgroundAudio(TypedDict):
+    """Sounds of a place behind the assistant's voice."""
+
     enabled: NotRequired[bool]
+    """Play them."""
     clip: NotRequired[Literal["office", "city", "forest", "crowded_room"]]
+    """The place."""
     volume: NotRequired[float]
+    """How loud; 1 = full."""
 
 
 class CallList(TypedDict):
+    """Calls of the organization."""
+
     calls: list[CallObject]
     """The newest first."""
-    pagination: DialtoneCallsSchemasPagination
+    pagination: Pagination
+    """Which part of all calls this is."""
 
 
 class CallMessageObject(TypedDict):
+    """A message of a call's transcript."""
+
     role: Literal["system", "user", "assistant", "tool"]
+    """Who said it."""
     content: str
+    """What was heard of it."""
 
 
 class CallObject(TypedDict):
+    """A call, while it runs or afterwards."""
+
     id: str
     """Opaque; percent-encode it in an address."""
     status: str
     """connecting, ringing, in-progress, ended, or failed (it never came to a conversation). More may be added."""
     direction: Literal["inbound", "outbound", "web"]
+    """Who called whom, or that it was a web call."""
     caller_phone: str | None
     """The other party's number; null on web calls, and once it has been kept for as long as the organization wants."""
     assistant_phone: str | None
@@ -325,11 +371,16 @@ class CallObject(TypedDict):
     notes: list[str]
     """What an operator should know about this call."""
     created_at: str
+    """When the call was made known here."""
     updated_at: str
+    """When anything of it last changed."""
 
 
 class Checks(TypedDict):
+    """What was looked at."""
+
     database: DatabaseCheck
+    """The database."""
 
 
 class Child(TypedDict):
@@ -344,9 +395,12 @@ class Child(TypedDict):
 
 
 class CommandSent(TypedDict):
+    """A command was handed to its call."""
+
     success: bool
     """The call has the command; the call's record tells what came of it."""
     message: str
+    """The same in words."""
 
 
 class ConfigChange(TypedDict):
@@ -367,7 +421,10 @@ ControlCommand: TypeAlias = "InjectContextCommand | SayCommand | EndCallCommand 
 
 
 class DatabaseCheck(TypedDict):
+    """How the database is."""
+
     status: Literal["ok", "error"]
+    """Whether it answers."""
     latency_ms: float | None
     """How long the database took to answer; null where it did not."""
 
@@ -391,24 +448,19 @@ class Deployment(TypedDict):
 
 
 class Destination(TypedDict):
+    """Somebody to whom a call can be handed."""
+
     type: NotRequired[Literal["number"]]
     number: str
+    """E.164, or a SIP URI."""
     description: str
     """Tells the model when to choose this destination."""
     message: NotRequired[str | None]
     """Spoken before transferring."""
     mode: NotRequired[Literal["blind", "bridge", "warm"]]
-
-
-class DialtoneCallsSchemasPagination(TypedDict):
-    total: int
-    """How many there are on all pages."""
-    limit: int
-    """How many this page shows at most."""
-    offset: int
-    """How many were skipped; 0 where `cursor` was given."""
-    next_cursor: NotRequired[str | None]
-    """Only where `cursor` was given: the next page's, or null on the last page."""
+    """blind: the line hands the caller over; bridge: the call stays connected through this server; warm: as bridge,
+    and the human is told first.
+    """
 
 
 class DnsRecord(TypedDict):
@@ -487,6 +539,7 @@ class EndCallTool(TypedDict):
     """Lets the assistant hang up."""
 
     type: Literal["end_call", "endCall"]
+    """Which tool it is; both spellings mean the same."""
 
 
 FlatTool = TypedDict(
@@ -507,8 +560,12 @@ FlatTool = TypedDict(
 
 
 class Function(TypedDict):
+    """What the model is told of a tool."""
+
     name: str
+    """What the model calls it."""
     description: NotRequired[str | None]
+    """Tells the model what it does and when to use it."""
     parameters: NotRequired[dict[str, Any] | None]
     """JSON Schema of the arguments."""
 
@@ -546,9 +603,14 @@ class GetOrganizationQuery(TypedDict):
 
 
 class Health(TypedDict):
+    """Whether this process is fit to serve."""
+
     status: Literal["ok", "error"]
+    """error: one of the checks failed."""
     timestamp: str
+    """When it was looked at."""
     version: str
+    """The server's version."""
     checks: Checks
 
 
@@ -681,18 +743,24 @@ LlmConfig: TypeAlias = "LlmConfigOpenAI | LlmConfigXAIGrokText | LlmConfigMistra
 
 class LlmConfigGoogleGeminiLive(TypedDict):
     provider: Literal["google_realtime"]
+    """The vendor."""
     model: Literal[
         "gemini-live-2.5-flash-native-audio",
         "gemini-2.5-flash-native-audio-preview-12-2025",
         "gemini-3.1-flash-live-preview",
         "gemini-3.8-live",
     ]
-    """Should not be chosen any more: gemini-2.5-flash-native-audio-preview-12-2025."""
+    """The vendor's model. Should not be chosen any more: gemini-2.5-flash-native-audio-preview-12-2025."""
     temperature: NotRequired[float]
+    """How freely the model chooses its words; 0 = least."""
     vertexai: NotRequired[bool]
+    """Use Google's Vertex AI, in the location given."""
     location: NotRequired[str]
+    """Where Vertex AI runs the model."""
     analysis_model: NotRequired[str]
+    """Older name of `postcall_llm`."""
     max_output_tokens: NotRequired[int]
+    """Longest answer, in tokens."""
     voice: NotRequired[
         Literal[
             "Puck",
@@ -727,21 +795,31 @@ class LlmConfigGoogleGeminiLive(TypedDict):
             "Zubenelgenubi",
         ]
     ]
+    """The voice of a model that speaks by itself."""
     messages: NotRequired[list[PromptMessage]]
+    """The prompt: system messages, and an opening of the conversation."""
     tools: NotRequired[list[Tool]]
+    """What the assistant may do."""
 
 
 class LlmConfigGoogleGeminiVertexAIEU(TypedDict):
     provider: Literal["google"]
+    """The vendor."""
     model: Literal["gemini-3.5-flash-lite", "gemini-3.5-flash", "gemini-2.5-flash-lite", "gemini-2.5-flash"]
+    """The vendor's model."""
     temperature: NotRequired[float]
+    """How freely the model chooses its words; 0 = least."""
     max_completion_tokens: NotRequired[int]
+    """Longest answer, in tokens."""
     messages: NotRequired[list[PromptMessage]]
+    """The prompt: system messages, and an opening of the conversation."""
     tools: NotRequired[list[Tool]]
+    """What the assistant may do."""
 
 
 class LlmConfigMistral(TypedDict):
     provider: Literal["mistral"]
+    """The vendor."""
     model: Literal[
         "mistral-medium-latest",
         "mistral-small-latest",
@@ -750,13 +828,18 @@ class LlmConfigMistral(TypedDict):
         "ministral-14b-latest",
         "ministral-3b-latest",
     ]
+    """The vendor's model."""
     temperature: NotRequired[float]
+    """How freely the model chooses its words; 0 = least."""
     messages: NotRequired[list[PromptMessage]]
+    """The prompt: system messages, and an opening of the conversation."""
     tools: NotRequired[list[Tool]]
+    """What the assistant may do."""
 
 
 class LlmConfigOpenAI(TypedDict):
     provider: Literal["openai"]
+    """The vendor."""
     model: Literal[
         "gpt-5.4",
         "gpt-5.4-mini",
@@ -774,45 +857,73 @@ class LlmConfigOpenAI(TypedDict):
         "gpt-5.6-sol",
         "gpt-4o-mini",
     ]
-    """Should not be chosen any more: gpt-5-nano, gpt-4.1-nano, gpt-4o-mini."""
+    """The vendor's model. Should not be chosen any more: gpt-5-nano, gpt-4.1-nano, gpt-4o-mini."""
     temperature: NotRequired[float]
+    """How freely the model chooses its words; 0 = least."""
     max_completion_tokens: NotRequired[int]
+    """Longest answer, in tokens."""
     messages: NotRequired[list[PromptMessage]]
+    """The prompt: system messages, and an opening of the conversation."""
     tools: NotRequired[list[Tool]]
+    """What the assistant may do."""
 
 
 class LlmConfigOpenAIGPTLive(TypedDict):
     provider: Literal["openai_live"]
+    """The vendor."""
     model: Literal["gpt-live-1"]
+    """The vendor's model."""
     temperature: NotRequired[float]
+    """How freely the model chooses its words; 0 = least."""
     delegation: NotRequired[LlmConfigOpenAIGPTLiveDelegation]
+    """The model that does what the speaking one hands on."""
     voice: NotRequired[Literal["marin", "beacon", "cinder", "stone", "vesper"]]
+    """The voice of a model that speaks by itself."""
     messages: NotRequired[list[PromptMessage]]
+    """The prompt: system messages, and an opening of the conversation."""
     tools: NotRequired[list[Tool]]
+    """What the assistant may do."""
 
 
 class LlmConfigOpenAIGPTLiveDelegation(TypedDict):
+    """The model that does what the speaking one hands on."""
+
     model: NotRequired[Literal["gpt-5.6-luna"]]
+    """The vendor's model."""
     instructions: NotRequired[str]
+    """What the model is told to do, or how a text is to be spoken."""
 
 
 class LlmConfigScriptedDemoModelOfThisServer(TypedDict):
     provider: Literal["local"]
+    """The vendor."""
     model: Literal["demo"]
+    """The vendor's model."""
     temperature: NotRequired[float]
+    """How freely the model chooses its words; 0 = least."""
     messages: NotRequired[list[PromptMessage]]
+    """The prompt: system messages, and an opening of the conversation."""
     tools: NotRequired[list[Tool]]
+    """What the assistant may do."""
 
 
 class LlmConfigXAIGrokRealtime(TypedDict):
     provider: Literal["xai_realtime"]
+    """The vendor."""
     model: Literal["grok-voice-think-fast-2.0"]
+    """The vendor's model."""
     temperature: NotRequired[float]
+    """How freely the model chooses its words; 0 = least."""
     turn_detection: NotRequired[LlmConfigXAIGrokRealtimeTurnDetection]
+    """How the vendor finds the end of the caller's turn."""
     reasoning_effort: NotRequired[Literal["none", "high"]]
+    """How much the model thinks before it answers."""
     speed: NotRequired[float]
+    """How fast it speaks; 1 = normal."""
     transcription: NotRequired[LlmConfigXAIGrokRealtimeTranscription]
+    """How the caller's speech is written down."""
     provider_tools: NotRequired[list[LlmConfigXAIGrokRealtimeProviderToolsItem]]
+    """Tools that the vendor runs itself."""
     voice: NotRequired[
         Literal[
             "ara",
@@ -843,39 +954,57 @@ class LlmConfigXAIGrokRealtime(TypedDict):
             "zenith",
         ]
     ]
+    """The voice of a model that speaks by itself."""
     messages: NotRequired[list[PromptMessage]]
+    """The prompt: system messages, and an opening of the conversation."""
     tools: NotRequired[list[Tool]]
+    """What the assistant may do."""
 
 
 class LlmConfigXAIGrokRealtimeProviderToolsItem(TypedDict):
     type: Literal["web_search", "x_search", "file_search"]
+    """Which of the vendor's tools."""
     allowed_x_handles: NotRequired[list[str]]
+    """Accounts on X to which a search is limited."""
     vector_store_ids: NotRequired[list[str]]
+    """Collections of documents that are searched."""
     max_num_results: NotRequired[float]
+    """The most results of a search."""
 
 
 class LlmConfigXAIGrokRealtimeTranscription(TypedDict):
+    """How the caller's speech is written down."""
+
     language_hint: NotRequired[str]
+    """The language to expect."""
     keyterms: NotRequired[list[str]]
+    """Words that are to be expected, such as names."""
 
 
 class LlmConfigXAIGrokRealtimeTurnDetection(TypedDict):
+    """How the vendor finds the end of the caller's turn."""
+
     threshold: NotRequired[float]
-    """Moved into 0 to 1."""
+    """How sure the vendor must be that it hears speech. Moved into 0 to 1."""
     prefix_padding_ms: NotRequired[float]
-    """Moved into 0 to 2000."""
+    """Milliseconds of audio kept from before the speech. Moved into 0 to 2000."""
     silence_duration_ms: NotRequired[float]
-    """Moved into 100 to 2000."""
+    """Milliseconds of silence that end a turn. Moved into 100 to 2000."""
     idle_timeout_ms: NotRequired[float]
-    """Moved into 0 to 30000."""
+    """Milliseconds of silence after which the model speaks up. Moved into 0 to 30000."""
 
 
 class LlmConfigXAIGrokText(TypedDict):
     provider: Literal["xai"]
+    """The vendor."""
     model: Literal["grok-4.3"]
+    """The vendor's model."""
     temperature: NotRequired[float]
+    """How freely the model chooses its words; 0 = least."""
     messages: NotRequired[list[PromptMessage]]
+    """The prompt: system messages, and an opening of the conversation."""
     tools: NotRequired[list[Tool]]
+    """What the assistant may do."""
 
 
 class McpTool(TypedDict):
@@ -883,7 +1012,9 @@ class McpTool(TypedDict):
 
     type: Literal["mcp"]
     mcp_server_id: str
+    """The server's id."""
     allowed_tools: list[str]
+    """Names of the server's tools that the assistant may use."""
     required: NotRequired[bool]
     """Refuse the call where the server can't be reached."""
 
@@ -950,17 +1081,17 @@ class NumberCreate(TypedDict):
 class NumberObject(TypedDict):
     """A phone number."""
 
-    name: NotRequired[str | None]
+    name: str | None
     """What people call the number."""
-    agent_id: NotRequired[str | None]
+    agent_id: str | None
     """The assistant that answers; null = nobody does."""
-    assistant_id: NotRequired[str | None]
+    assistant_id: str | None
     """The same as `agent_id`; where both are given and one is new, that one counts."""
-    transfer_trunk_id: NotRequired[str | None]
+    transfer_trunk_id: str | None
     """The SIP trunk of the number's transfers and outbound calls; null = the newest one."""
-    workflow_id: NotRequired[str | None]
+    workflow_id: str | None
     """Always null: there are no workflows."""
-    is_active: NotRequired[bool]
+    is_active: bool
     """An inactive number takes and places no calls."""
     id: str
     """The number's id."""
@@ -1136,17 +1267,34 @@ class OutboundCallRequest(TypedDict):
     """
 
 
+class Pagination(TypedDict):
+    """Which part of a list this is."""
+
+    total: int
+    """How many there are on all pages."""
+    limit: int
+    """How many this page shows at most."""
+    offset: int
+    """How many were skipped; 0 where `cursor` was given."""
+    next_cursor: NotRequired[str | None]
+    """Only where `cursor` was given: the next page's, or null on the last page."""
+
+
 PostCallLlm: TypeAlias = "PostCallLlmOpenAI | PostCallLlmXAI | PostCallLlmMistral | PostCallLlmGoogle | PostCallLlmScriptedDemoModelOfThisServer"
 
 
 class PostCallLlmGoogle(TypedDict):
     provider: Literal["google"]
+    """The vendor."""
     model: Literal["gemini-3.5-flash-lite", "gemini-3.5-flash", "gemini-2.5-flash-lite", "gemini-2.5-flash"]
+    """The vendor's model."""
     language: NotRequired[str]
+    """BCP 47 code of the language, as far as the vendor needs it."""
 
 
 class PostCallLlmMistral(TypedDict):
     provider: Literal["mistral"]
+    """The vendor."""
     model: Literal[
         "mistral-medium-latest",
         "mistral-small-latest",
@@ -1155,11 +1303,14 @@ class PostCallLlmMistral(TypedDict):
         "ministral-14b-latest",
         "ministral-3b-latest",
     ]
+    """The vendor's model."""
     language: NotRequired[str]
+    """BCP 47 code of the language, as far as the vendor needs it."""
 
 
 class PostCallLlmOpenAI(TypedDict):
     provider: Literal["openai"]
+    """The vendor."""
     model: Literal[
         "gpt-5.4",
         "gpt-5.4-mini",
@@ -1177,20 +1328,27 @@ class PostCallLlmOpenAI(TypedDict):
         "gpt-5.6-sol",
         "gpt-4o-mini",
     ]
-    """Should not be chosen any more: gpt-5-nano, gpt-4.1-nano, gpt-4o-mini."""
+    """The vendor's model. Should not be chosen any more: gpt-5-nano, gpt-4.1-nano, gpt-4o-mini."""
     language: NotRequired[str]
+    """BCP 47 code of the language, as far as the vendor needs it."""
 
 
 class PostCallLlmScriptedDemoModelOfThisServer(TypedDict):
     provider: Literal["local"]
+    """The vendor."""
     model: Literal["demo"]
+    """The vendor's model."""
     language: NotRequired[str]
+    """BCP 47 code of the language, as far as the vendor needs it."""
 
 
 class PostCallLlmXAI(TypedDict):
     provider: Literal["xai"]
+    """The vendor."""
     model: Literal["grok-4.3"]
+    """The vendor's model."""
     language: NotRequired[str]
+    """BCP 47 code of the language, as far as the vendor needs it."""
 
 
 PostCallStt: TypeAlias = "PostCallSttElevenLabsScribe | PostCallSttDeepgram"
@@ -1198,7 +1356,9 @@ PostCallStt: TypeAlias = "PostCallSttElevenLabsScribe | PostCallSttDeepgram"
 
 class PostCallSttDeepgram(TypedDict):
     provider: Literal["deepgram"]
+    """The vendor."""
     model: Literal["nova-3", "nova-3-general"]
+    """The vendor's model."""
     language: NotRequired[
         Literal[
             "multi",
@@ -1231,11 +1391,14 @@ class PostCallSttDeepgram(TypedDict):
             "vi",
         ]
     ]
+    """BCP 47 code of the language, as far as the vendor needs it."""
 
 
 class PostCallSttElevenLabsScribe(TypedDict):
     provider: Literal["elevenlabs"]
+    """The vendor."""
     model: Literal["scribe_v2"]
+    """The vendor's model."""
     language: NotRequired[
         Literal[
             "multi",
@@ -1268,11 +1431,16 @@ class PostCallSttElevenLabsScribe(TypedDict):
             "vi",
         ]
     ]
+    """BCP 47 code of the language, as far as the vendor needs it."""
 
 
 class PromptMessage(TypedDict):
+    """A message that a conversation begins with."""
+
     role: Literal["system", "user", "assistant"]
+    """Who says it."""
     content: str
+    """May hold {{name}} placeholders in system messages."""
 
 
 Pronunciation = TypedDict(
@@ -1289,7 +1457,9 @@ class RecordingConsent(TypedDict):
     """Ask inbound callers before anything is recorded."""
 
     enabled: bool
+    """Ask."""
     message: str
+    """The question."""
 
 
 class ResendDomainObject(TypedDict):
@@ -1336,7 +1506,9 @@ class SilenceConfig(TypedDict):
     first_check_seconds: NotRequired[float | None]
     """Seconds of silence before the first message; absent = `silence_timeout_seconds`."""
     interval_seconds: NotRequired[float]
+    """Seconds of silence between two messages."""
     max_attempts: NotRequired[int]
+    """How many messages are spoken before hanging up."""
 
 
 class SpeechConfig(TypedDict):
@@ -1344,7 +1516,9 @@ class SpeechConfig(TypedDict):
 
     turn_taking: NotRequired[TurnTakingConfig | None]
     pronunciation: NotRequired[list[Pronunciation] | None]
+    """Replacements in what is spoken, in this order."""
     background_audio: NotRequired[BackgroundAudio | None]
+    """Sounds behind the voice; null = none."""
     silence: NotRequired[SilenceConfig | None]
     end_call_message: NotRequired[str | None]
     """Spoken before the assistant itself hangs up. Not used by realtime models."""
@@ -1355,10 +1529,14 @@ class SpeechConfig(TypedDict):
 
 
 class StructuredDataPlan(TypedDict):
+    """Which data is found in a call."""
+
     enabled: NotRequired[bool]
+    """Look for it."""
     schema: NotRequired[dict[str, Any] | None]
     """JSON Schema of the wanted data."""
     messages: NotRequired[list[AnalysisMessage] | None]
+    """The prompt; null = a general one."""
 
 
 SttConfig: TypeAlias = "SttConfigDeepgram | SttConfigElevenLabsScribe | SttConfigGladia | SttConfigMistralVoxtral | SttConfigGoogleCloudSpeechEU | SttConfigSpeechRecognitionOnThisServer"
@@ -1366,7 +1544,9 @@ SttConfig: TypeAlias = "SttConfigDeepgram | SttConfigElevenLabsScribe | SttConfi
 
 class SttConfigDeepgram(TypedDict):
     provider: Literal["deepgram"]
+    """The vendor."""
     model: Literal["nova-3", "nova-3-general"]
+    """The vendor's model."""
     language: Literal[
         "multi",
         "nl",
@@ -1397,18 +1577,28 @@ class SttConfigDeepgram(TypedDict):
         "id",
         "vi",
     ]
+    """BCP 47 code of the language, as far as the vendor needs it."""
     keyterms: NotRequired[list[str]]
+    """Words that are to be expected, such as names."""
     smart_format: NotRequired[bool]
+    """Write numbers, dates and the like as people write them."""
     endpointing: NotRequired[int]
+    """Silence after which a text is final: milliseconds for Deepgram, seconds for Gladia."""
     numerals: NotRequired[bool]
+    """Write numbers in digits."""
     filler_words: NotRequired[bool]
+    """Keep words like 'uh'."""
     utterance_end_ms: NotRequired[int]
+    """Milliseconds without words after which an utterance is over."""
     no_delay: NotRequired[bool]
+    """Do not wait for more speech to format a text better."""
 
 
 class SttConfigElevenLabsScribe(TypedDict):
     provider: Literal["elevenlabs"]
+    """The vendor."""
     model: Literal["scribe_v2_realtime"]
+    """The vendor's model."""
     language: Literal[
         "multi",
         "nl",
@@ -1439,14 +1629,20 @@ class SttConfigElevenLabsScribe(TypedDict):
         "id",
         "vi",
     ]
+    """BCP 47 code of the language, as far as the vendor needs it."""
     tag_audio_events: NotRequired[bool]
+    """Mark sounds such as laughter."""
     include_timestamps: NotRequired[bool]
+    """Tell when each word was said."""
     sample_rate: NotRequired[Literal[16000, 8000]]
+    """Samples a second."""
 
 
 class SttConfigGladia(TypedDict):
     provider: Literal["gladia"]
+    """The vendor."""
     model: Literal["solaria-1"]
+    """The vendor's model."""
     language: Literal[
         "multi",
         "nl",
@@ -1477,18 +1673,28 @@ class SttConfigGladia(TypedDict):
         "id",
         "vi",
     ]
+    """BCP 47 code of the language, as far as the vendor needs it."""
     languages: NotRequired[list[str]]
+    """Languages that may be spoken."""
     code_switching: NotRequired[bool]
+    """The language may change within a call."""
     region: NotRequired[Literal["eu-west", "us-west"]]
+    """Where the vendor processes the audio."""
     endpointing: NotRequired[float]
+    """Silence after which a text is final: milliseconds for Deepgram, seconds for Gladia."""
     custom_vocabulary: NotRequired[list[str]]
+    """Words that are to be expected, such as names."""
     translation_enabled: NotRequired[bool]
+    """Translate what was said."""
     translation_target_languages: NotRequired[list[str]]
+    """Languages to translate into."""
 
 
 class SttConfigGoogleCloudSpeechEU(TypedDict):
     provider: Literal["google"]
+    """The vendor."""
     model: Literal["chirp_3"]
+    """The vendor's model."""
     language: Literal[
         "multi",
         "nl",
@@ -1519,11 +1725,14 @@ class SttConfigGoogleCloudSpeechEU(TypedDict):
         "id",
         "vi",
     ]
+    """BCP 47 code of the language, as far as the vendor needs it."""
 
 
 class SttConfigMistralVoxtral(TypedDict):
     provider: Literal["mistral"]
+    """The vendor."""
     model: Literal["voxtral-mini-latest"]
+    """The vendor's model."""
     language: Literal[
         "multi",
         "nl",
@@ -1554,11 +1763,14 @@ class SttConfigMistralVoxtral(TypedDict):
         "id",
         "vi",
     ]
+    """BCP 47 code of the language, as far as the vendor needs it."""
 
 
 class SttConfigSpeechRecognitionOnThisServer(TypedDict):
     provider: Literal["local"]
+    """The vendor."""
     model: Literal["auto", "pocketsphinx", "sherpa-onnx"]
+    """The vendor's model."""
     language: Literal[
         "multi",
         "nl",
@@ -1589,7 +1801,9 @@ class SttConfigSpeechRecognitionOnThisServer(TypedDict):
         "id",
         "vi",
     ]
+    """BCP 47 code of the language, as far as the vendor needs it."""
     keyterms: NotRequired[list[str]]
+    """Words that are to be expected, such as names."""
 
 
 class SyncedAnswer(TypedDict):
@@ -1605,7 +1819,10 @@ Tool: TypeAlias = "FlatTool | NestedTool | EndCallTool | TransferCallTool | McpT
 
 
 class ToolServer(TypedDict):
+    """Where a webhook tool sends its requests."""
+
     url: NotRequired[str | None]
+    """The address."""
     secret: NotRequired[str | None]
     """Signs this tool's requests. Reads back masked; the mask sent back means unchanged."""
 
@@ -1686,7 +1903,9 @@ class TransferCallTool(TypedDict):
     """Lets the assistant hand the call to somebody else."""
 
     type: Literal["transfer_call", "transferCall"]
+    """Which tool it is; both spellings mean the same."""
     destinations: list[Destination]
+    """From which the model chooses."""
 
 
 class TransferCommand(TypedDict):
@@ -1722,7 +1941,7 @@ class TrunkCreate(TypedDict):
     inbound_addresses: NotRequired[list[str] | None]
     """IP addresses and networks that the provider calls from. Kept; has no effect."""
     outbound_number: NotRequired[str | None]
-    """The provider's own caller number. Kept; has no effect."""
+    """The trunk's own caller number. Kept; has no effect."""
     is_active: NotRequired[bool]
     """An inactive trunk places no calls."""
     auth_password: NotRequired[str | None]
@@ -1744,19 +1963,19 @@ class TrunkCreate(TypedDict):
 class TrunkObject(TypedDict):
     """A SIP trunk: a provider's or an own telephone system's server that calls go through."""
 
-    provider: NotRequired[str | None]
+    provider: str | None
     """Who runs the trunk; required beside `address`."""
-    address: NotRequired[str]
+    address: str
     """Host name or IP address of the provider's SIP server, with or without a port. Required."""
-    transport: NotRequired[Literal["udp", "tcp", "tls"]]
+    transport: Literal["udp", "tcp", "tls"]
     """How SIP messages travel."""
-    auth_username: NotRequired[str | None]
+    auth_username: str | None
     """User name for digest authentication."""
-    inbound_addresses: NotRequired[list[str] | None]
+    inbound_addresses: list[str] | None
     """IP addresses and networks that the provider calls from. Kept; has no effect."""
-    outbound_number: NotRequired[str | None]
-    """The provider's own caller number. Kept; has no effect."""
-    is_active: NotRequired[bool]
+    outbound_number: str | None
+    """The trunk's own caller number. Kept; has no effect."""
+    is_active: bool
     """An inactive trunk places no calls."""
     id: str
     """The trunk's id."""
@@ -1784,7 +2003,7 @@ class TrunkUpdate(TypedDict):
     inbound_addresses: NotRequired[list[str] | None]
     """IP addresses and networks that the provider calls from. Kept; has no effect."""
     outbound_number: NotRequired[str | None]
-    """The provider's own caller number. Kept; has no effect."""
+    """The trunk's own caller number. Kept; has no effect."""
     is_active: NotRequired[bool]
     """An inactive trunk places no calls."""
     auth_password: NotRequired[str | None]
@@ -1808,6 +2027,7 @@ TtsConfig: TypeAlias = "TtsConfigElevenLabs | TtsConfigInworld | TtsConfigGoogle
 
 class TtsConfigElevenLabs(TypedDict):
     provider: Literal["elevenlabs", "11labs"]
+    """The vendor."""
     model: NotRequired[
         Literal[
             "eleven_flash_v2_5",
@@ -1818,27 +2038,42 @@ class TtsConfigElevenLabs(TypedDict):
             "eleven_turbo_v2_5",
         ]
     ]
+    """The vendor's model."""
     stability: NotRequired[float]
+    """How evenly it speaks; lower = livelier."""
     similarity_boost: NotRequired[float]
+    """How close it stays to the recorded voice."""
     style: NotRequired[float]
+    """How much it exaggerates the voice's style."""
     use_speaker_boost: NotRequired[bool]
+    """Stay closer to the speaker, at the cost of some delay."""
     speed: NotRequired[float]
+    """How fast it speaks; 1 = normal."""
     apply_text_normalization: NotRequired[Literal["auto", "on", "off"]]
+    """Whether numbers, dates and the like are spelled out first."""
     apply_language_text_normalization: NotRequired[bool]
+    """Spell out by the rules of the language."""
     language: NotRequired[str]
+    """BCP 47 code of the language, as far as the vendor needs it."""
     voice_id: str
+    """The vendor's voice; for `local` see `GET /voices`."""
 
 
 class TtsConfigGoogleGeminiTTSChirp3HD(TypedDict):
     provider: Literal["google"]
+    """The vendor."""
     model: NotRequired[
         Literal[
             "gemini-3.1-flash-tts-preview", "gemini-2.5-flash-preview-tts", "gemini-2.5-pro-preview-tts", "chirp-3-hd"
         ]
     ]
+    """The vendor's model."""
     instructions: NotRequired[str]
+    """What the model is told to do, or how a text is to be spoken."""
     language: NotRequired[str]
+    """BCP 47 code of the language, as far as the vendor needs it."""
     speaking_rate: NotRequired[float]
+    """How fast it speaks; 1 = normal."""
     voice_id: Literal[
         "Puck",
         "Achernar",
@@ -1871,34 +2106,49 @@ class TtsConfigGoogleGeminiTTSChirp3HD(TypedDict):
         "Zephyr",
         "Zubenelgenubi",
     ]
+    """The vendor's voice; for `local` see `GET /voices`."""
 
 
 class TtsConfigInworld(TypedDict):
     provider: Literal["inworld"]
+    """The vendor."""
     model: NotRequired[Literal["inworld-tts-2", "inworld-tts-2-flash", "inworld-tts-1.5-max", "inworld-tts-1.5-mini"]]
-    """Should not be chosen any more: inworld-tts-1.5-max, inworld-tts-1.5-mini."""
+    """The vendor's model. Should not be chosen any more: inworld-tts-1.5-max, inworld-tts-1.5-mini."""
     language: NotRequired[str]
+    """BCP 47 code of the language, as far as the vendor needs it."""
     speed: NotRequired[float]
+    """How fast it speaks; 1 = normal."""
     voice_id: str
+    """The vendor's voice; for `local` see `GET /voices`."""
 
 
 class TtsConfigSpeechSynthesisOnThisServer(TypedDict):
     provider: Literal["local"]
+    """The vendor."""
     model: NotRequired[Literal["auto", "espeak-ng", "sherpa-onnx"]]
+    """The vendor's model."""
     language: NotRequired[str]
+    """BCP 47 code of the language, as far as the vendor needs it."""
     speed: NotRequired[float]
+    """How fast it speaks; 1 = normal."""
     voice_id: str
+    """The vendor's voice; for `local` see `GET /voices`."""
 
 
 class TtsConfigVoiceDockBeta(TypedDict):
     provider: Literal["voicedock"]
+    """The vendor."""
     model: NotRequired[Literal["voicedock-1"]]
+    """The vendor's model."""
     voice_id: Literal["voicedock"]
+    """The vendor's voice; for `local` see `GET /voices`."""
 
 
 class TtsConfigXAIGrokTTS(TypedDict):
     provider: Literal["xai"]
+    """The vendor."""
     language: NotRequired[str]
+    """BCP 47 code of the language, as far as the vendor needs it."""
     voice_id: Literal[
         "ara",
         "eve",
@@ -1927,18 +2177,26 @@ class TtsConfigXAIGrokTTS(TypedDict):
         "zagan",
         "zenith",
     ]
+    """The vendor's voice; for `local` see `GET /voices`."""
 
 
 class TurnLatencyObject(TypedDict):
     """Where the time of one answer went, in milliseconds; null where the step did not happen."""
 
     endpointing: float | None
+    """From the caller's last word to the decision that the turn is over."""
     stt_final: float | None
+    """From the caller's last word to the final transcript."""
     llm_first_token: float | None
+    """From the request to the model to its first token or tool call."""
     tts_first_audio: float | None
+    """From the first sentence given to the voice to its first audio."""
     playout: float | None
+    """From audio ready and turn decided to the first frame on the line."""
     total: float | None
+    """From the caller's last word to the first frame of the answer."""
     interrupted: bool
+    """The caller cut the answer short."""
 
 
 class TurnTakingConfig(TypedDict):
@@ -1958,7 +2216,9 @@ class TurnTakingConfig(TypedDict):
 
 class UsageList(TypedDict):
     logs: list[UsageLog]
-    pagination: DialtoneCallsSchemasPagination
+    """The newest first."""
+    pagination: Pagination
+    """Which part of all logs this is."""
     summary: UsageSummary
 
 
@@ -1970,6 +2230,7 @@ class UsageLog(TypedDict):
     duration_sec: int
     """Seconds from the answer to the end."""
     call_type: Literal["phone", "web"]
+    """Over which network it came."""
     byok_stt: bool
     """Whether the call was transcribed with the organization's own vendor key."""
     byok_llm: bool
@@ -1983,21 +2244,26 @@ class UsageLog(TypedDict):
     agent_id: str | None
     """The same as `assistant_id`."""
     assistant_name: str | None
+    """As it was when the call began."""
     agent_name: str | None
     """The same as `assistant_name`."""
     business_name: str | None
+    """The assistant's, as it was when the call began."""
     minutes_used: int
     """`duration_sec` rounded up to whole minutes."""
     cost: float
     """Always 0: the server charges no money for calls."""
     created_at: str
+    """When the call was made known here."""
 
 
 class UsageSummary(TypedDict):
     """All calls of the period, also those on other pages."""
 
     total_calls: int
+    """How many calls there were."""
     total_duration_seconds: int
+    """How long they were together."""
     total_duration_minutes: float
     """The seconds as minutes, to two decimals."""
     total_minutes_used: int
@@ -2031,12 +2297,16 @@ class VoiceObject(TypedDict):
 
 
 class WebCallCreated(TypedDict):
+    """A prepared web call."""
+
     token: str
     """Opens one connection, once. Safe to give to a browser."""
     call_id: str
+    """The call's id."""
     server_url: str
     """WebSocket to connect to; docs/web-calls.md describes it."""
     expires_at: str
+    """Until when the token works."""
 
 
 class WebCallRequest(TypedDict):
