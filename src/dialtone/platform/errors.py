@@ -12,6 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
+from dialtone.platform.crypto import SecretKeyError
 from dialtone.platform.problems import validation_details
 
 log = logging.getLogger(__name__)
@@ -129,6 +130,17 @@ async def _on_lost_database(_request: Request, error: Exception) -> JSONResponse
     return database_lost(error).response()
 
 
+async def _on_unreadable_secret(_request: Request, error: Exception) -> JSONResponse:
+    log.error("%s", error)
+    return ApiError(
+        503,
+        "secret_unreadable",
+        "Service unavailable",
+        "A secret stored for your organization can't be read; the server's operator has to bring the old "
+        "DIALTONE_SECRET_KEY back.",
+    ).response()
+
+
 async def _on_crash(request: Request, _error: Exception) -> JSONResponse:
     # The server logs the stack; the framework raises the exception on after this answer, and gives it past every
     # middleware, so that the headers of every answer have to be put on here.
@@ -143,4 +155,5 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http_error)
     for lost in DATABASE_LOST:
         app.add_exception_handler(lost, _on_lost_database)
+    app.add_exception_handler(SecretKeyError, _on_unreadable_secret)
     app.add_exception_handler(Exception, _on_crash)
