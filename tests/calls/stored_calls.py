@@ -14,7 +14,7 @@ from dialtone.calls.tables import Call
 from dialtone.organizations.tables import Organization
 from dialtone.platform.db import Database, new_id
 
-BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
+BEGIN = datetime(2025, 3, 1, tzinfo=UTC)
 """The calls of `spread` are made from here on."""
 
 

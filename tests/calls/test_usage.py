@@ -35,7 +35,7 @@ async def test_a_log_has_the_newer_and_the_older_fields(app: FastAPI, client: ht
                 "business_name": None,
                 "minutes_used": 2,
                 "cost": 0.0,
-                "created_at": "2026-03-01T00:00:00.000Z",
+                "created_at": "2025-03-01T00:00:00.000Z",
             }
         ],
         "pagination": {"total": 1, "limit": 100, "offset": 0},
