@@ -16,6 +16,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "media": set(),
     "sip": set(),
     "platform": {"settings"},
+    "jobs": {"platform", "settings"},
     "lines": {"media", "sip", "platform", "settings"},
     "providers": {"media", "platform", "settings"},
     "tools": {"providers", "platform", "settings"},

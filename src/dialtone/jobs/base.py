@@ -1,0 +1,37 @@
+"""What rooms with durable work write and catch."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One piece of durable work, as its handler sees it."""
+
+    id: str
+    kind: str
+    payload: Mapping[str, Any]
+    """What `defer` was given: ids, never content."""
+    attempt: int
+    """From 1. An attempt whose process was killed counts."""
+
+
+class RetryLater(Exception):  # noqa: N818 - no error, but a handler's wish
+    """A handler's way to be run again."""
+
+    def __init__(self, seconds: float, reason: str, *, counted: bool = True) -> None:
+        """`reason` in words, without secrets or a customer's content: it is stored and logged. Not `counted`: the
+        next attempt has the same number, because this one did not even try.
+        """
+        super().__init__(reason)
+        self.seconds = seconds
+        self.reason = reason
+        self.counted = counted
+
+
+class GiveUp(Exception):  # noqa: N818 - as above
+    """A handler's final failure: `GiveUp("the reason in words")`, without secrets or a customer's content."""
+
+
+Handler = Callable[[Job], Awaitable[None]]
