@@ -1,0 +1,250 @@
+"""Jobs in the database: the same statements on both.
+
+Who takes a row, or wants to know that it stays as it is, locks it and passes over rows that others have locked, so that
+processes never wait for each other here. SQLite's writers are alone anyway.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import Row, bindparam, delete, func, literal_column, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from dialtone.jobs.base import Job
+from dialtone.jobs.tables import FAILED, MAX_REASON, PARKED, RUNNING, WAITING, StoredJob
+from dialtone.platform.db import now
+
+PARK_BATCH = 500
+"""How many rows are looked at together once some of them stand behind others."""
+CHANNEL = "dialtone_jobs"
+
+_jobs: Any = StoredJob.__table__
+# Written out instead of bound: an index over some of the rows serves only a query that names its condition.
+_WAITING, _PARKED, _RUNNING, _FAILED = (literal_column(f"'{state}'") for state in (WAITING, PARKED, RUNNING, FAILED))
+_UNENDED = _jobs.c.state != _FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A job that this process runs now."""
+
+    job: Job
+    order: str | None
+    once: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How an attempt ended."""
+
+    taken: Taken
+    reason: str | None = None
+    """None: the job is done."""
+    again_at: datetime | None = None
+    """None for a job that has failed, or is done."""
+    counted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    taken: Sequence[Taken]
+    look_again_at: datetime | None
+    """When the next one is due, as far as is known now."""
+
+
+class JobStore:
+    """What one process does with the rows. All methods work in the caller's transaction."""
+
+    def __init__(self, worker: str, *, is_sqlite: bool) -> None:
+        self._worker = worker
+        self._insert = sqlite.insert if is_sqlite else postgresql.insert
+        self._is_sqlite = is_sqlite
+
+    async def add(
+        self,
+        session: AsyncSession,
+        kind: str,
+        payload: Mapping[str, Any],
+        due_at: datetime,
+        order: str | None = None,
+        once: str | None = None,
+    ) -> None:
+        row = self._insert(_jobs).values(
+            kind=kind,
+            payload=dict(payload),
+            state=WAITING,
+            attempts=0,
+            due_at=due_at,
+            order_key=order,
+            once_key=once,
+            deferred_at=now(),
+        )
+        if once is not None:
+            waits = _jobs.c.state.in_([_WAITING, _PARKED])
+            row = row.on_conflict_do_nothing(index_elements=["once_key"], index_where=waits)
+        await session.execute(row)
+
+    async def announce(self, session: AsyncSession, kind: str) -> None:
+        """Let the other processes know of work, once the transaction is committed."""
+        if not self._is_sqlite:
+            told = {"channel": CHANNEL, "payload": f"{self._worker} {kind}"}
+            await session.execute(text("SELECT pg_notify(:channel, :payload)"), told)
+
+    # Taking
+
+    async def claim(self, session: AsyncSession, kind: str, count: int, moment: datetime) -> Claim:
+        """Take up to `count` jobs that are due."""
+        limit = count + 1
+        taken: list[Row[Any]] = []
+        while True:
+            query = (
+                select(_jobs)
+                .where(_jobs.c.kind == kind, _jobs.c.state == _WAITING)
+                .order_by(_jobs.c.due_at, _jobs.c.id)
+                .limit(limit)
+                .with_for_update(skip_locked=True)
+            )
+            rows = (await session.execute(query)).all()
+            due = [row for row in rows if row.due_at <= moment]
+            later = rows[len(due)].due_at if len(due) < len(rows) else None
+            free, parked, busy = await self._sort_out(session, due)
+            taken = free[:count]
+            if parked:
+                await self._set(session, parked, state=PARKED)
+            if len(taken) == count or not parked:
+                break
+            limit = PARK_BATCH  # what stood behind others must not hide what is free
+        if taken:
+            begun = {"state": RUNNING, "worker": self._worker, "attempts": _jobs.c.attempts + 1}
+            await self._set(session, [row.id for row in taken], **begun)
+        again = moment if busy or len(free) > count else later
+        return Claim([_taken(row, row.attempts + 1) for row in taken], again)
+
+    async def _sort_out(
+        self, session: AsyncSession, rows: Sequence[Row[Any]]
+    ) -> tuple[list[Row[Any]], list[int], bool]:
+        """The rows that may run, the ids of those that stand behind another job, and whether there are some of which
+        that can't be told now, because another process is just about to end or begin the job before them.
+
+        The job before is held while a row is parked for it, so that it can't end unseen in this very moment.
+        """
+        orders = {row.order_key for row in rows} - {None}
+        if not orders:
+            return list(rows), [], False
+        first = select(func.min(_jobs.c.id)).where(_jobs.c.order_key.in_(orders), _UNENDED).group_by(_jobs.c.order_key)
+        query = (
+            select(_jobs.c.id, _jobs.c.order_key, _jobs.c.state)
+            .where(_jobs.c.order_key.in_(orders), _UNENDED, (_jobs.c.state == _RUNNING) | _jobs.c.id.in_(first))
+            .with_for_update(read=True, skip_locked=True)
+        )
+        held = (await session.execute(query)).all()
+        running = {row.order_key for row in held if row.state == RUNNING}
+        firsts = {row.id for row in held}
+        known = {row.order_key for row in held}
+        free = [row for row in rows if row.order_key is None or (row.order_key not in running and row.id in firsts)]
+        chosen = {row.id for row in free}
+        behind = [row for row in rows if row.id not in chosen]
+        parked = [row.id for row in behind if row.order_key in known]
+        return free, parked, len(parked) < len(behind)
+
+    async def _set(self, session: AsyncSession, ids: Collection[int], **values: Any) -> None:
+        await session.execute(update(_jobs).where(_jobs.c.id.in_(ids)).values(**values))
+
+    # Ending
+
+    async def end(self, session: AsyncSession, ended: Sequence[Ended], moment: datetime) -> set[str]:
+        """Write down how attempts of this process ended. Returns the kinds of jobs that may run now in their turn.
+
+        A job that was taken over meanwhile is left to whoever has it.
+        """
+        again = await self._to_repeat(session, ended)
+        done = [int(each.taken.job.id) for each in ended if each.reason is None or (each.again_at and each not in again)]
+        if done:
+            await session.execute(delete(_jobs).where(_jobs.c.id.in_(done), self._mine()))
+        failed = [each for each in ended if each.reason is not None and each.again_at is None]
+        await self._write(
+            session,
+            [{"_id": int(each.taken.job.id), "_reason": _short(each.reason)} for each in failed],
+            state=FAILED,
+            ended_at=moment,
+        )
+        rows = [
+            {
+                "_id": int(each.taken.job.id),
+                "_reason": _short(each.reason),
+                "_due_at": each.again_at,
+                "_uncounted": 0 if each.counted else 1,
+            }
+            for each in again
+        ]
+        due_at, uncounted = bindparam("_due_at", type_=_jobs.c.due_at.type), bindparam("_uncounted")
+        await self._write(session, rows, state=WAITING, due_at=due_at, attempts=_jobs.c.attempts - uncounted)
+        return await self._release(session, {each.taken.order for each in ended} - {None})
+
+    async def _to_repeat(self, session: AsyncSession, ended: Sequence[Ended]) -> list[Ended]:
+        """Those to be tried again. One that may wait only once, while another one waits, is done with that."""
+        again = [each for each in ended if each.again_at is not None]
+        keys = {each.taken.once for each in again} - {None}
+        if not keys:
+            return again
+        waits = select(_jobs.c.once_key).where(_jobs.c.once_key.in_(keys), _jobs.c.state.in_([_WAITING, _PARKED]))
+        taken = set(await session.scalars(waits))
+        repeated = []
+        for each in again:
+            if each.taken.once not in taken:
+                repeated.append(each)
+                taken |= {each.taken.once} - {None}
+        return repeated
+
+    async def _write(self, session: AsyncSession, rows: Sequence[Mapping[str, Any]], **values: Any) -> None:
+        if rows:
+            statement = update(_jobs).where(_jobs.c.id == bindparam("_id"), self._mine())
+            statement = statement.values(worker=None, reason=bindparam("_reason"), **values)
+            await (await session.connection()).execute(statement, rows)
+
+    async def _release(self, session: AsyncSession, orders: Iterable[str | None]) -> set[str]:
+        """Let the first of each order run, now that the one before it has ended."""
+        if not orders:
+            return set()
+        first = select(func.min(_jobs.c.id)).where(_jobs.c.order_key.in_(orders), _UNENDED).group_by(_jobs.c.order_key)
+        released = await session.scalars(
+            update(_jobs)
+            .where(_jobs.c.id.in_(first), _jobs.c.state == _PARKED)
+            .values(state=WAITING)
+            .returning(_jobs.c.kind)
+        )
+        return set(released)
+
+    def _mine(self) -> Any:
+        return (_jobs.c.worker == self._worker) & (_jobs.c.state == _RUNNING)
+
+    # Failures
+
+    async def failed(self, session: AsyncSession, limit: int) -> Sequence[StoredJob]:
+        """Newest first."""
+        query = select(StoredJob).where(StoredJob.state == _FAILED).order_by(StoredJob.ended_at.desc()).limit(limit)
+        return (await session.scalars(query)).all()
+
+    async def forget_failed(self, session: AsyncSession, before: datetime) -> None:
+        await session.execute(delete(_jobs).where(_jobs.c.state == _FAILED, _jobs.c.ended_at < before))
+
+    # Other processes
+
+    async def take_over(self, session: AsyncSession, lost: Any) -> list[Taken]:
+        """Make jobs that a lost process was running this one's own. `lost` is the condition on their worker."""
+        rows = await session.execute(
+            update(_jobs).where(_jobs.c.state == _RUNNING, lost).values(worker=self._worker).returning(_jobs)
+        )
+        return [_taken(row, row.attempts) for row in rows.all()]
+
+
+def _taken(row: Row[Any], attempt: int) -> Taken:
+    job = Job(str(row.id), row.kind, cast(Mapping[str, Any], row.payload), attempt)
+    return Taken(job, row.order_key, row.once_key)
+
+
+def _short(reason: str | None) -> str | None:
+    return reason[:MAX_REASON] if reason else reason
