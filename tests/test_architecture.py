@@ -30,7 +30,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "chats": {"assistants", "organizations", "platform", "settings"},
     "voices": {"providers", "platform", "settings"},
     "domains": {"byok", "organizations", "platform", "settings"},
+    "webhooks": {"tools", "jobs", "organizations", "platform", "settings"},
     "calls": {
+        "webhooks",
+        "jobs",
         "byok",
         "assistants",
         "numbers",

@@ -144,3 +144,14 @@ class WebCallToken(Base):
     request: Mapped[str] = mapped_column(Text, nullable=False, info=SECRET)
     """What the call was asked to be, as encrypted JSON: a whole assistant may carry secrets."""
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, nullable=False, index=True)
+
+
+class KeptCall(Base):
+    """What a call's events and the work after it need to know of it; deleted when its report is on its way."""
+
+    __tablename__ = "kept_calls"
+
+    call_id: Mapped[str] = _call()
+    organization_id: Mapped[str] = _organization()
+    kept: Mapped[str] = mapped_column(Text, nullable=False, info=SECRET)
+    """Encrypted JSON; see `kept.py`."""
