@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from dialtone.conversation.control import Command, Control, not_in_progress
 from dialtone.conversation.dialogue import Dialogue
 from dialtone.conversation.journal import Ending, EndReason, Journal
 from dialtone.conversation.listening import Listening, VoiceDetector
+from dialtone.conversation.metering import Meter
 from dialtone.conversation.opening import opening_messages
 from dialtone.conversation.placeholders import fill, values_of
 from dialtone.conversation.plan import CallPlan
@@ -64,6 +65,7 @@ class Call:
         self._toolbox = toolbox
         self._journal = journal
         self._shared = shared
+        self._meter = Meter(plan)
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: list[asyncio.TimerHandle] = []
         self._over: asyncio.Future[tuple[EndReason, str | None]] = self._loop.create_future()
@@ -133,7 +135,7 @@ class Call:
         if plan.background is not None:
             self._spawn(self._background.prepare(plan.background))
         try:
-            vendors = self._choice.choose()
+            vendors = self._meter.behind(self._choice.choose())
         except ProviderError as error:
             self._shared.clock.add(self, self._clock_failed)
             self._line.attach(self)
@@ -341,7 +343,7 @@ class Call:
         except Exception:
             logger.exception("call %s: could not be closed in order", self._plan.call_id)
         finally:
-            self._journal.ended(ending)
+            self._journal.ended(replace(ending, uses=self._meter.uses()))
         await self._toolbox.close()
         self._let_go()
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
+from dialtone.providers.use import VendorUse
+
 EndReason = Literal[
     "user_hangup",
     "assistant_hangup",
@@ -57,6 +59,8 @@ class Ending:
     ended_at: datetime
     """UTC."""
     duration_seconds: int
+    uses: tuple[VendorUse, ...] = ()
+    """What the call used of its vendors."""
 
 
 class Journal(Protocol):
