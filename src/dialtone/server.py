@@ -21,6 +21,7 @@ from dialtone.conversation.engine import Engine
 from dialtone.domains import routes as domains_routes
 from dialtone.domains.accounts import Accounts
 from dialtone.domains.service import Domains
+from dialtone.jobs.jobs import Jobs
 from dialtone.media.vad import VoiceDetector
 from dialtone.numbers import routes as numbers_routes
 from dialtone.numbers.service import Numbers
@@ -48,6 +49,9 @@ from dialtone.trunks.service import Trunks
 from dialtone.voices import routes as voices_routes
 from dialtone.voices.service import Voices
 
+JOBS_STOP_SECONDS = 5.0
+"""How long durable work under way may go on when the server stops."""
+
 DESCRIPTION = """
 AI assistants that answer and place real phone calls.
 
@@ -62,6 +66,7 @@ class Parts:
 
     settings: Settings
     database: Database
+    jobs: Jobs
     secrets: Secrets
     data_keys: DataKeys
     organizations: Organizations
@@ -127,6 +132,7 @@ def _build(settings: Settings) -> Parts:
     if settings.api_key is not None:
         check_key(settings.api_key.get_secret_value())
     database = Database(settings)
+    jobs = Jobs(database)
     api_keys, key_uses = ApiKeys(database), KeyUses(database)
     organizations = Organizations(database, billing=settings.billing)
     secrets = Secrets.from_settings(settings)
@@ -154,6 +160,7 @@ def _build(settings: Settings) -> Parts:
     return Parts(
         settings=settings,
         database=database,
+        jobs=jobs,
         secrets=secrets,
         data_keys=DataKeys(database, secrets),
         organizations=organizations,
@@ -206,11 +213,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await parts.data_keys.start()
         parts.new_api_key = await parts.organizations.ensure_first(parts.settings)
         await parts.calls.start()
+        await parts.jobs.start()
         parts.key_uses.start()
         yield
     finally:
         parts.watchdog.stop()
         await parts.calls.stop()
+        await parts.jobs.stop(JOBS_STOP_SECONDS)
         await _close_local_speech()
         await parts.outgoing.close()
         await parts.vendors.close()

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 
@@ -15,6 +16,15 @@ class Job:
     """What `defer` was given: ids, never content."""
     attempt: int
     """From 1. An attempt whose process was killed counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedJob:
+    """A job that ended failed, as long as it is kept."""
+
+    job: Job
+    reason: str
+    failed_at: datetime
 
 
 class RetryLater(Exception):  # noqa: N818 - no error, but a handler's wish

@@ -6,24 +6,29 @@ processes never wait for each other here. SQLite's writers are alone anyway.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Row, bindparam, delete, func, literal_column, select, text, update
+from sqlalchemy import ColumnElement, Integer, Row, Table, bindparam, delete, func, literal_column, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from dialtone.jobs.base import Job
-from dialtone.jobs.tables import FAILED, MAX_REASON, PARKED, RUNNING, WAITING, StoredJob
+from dialtone.jobs.base import FailedJob, Job
+from dialtone.jobs.tables import FAILED, MAX_REASON, PARKED, RUNNING, WAITING, StoredJob, Worker
 from dialtone.platform.db import now
 
 PARK_BATCH = 500
 """How many rows are looked at together once some of them stand behind others."""
+BUSY_PAUSE = timedelta(seconds=0.05)
+"""Another process ends or begins a job within that."""
 CHANNEL = "dialtone_jobs"
 
-_jobs: Any = StoredJob.__table__
+_jobs = cast(Table, StoredJob.__table__)
+_workers = cast(Table, Worker.__table__)
 # Written out instead of bound: an index over some of the rows serves only a query that names its condition.
-_WAITING, _PARKED, _RUNNING, _FAILED = (literal_column(f"'{state}'") for state in (WAITING, PARKED, RUNNING, FAILED))
+_WAITING, _PARKED, _RUNNING, _FAILED = (
+    cast(ColumnElement[str], literal_column(f"'{state}'")) for state in (WAITING, PARKED, RUNNING, FAILED)
+)
 _UNENDED = _jobs.c.state != _FAILED
 
 
@@ -87,8 +92,13 @@ class JobStore:
             row = row.on_conflict_do_nothing(index_elements=["once_key"], index_where=waits)
         await session.execute(row)
 
-    async def announce(self, session: AsyncSession, kind: str) -> None:
-        """Let the other processes know of work, once the transaction is committed."""
+    async def add_repeated(self, session: AsyncSession, kind: str, due_at: datetime) -> None:
+        """The next job of a kind that repeats itself; one of them waits at a time, and one runs."""
+        key = f"every {kind}"
+        await self.add(session, kind, {}, due_at, order=key, once=key)
+
+    async def announce(self, session: AsyncSession, kind: str = "") -> None:
+        """Let the other processes know of work, once the transaction is committed; without `kind`, of any."""
         if not self._is_sqlite:
             told = {"channel": CHANNEL, "payload": f"{self._worker} {kind}"}
             await session.execute(text("SELECT pg_notify(:channel, :payload)"), told)
@@ -97,9 +107,8 @@ class JobStore:
 
     async def claim(self, session: AsyncSession, kind: str, count: int, moment: datetime) -> Claim:
         """Take up to `count` jobs that are due."""
-        limit = count + 1
-        taken: list[Row[Any]] = []
-        while True:
+        free: list[Row[Any]] = []
+        for limit in (count + 1, max(count + 1, PARK_BATCH)):  # what stands behind others must not hide what is free
             query = (
                 select(_jobs)
                 .where(_jobs.c.kind == kind, _jobs.c.state == _WAITING)
@@ -109,18 +118,20 @@ class JobStore:
             )
             rows = (await session.execute(query)).all()
             due = [row for row in rows if row.due_at <= moment]
-            later = rows[len(due)].due_at if len(due) < len(rows) else None
             free, parked, busy = await self._sort_out(session, due)
-            taken = free[:count]
             if parked:
                 await self._set(session, parked, state=PARKED)
-            if len(taken) == count or not parked:
+            if len(free) >= count or not parked:
                 break
-            limit = PARK_BATCH  # what stood behind others must not hide what is free
-        if taken:
+        if taken := free[:count]:
             begun = {"state": RUNNING, "worker": self._worker, "attempts": _jobs.c.attempts + 1}
             await self._set(session, [row.id for row in taken], **begun)
-        again = moment if busy or len(free) > count else later
+        if len(due) == limit or len(free) > count:
+            again: datetime | None = moment
+        elif busy:
+            again = moment + BUSY_PAUSE
+        else:
+            again = rows[len(due)].due_at if len(due) < len(rows) else None
         return Claim([_taken(row, row.attempts + 1) for row in taken], again)
 
     async def _sort_out(
@@ -161,10 +172,12 @@ class JobStore:
         A job that was taken over meanwhile is left to whoever has it.
         """
         again = await self._to_repeat(session, ended)
-        done = [int(each.taken.job.id) for each in ended if each.reason is None or (each.again_at and each not in again)]
+        repeated = {each.taken.job.id for each in again}
+        failed = [each for each in ended if each.reason is not None and each.again_at is None]
+        kept = repeated | {each.taken.job.id for each in failed}
+        done = [int(each.taken.job.id) for each in ended if each.taken.job.id not in kept]
         if done:
             await session.execute(delete(_jobs).where(_jobs.c.id.in_(done), self._mine()))
-        failed = [each for each in ended if each.reason is not None and each.again_at is None]
         await self._write(
             session,
             [{"_id": int(each.taken.job.id), "_reason": _short(each.reason)} for each in failed],
@@ -180,8 +193,9 @@ class JobStore:
             }
             for each in again
         ]
-        due_at, uncounted = bindparam("_due_at", type_=_jobs.c.due_at.type), bindparam("_uncounted")
-        await self._write(session, rows, state=WAITING, due_at=due_at, attempts=_jobs.c.attempts - uncounted)
+        due_at = bindparam("_due_at", type_=_jobs.c.due_at.type)
+        attempts = _jobs.c.attempts - bindparam("_uncounted", type_=Integer())
+        await self._write(session, rows, state=WAITING, due_at=due_at, attempts=attempts)
         return await self._release(session, {each.taken.order for each in ended} - {None})
 
     async def _to_repeat(self, session: AsyncSession, ended: Sequence[Ended]) -> list[Ended]:
@@ -223,22 +237,45 @@ class JobStore:
 
     # Failures
 
-    async def failed(self, session: AsyncSession, limit: int) -> Sequence[StoredJob]:
+    async def failed(self, session: AsyncSession, limit: int) -> list[FailedJob]:
         """Newest first."""
-        query = select(StoredJob).where(StoredJob.state == _FAILED).order_by(StoredJob.ended_at.desc()).limit(limit)
-        return (await session.scalars(query)).all()
+        query = select(_jobs).where(_jobs.c.state == _FAILED).order_by(_jobs.c.ended_at.desc(), _jobs.c.id.desc())
+        rows = await session.execute(query.limit(limit))
+        return [FailedJob(_taken(row, row.attempts).job, row.reason, row.ended_at) for row in rows.all()]
 
     async def forget_failed(self, session: AsyncSession, before: datetime) -> None:
         await session.execute(delete(_jobs).where(_jobs.c.state == _FAILED, _jobs.c.ended_at < before))
 
-    # Other processes
+    # What no process runs
 
-    async def take_over(self, session: AsyncSession, lost: Any) -> list[Taken]:
-        """Make jobs that a lost process was running this one's own. `lost` is the condition on their worker."""
+    async def put_back(self, session: AsyncSession, known: Collection[str], moment: datetime) -> set[str]:
+        """Let jobs run that this process took without knowing: the answer to its transaction was lost.
+
+        Returns kinds as `end` does.
+        """
+        unknown = (_jobs.c.worker == self._worker) & _jobs.c.id.not_in([int(each) for each in known])
+        taken = await self.take_over(session, unknown)
+        ended = [Ended(each, "its begin was not confirmed", moment, counted=False) for each in taken]
+        return await self.end(session, ended, moment) | {each.job.kind for each in taken}
+
+    async def take_over_lost(self, session: AsyncSession, seconds: float) -> list[Taken]:
+        """Show that this process lives, and make its own what those were running that did not for so long."""
+        seen = self._insert(_workers).values(id=self._worker, seen_at=func.now())
+        await session.execute(seen.on_conflict_do_update(index_elements=["id"], set_={"seen_at": func.now()}))
+        stale = _workers.c.seen_at < func.now() - timedelta(seconds=seconds)
+        await session.execute(delete(_workers).where(stale))
+        return await self.take_over(session, _jobs.c.worker.not_in(select(_workers.c.id)))
+
+    async def take_over(self, session: AsyncSession, lost: ColumnElement[bool]) -> list[Taken]:
+        """Make jobs that are said to run this process's own."""
         rows = await session.execute(
             update(_jobs).where(_jobs.c.state == _RUNNING, lost).values(worker=self._worker).returning(_jobs)
         )
         return [_taken(row, row.attempts) for row in rows.all()]
+
+    async def leave(self, session: AsyncSession) -> None:
+        """Whatever this process still runs is to be taken over at once."""
+        await session.execute(delete(_workers).where(_workers.c.id == self._worker))
 
 
 def _taken(row: Row[Any], attempt: int) -> Taken:
