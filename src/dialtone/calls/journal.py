@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Executable, select, update
+from sqlalchemy import Executable, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dialtone.calls.status import ENDED, FAILED, IN_PROGRESS, RINGING, TRANSFERRED
@@ -12,6 +12,7 @@ from dialtone.calls.writer import CallWriter
 from dialtone.conversation.journal import Ending, EndReason, TurnLatency
 from dialtone.organizations.credit import charge
 from dialtone.platform.db import now
+from dialtone.platform.tenancy import owned_by, update_owned
 
 MOST_MESSAGES = 2000
 """Of one call; an hour of quick talk has a few hundred."""
@@ -84,7 +85,11 @@ class StoredJournal:
 
     def ended(self, ending: Ending) -> None:
         """See `Journal.ended`."""
-        not_ended = select(Call.id).where(Call.id == self._call_id, Call.ended_at.is_(None)).exists()
+        not_ended = (
+            select(Call.id)
+            .where(owned_by(Call, self._organization_id), Call.id == self._call_id, Call.ended_at.is_(None))
+            .exists()
+        )
         used = [charge(self._organization_id, ending.duration_seconds, not_ended)] if ending.duration_seconds else []
         self._writer.put(
             *used,
@@ -100,7 +105,7 @@ class StoredJournal:
         )
 
     def _update(self, **values: Any) -> Executable:
-        return update(Call).where(Call.id == self._call_id).values(**values, updated_at=now())
+        return update_owned(Call, self._organization_id, self._call_id).values(**values, updated_at=now())
 
     def _insert(self, table: type[CallMessage] | type[CallTurn], position: int, **values: Any) -> None:
         insert: Any = sqlite.insert if self._is_sqlite else postgresql.insert

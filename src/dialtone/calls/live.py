@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from sqlalchemy import update
+from sqlalchemy import Update
 
 from dialtone.calls.journal import StoredJournal
 from dialtone.calls.plans import may_record, outbound_call_plan, own_keys_used, web_call_plan
@@ -26,6 +26,7 @@ from dialtone.lines.websocket.line import CLOSE_BUSY
 from dialtone.media.audio import AudioFormat
 from dialtone.platform.db import now
 from dialtone.platform.errors import ApiError
+from dialtone.platform.tenancy import update_owned
 from dialtone.providers.factory import Vendors
 from dialtone.settings import Settings
 
@@ -200,14 +201,14 @@ class LiveCalls:
         """The vendors with the organization's own keys; which of these the call uses is written down."""
         used = own_keys_used(claimed.assistant, claimed.own_keys)
         if any(used.values()):
-            self._writer.put(update(Call).where(Call.id == claimed.call_id).values(**used), must=True)
+            self._writer.put(_change_of(claimed).values(**used), must=True)
         return self._vendors.with_own_keys(claimed.own_keys)
 
     def _recording_path(self, claimed: ClaimedCall) -> Path | None:
         if not may_record(claimed.assistant, recording=self._settings.recording):
             return None
         path = recording_path(claimed.call_id, datetime.now(UTC))
-        self._writer.put(update(Call).where(Call.id == claimed.call_id).values(recording=path), must=True)
+        self._writer.put(_change_of(claimed).values(recording=path), must=True)
         return self._settings.data_dir / path
 
     async def _run(self, plan: CallPlan, line: Line, vendors: Vendors, journal: Journal) -> None:
@@ -242,3 +243,7 @@ class LiveCalls:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
         await self._engine.stop()
+
+
+def _change_of(claimed: ClaimedCall) -> Update:
+    return update_owned(Call, claimed.organization_id, claimed.call_id)

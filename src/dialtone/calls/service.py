@@ -26,7 +26,7 @@ from dialtone.platform.crypto import SecretKeyError, Secrets
 from dialtone.platform.db import Database, new_id, now
 from dialtone.platform.errors import ApiError, not_found
 from dialtone.platform.fields import ignored_fields
-from dialtone.platform.tenancy import get_owned, select_owned_ids
+from dialtone.platform.tenancy import get_owned, owned_by, select_owned_ids, update_owned
 from dialtone.providers.factory import OwnKey
 
 TOKEN_SECONDS = 60
@@ -140,11 +140,12 @@ class Calls:
         async with self._database.write() as session:
             row = await session.scalar(gone)
             if row is not None:
-                await session.execute(update(Call).where(Call.id == row.call_id).values(node=self._node))
+                of_call = update_owned(Call, row.organization_id, row.call_id)
+                await session.execute(of_call.values(node=self._node))
         if row is None:
             raise ClaimError("invalid_token", "This token is unknown or was used before; every call needs its own.")
         if row.expires_at <= now():
-            await self._fail(row.call_id, "no_answer", "The web call's token expired before it was used.")
+            await self._fail(row, "no_answer", "The web call's token expired before it was used.")
             raise ClaimError("token_expired", f"This token has expired; it is good for {TOKEN_SECONDS} seconds.")
         try:
             request = WebCallRequest.model_validate_json(self._secrets.decrypt(row.request))
@@ -153,7 +154,7 @@ class Calls:
                 own_keys = await self._byok.own_keys(session, row.organization_id)
         except (ApiError, SecretKeyError) as problem:
             words = problem.message or problem.error if isinstance(problem, ApiError) else str(problem)
-            await self._fail(row.call_id, "error", words)
+            await self._fail(row, "error", words)
             raise ClaimError("assistant_unavailable", words) from None
         return ClaimedCall(row.call_id, row.organization_id, assistant, request.variables, own_keys)
 
@@ -216,7 +217,7 @@ class Calls:
             call = await get_owned(session, Call, organization_id, call_id)
             if call is None:
                 raise not_found("call")
-            return (await _with_details(session, [call]))[0]
+            return (await _with_details(session, organization_id, [call]))[0]
 
     async def details(self, organization_id: str, ids: Sequence[str]) -> AsyncIterator[list[CallDetails]]:
         """The calls with these ids in order, a few at a time."""
@@ -225,7 +226,8 @@ class Calls:
             async with self._database.read() as session:
                 query = select_owned_ids(Call, organization_id, some)
                 calls = {call.id: call for call in (await session.scalars(query)).all()}
-                details = await _with_details(session, [calls[call_id] for call_id in some if call_id in calls])
+                found = [calls[call_id] for call_id in some if call_id in calls]
+                details = await _with_details(session, organization_id, found)
             # Not inside: whoever reads the list slowly must not hold a connection to the database.
             yield details
 
@@ -274,9 +276,10 @@ class Calls:
                     call.duration_seconds = max(0, round((last_sign - call.started_at).total_seconds()))
                     await session.execute(charge(call.organization_id, call.duration_seconds, true()))
 
-    async def _fail(self, call_id: str, end_reason: str, error: str) -> None:
+    async def _fail(self, token: WebCallToken, end_reason: str, error: str) -> None:
+        of_call = update_owned(Call, token.organization_id, token.call_id)
         async with self._database.write() as session:
-            await session.execute(update(Call).where(Call.id == call_id).values(**_failed(end_reason, error)))
+            await session.execute(of_call.values(**_failed(end_reason, error)))
 
 
 def _failed(end_reason: str, error: str) -> dict[str, Any]:
@@ -288,17 +291,19 @@ def _hash(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
-async def _with_details(session: AsyncSession, calls: Sequence[Call]) -> list[CallDetails]:
+async def _with_details(session: AsyncSession, organization_id: str, calls: Sequence[Call]) -> list[CallDetails]:
     details = {call.id: CallDetails(call) for call in calls}
     messages = (
         select(CallMessage.call_id, CallMessage.role, CallMessage.content)
-        .where(CallMessage.call_id.in_(details))
+        .where(owned_by(CallMessage, organization_id), CallMessage.call_id.in_(details))
         .order_by(CallMessage.call_id, CallMessage.position)
     )
     for row in (await session.execute(messages)).mappings():
         details[row["call_id"]].messages.append(dict(row))
     turns = (
-        select(CallTurn.__table__).where(CallTurn.call_id.in_(details)).order_by(CallTurn.call_id, CallTurn.position)
+        select(CallTurn.__table__)
+        .where(owned_by(CallTurn, organization_id), CallTurn.call_id.in_(details))
+        .order_by(CallTurn.call_id, CallTurn.position)
     )
     for row in (await session.execute(turns)).mappings():
         details[row["call_id"]].turns.append(dict(row))

@@ -15,7 +15,7 @@ from dialtone.platform.db import Database, iso, now, parse_id
 from dialtone.platform.errors import ApiError, invalid, not_found
 from dialtone.platform.fields import ignored_fields
 from dialtone.platform.problems import problem
-from dialtone.platform.tenancy import get_owned, select_owned
+from dialtone.platform.tenancy import get_owned, owned_by, select_owned
 
 MAX_MESSAGES = 1_000_000
 """Messages of one organization."""
@@ -88,9 +88,7 @@ class Chats:
                 raise not_found("chat message")
             await session.delete(row)
             await session.execute(
-                update(ChatTotal)
-                .where(ChatTotal.organization_id == organization_id)
-                .values(messages=ChatTotal.messages - 1)
+                update(ChatTotal).where(owned_by(ChatTotal, organization_id)).values(messages=ChatTotal.messages - 1)
             )
 
 
@@ -110,7 +108,7 @@ async def _next_position(session: AsyncSession, organization_id: str) -> int:
     """
     one_more = (
         update(ChatTotal)
-        .where(ChatTotal.organization_id == organization_id)
+        .where(owned_by(ChatTotal, organization_id))
         .values(messages=ChatTotal.messages + 1, last_position=ChatTotal.last_position + 1)
         .returning(ChatTotal.messages, ChatTotal.last_position)
     )

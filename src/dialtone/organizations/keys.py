@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from dialtone.organizations.tables import ApiKey, Organization
 from dialtone.platform.auth import hash_key, key_prefix, new_key
 from dialtone.platform.db import now
+from dialtone.platform.tenancy import owned_by
 
 MAX_KEYS = 100
 """Usable keys of one organization."""
@@ -92,7 +93,7 @@ async def _lock(session: AsyncSession, organization_id: str) -> None:
 
 
 async def _count_usable(session: AsyncSession, organization_id: str) -> int:
-    query = select(func.count()).select_from(ApiKey).where(ApiKey.organization_id == organization_id, usable(now()))
+    query = select(func.count()).select_from(ApiKey).where(owned_by(ApiKey, organization_id), usable(now()))
     return await session.scalar(query) or 0
 
 
@@ -100,10 +101,10 @@ async def _forget_long_ended(session: AsyncSession, organization_id: str) -> Non
     ended: Sequence[str] = (
         await session.scalars(
             select(ApiKey.id)
-            .where(ApiKey.organization_id == organization_id, ~usable(now()), ~ApiKey.from_settings)
+            .where(owned_by(ApiKey, organization_id), ~usable(now()), ~ApiKey.from_settings)
             .order_by(func.coalesce(ApiKey.revoked_at, ApiKey.expires_at).desc())
             .offset(MAX_ENDED_KEYS)
         )
     ).all()
     if ended:
-        await session.execute(delete(ApiKey).where(ApiKey.id.in_(ended)))
+        await session.execute(delete(ApiKey).where(owned_by(ApiKey, organization_id), ApiKey.id.in_(ended)))

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import ColumnElement, ForeignKey, Select, Table, bindparam, func, select, update
+from sqlalchemy import ColumnElement, ForeignKey, Select, Table, Update, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -45,6 +45,11 @@ def owned_by(table: Any, organization_id: str) -> ColumnElement[bool]:
     """The condition of `select_owned`, for queries over some columns and for tables whose rows have no id."""
     condition: ColumnElement[bool] = table.organization_id == organization_id
     return condition
+
+
+def update_owned(table: type[Row], organization_id: str, row_id: str) -> Update:
+    """A change of the organization's row with this id, of which add the `.values()`."""
+    return update(table).where(table.organization_id == organization_id, table.id == row_id)
 
 
 async def get_owned(
