@@ -14,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from dialtone.platform.data_directory import in_sole_use
+from dialtone.platform.http_protocol import HttpProtocol
 from dialtone.server import Parts, create_app
 from dialtone.settings import Settings
 
@@ -64,7 +65,7 @@ class Server(uvicorn.Server):
                 host=settings.host,
                 port=settings.port,
                 ws=self._parts.calls.door.protocol,
-                http="httptools",
+                http=HttpProtocol,
                 lifespan="off",
                 log_config=None,
                 access_log=False,

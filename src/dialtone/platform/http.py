@@ -70,7 +70,6 @@ class BodyLimit:
             "body_too_large",
             "Request body too large",
             f"The limit is {self.max_bytes} bytes.",
-            headers={"Connection": "close"},
         )
 
 
