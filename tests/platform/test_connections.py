@@ -89,6 +89,28 @@ async def test_what_is_read_in_one_session_fits_together_on_sqlite(app: FastAPI)
         assert await session.scalar(names) == (before if database.is_sqlite else "new")
 
 
+async def test_a_long_list_is_read_in_pieces(app: FastAPI) -> None:
+    database: Database = app.state.parts.database
+    numbers = "WITH RECURSIVE count(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM count WHERE n < 95) SELECT n FROM count"
+    turns = 0
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    others = asyncio.create_task(count_turns())
+    seen = []
+    async with database.read() as session:
+        async for row in await session.stream(text(numbers), execution_options={"yield_per": 10}):
+            if row.n % 10 == 1:
+                seen.append(turns)
+    others.cancel()
+    assert len(seen) == 10
+    assert len(set(seen)) == 10, "the event loop did nothing else between two pieces"
+
+
 async def test_a_statement_that_fails_says_so_and_the_connection_goes_on(app: FastAPI) -> None:
     database: Database = app.state.parts.database
     for _ in range(engines.POSTGRESQL_CONNECTIONS + 1):

@@ -32,6 +32,9 @@ from dialtone.settings import Settings
 MAX_ASSISTANTS = 1000
 """Assistants of one organization."""
 
+LISTED_AT_ONCE = 10
+"""Assistants read in one go: up to 3 ms of the event loop's time at their usual size."""
+
 FIELDS = ("name", *DEFAULTS)
 
 _BLOCKS = frozenset({*BLOCKS, "analysis_plan", "speech_config"})
@@ -49,7 +52,9 @@ class Assistants:
     def __init__(self, database: Database, secrets: Secrets, settings: Settings, own_keys: OwnKeys) -> None:
         self._database = database
         self._own_keys = own_keys
-        self._preparer = Preparer(secrets, Vendors.from_settings(settings))
+        self._preparer = Preparer(
+            secrets, Vendors.from_settings(settings), allow_private=settings.allow_private_addresses
+        )
         self._resolver = Resolver(self._preparer, secrets)
 
     async def create(self, organization_id: str, body: AssistantCreate) -> tuple[dict[str, Any], list[str]]:
@@ -69,7 +74,7 @@ class Assistants:
         columns = select_owned(Assistant, organization_id).with_only_columns(*Assistant.__table__.c)
         newest_first = columns.order_by(Assistant.created_at.desc(), Assistant.id.desc())
         async with self._database.read() as session:
-            rows = await session.stream(newest_first.execution_options(yield_per=50))
+            rows = await session.stream(newest_first.execution_options(yield_per=LISTED_AT_ONCE))
             return [show(row._asdict()) async for row in rows]
 
     async def get(self, organization_id: str, assistant_id: str) -> dict[str, Any]:

@@ -128,6 +128,37 @@ class SqliteCursor:
         """SQLAlchemy's way to free the server's cursor and keep the rows; there is none to free."""
 
 
+class SqliteStream(SqliteCursor):
+    """The result of one statement, fetched in pieces: what SQLAlchemy calls a server-side cursor. Between two pieces
+    the event loop does other things.
+    """
+
+    _cursor: sqlite3.Cursor
+
+    def _fetch(self, execute: Callable[[sqlite3.Connection], sqlite3.Cursor]) -> "SqliteCursor":
+        self._cursor = self._connection.run(execute)
+        self.description = self._cursor.description
+        return self
+
+    def fetchone(self) -> Any:
+        return self._connection.run(lambda _connection: self._cursor.fetchone())
+
+    def fetchmany(self, size: int | None = None) -> list[Any]:
+        rows: list[Any] = self._connection.run(lambda _connection: self._cursor.fetchmany(size or self.arraysize))
+        return rows
+
+    def fetchall(self) -> list[Any]:
+        rows: list[Any] = self._connection.run(lambda _connection: self._cursor.fetchall())
+        return rows
+
+    def __iter__(self) -> Iterator[Any]:
+        while (row := self.fetchone()) is not None:
+            yield row
+
+    def close(self) -> None:
+        self._connection.run(lambda _connection: self._cursor.close())
+
+
 class SqliteConnection(AdaptedConnection):
     """A connection of PEP 249 whose methods wait without blocking the event loop, from within SQLAlchemy's greenlets.
 
@@ -160,7 +191,7 @@ class SqliteConnection(AdaptedConnection):
         return await_only(self._worker.do(begin_and_work))
 
     def cursor(self, server_side: bool = False) -> SqliteCursor:
-        return SqliteCursor(self)
+        return SqliteStream(self) if server_side else SqliteCursor(self)
 
     def commit(self) -> None:
         self._end(sqlite3.Connection.commit)
