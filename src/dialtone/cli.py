@@ -1,4 +1,5 @@
-"""What a person types: `dialtone serve`, `call`, `keys`, `organizations`, `db`, `models`, `demo`, `version`.
+"""What a person types: `dialtone serve`, `call`, `keys`, `organizations`, `db`, `models`, `webhooks`, `demo`,
+`version`.
 
 Parts load only when used.
 """
@@ -61,6 +62,7 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     _add_organizations(commands)
     _add_db(commands)
     _add_models(commands)
+    _add_webhooks(commands)
     commands.add_parser("demo", help="a recorded caller talks to a demo assistant", add_help=False)
     version = commands.add_parser("version", help="print the version")
     version.set_defaults(command=_version)
@@ -127,6 +129,20 @@ def _add_models(commands: Any) -> None:
     pull.set_defaults(command=_models_pull)
     listing = actions.add_parser("list", help="list the models that can be fetched, and those that are here")
     listing.set_defaults(command=_models_list)
+
+
+def _add_webhooks(commands: Any) -> None:
+    webhooks = commands.add_parser("webhooks", help="see webhooks on a developer's machine")
+    actions = webhooks.add_subparsers(required=True, metavar="ACTION")
+    listening = actions.add_parser(
+        "listen",
+        help="receive webhooks, check their signatures, and print them",
+        description="Receive webhooks on this machine, check their signatures, and print them. A server on the same "
+        "machine sends them here only with DIALTONE_ALLOW_PRIVATE_ADDRESSES=true.",
+    )
+    listening.add_argument("--port", type=int, default=9000, help="0 picks a free one (default: %(default)d)")
+    listening.add_argument("--secret", help="the webhook_secret that they are signed with")
+    listening.set_defaults(command=_webhooks_listen)
 
 
 def _settings(arguments: argparse.Namespace) -> "Settings":
@@ -305,6 +321,18 @@ def _models_list(arguments: argparse.Namespace) -> int:
     arguments.data_dir = _settings(arguments).data_dir
     code: int = models.main_list(arguments)
     return code
+
+
+def _webhooks_listen(arguments: argparse.Namespace) -> int:
+    from dialtone.webhooks.listen import listen
+
+    try:
+        asyncio.run(listen(arguments.port, arguments.secret, partial(print, flush=True)))
+    except KeyboardInterrupt:
+        return 0
+    except (OSError, OverflowError) as problem:
+        return _complain(problem)
+    return 0
 
 
 def _demo(arguments: Sequence[str]) -> int:

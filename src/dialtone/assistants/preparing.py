@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from dialtone.assistants.addresses import assistant_addresses
 from dialtone.assistants.blocks import Findings, Vendors, check_blocks, check_size, fill_in
 from dialtone.assistants.schemas import EVENTS, AssistantFields
 from dialtone.assistants.secrets import Sealer
+from dialtone.platform.address_rules import address_problems
 from dialtone.platform.crypto import Secrets
 from dialtone.platform.errors import invalid
 from dialtone.platform.fields import READ_ONLY, given, ignored_fields
@@ -20,11 +22,12 @@ DEFAULTS: Mapping[str, Any] = {
 
 
 class Preparer:
-    """`vendors` is what the deployment can use by itself."""
+    """`vendors` is what the deployment can use by itself; `allow_private`: customers' addresses may be private ones."""
 
-    def __init__(self, secrets: Secrets, vendors: Vendors) -> None:
+    def __init__(self, secrets: Secrets, vendors: Vendors, *, allow_private: bool = False) -> None:
         self._secrets = secrets
         self._vendors = vendors
+        self._allow_private = allow_private
 
     def prepare(
         self,
@@ -42,6 +45,10 @@ class Preparer:
         vendors = self._vendors.with_own_keys(own_keys)
         findings = Findings(ignored=_ignored(body, prefix))
         check_blocks(changes, findings, vendors.any_model, prefix)
+        saved = {url for _, url in assistant_addresses(stored or {})}
+        findings.problems += address_problems(
+            assistant_addresses(changes, prefix), saved, allow_private=self._allow_private
+        )
         sealer = Sealer(self._secrets, *_stored_secrets(stored))
         if not findings.problems:
             sealer.seal(changes, prefix)

@@ -9,6 +9,7 @@ from dialtone.assistants.resolving import ResolvedAssistant
 from dialtone.conversation.plan import BackgroundPlan, CallPlan, SilencePlan, TurnTaking
 from dialtone.providers import catalog
 from dialtone.providers.catalog_types import Block
+from dialtone.tools.envelope import CallContext
 
 
 def may_record(assistant: ResolvedAssistant, *, recording: bool) -> bool:
@@ -70,10 +71,19 @@ def web_call_plan(
         max_duration_seconds=float(assistant.max_duration_seconds),
         recording_path=recording_path,
         keep_content=not assistant.gdpr_mode,
-        webhook_url=assistant.webhook_url,
-        webhook_secret=assistant.webhook_secret,
-        webhook_events=tuple(sorted(assistant.webhook_events)),
         variables=variables,
+    )
+
+
+def with_webhook(plan: CallPlan, context: CallContext) -> CallPlan:
+    """The plan with what its events show, and where they go."""
+    return replace(
+        plan,
+        number_id=context.phone_number_id,
+        number_name=context.phone_number_name,
+        webhook_url=context.webhook_url,
+        webhook_secret=context.webhook_secret,
+        webhook_events=context.webhook_events,
     )
 
 

@@ -1,20 +1,21 @@
 """Writes what happens in live calls to the database, behind the event loop's back.
 
-A call's journal puts statements on one queue; one task writes them in order, many in a transaction. A database that is
-away delays the writing, never the calls. Statements can be repeated without harm, so a batch whose fate is unknown is
-simply tried again.
+A call's journal puts statements and steps on one queue; one task writes them in order, many in a transaction. A
+database that is away delays the writing, never the calls. All of it can be repeated without harm, so a batch whose fate
+is unknown is simply tried again.
 """
 
 import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import chain
 
 from sqlalchemy import Executable
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from dialtone.platform.db import Database
 
@@ -29,6 +30,10 @@ MOST_WAITING = 50_000
 FIRST_RETRY_SECONDS = 0.1
 LAST_RETRY_SECONDS = 5.0
 
+Step = Callable[[AsyncSession], Awaitable[None]]
+"""What takes more than a statement, within the same transaction."""
+Entry = tuple[Executable | Step, ...]
+
 _AWAY = (OperationalError, InterfaceError, PoolTimeoutError, OSError, TimeoutError)
 
 
@@ -37,7 +42,7 @@ class CallWriter:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._waiting: deque[tuple[Executable, ...]] = deque()
+        self._waiting: deque[Entry] = deque()
         self._lost = 0
         self._wake = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -49,14 +54,14 @@ class CallWriter:
         """Begin to write."""
         self._task = asyncio.get_running_loop().create_task(self._run())
 
-    def put(self, *statements: Executable, must: bool = False) -> None:
-        """Queue an entry: a statement, or several that take effect together or not at all. `must`: it is kept however
+    def put(self, *work: Executable | Step, must: bool = False) -> None:
+        """Queue an entry: statements and steps that take effect together or not at all. `must`: it is kept however
         long the queue is. Returns at once.
         """
         if len(self._waiting) >= MOST_WAITING and not must:
             self._lost += 1
             return
-        self._waiting.append(statements)
+        self._waiting.append(work)
         self._written.clear()
         self._wake.set()
 
@@ -96,7 +101,7 @@ class CallWriter:
                 logger.error("the database was away too long: %d entries of calls are lost", self._lost)
                 self._lost = 0
 
-    async def _write(self, batch: Sequence[tuple[Executable, ...]]) -> None:
+    async def _write(self, batch: Sequence[Entry]) -> None:
         delay = FIRST_RETRY_SECONDS
         while True:
             try:
@@ -110,7 +115,7 @@ class CallWriter:
             await asyncio.sleep(delay)
             delay = min(2 * delay, LAST_RETRY_SECONDS)
 
-    async def _write_singly(self, batch: Sequence[tuple[Executable, ...]], problem: Exception) -> None:
+    async def _write_singly(self, batch: Sequence[Entry], problem: Exception) -> None:
         """One entry of the batch can't be written; the others must not suffer for it."""
         if len(batch) == 1:
             logger.error("an entry of a call can't be stored (%s)", type(problem).__name__)
@@ -118,11 +123,14 @@ class CallWriter:
         for entry in batch:
             await self._write([entry])
 
-    async def _transaction(self, batch: Sequence[tuple[Executable, ...]]) -> None:
+    async def _transaction(self, batch: Sequence[Entry]) -> None:
         async with self._database.write() as session:
             connection = await session.connection()
-            for statement in chain.from_iterable(batch):
-                await connection.execute(statement)
+            for work in chain.from_iterable(batch):
+                if isinstance(work, Executable):
+                    await connection.execute(work)
+                else:
+                    await work(session)
 
 
 def _away(problem: Exception) -> bool:

@@ -78,6 +78,9 @@ class CallPlan:
     variables: Mapping[str, str] = field(default_factory=dict)
     caller_number: str | None = None
     assistant_number: str | None = None
+    number_id: str | None = None
+    """Of the organization's number that the call is on, and how it calls it."""
+    number_name: str | None = None
 
     @property
     def language(self) -> str | None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, func
+from sqlalchemy import Select, func, select
 from sqlalchemy.engine import Row
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -34,6 +34,22 @@ class OutboundNumber:
     """E.164."""
     trunk_id: str | None
     """The trunk to call through; None = the organization's newest."""
+    name: str | None = None
+    """How the organization calls it."""
+
+
+@dataclass(frozen=True, slots=True)
+class InboundNumber:
+    """A number that was called."""
+
+    id: str
+    organization_id: str
+    phone_number: str
+    """E.164."""
+    name: str | None
+    assistant_id: str | None
+    trunk_id: str | None
+    """The trunk for transfers."""
 
 
 class Numbers:
@@ -124,7 +140,17 @@ class Numbers:
         else:
             active = select_owned(Number, organization_id).where(Number.is_active)
             row = await session.scalar(active.order_by(Number.created_at, Number.id).limit(1))
-        return None if row is None else OutboundNumber(row.id, row.phone_number, row.transfer_trunk_id)
+        return None if row is None else OutboundNumber(row.id, row.phone_number, row.transfer_trunk_id, row.name)
+
+    async def for_inbound(self, session: AsyncSession, called: str) -> InboundNumber | None:
+        """The active number that was called, whosever it is; None where nobody registered it."""
+        number = canonical(called)
+        row = await session.scalar(select(Number).where(Number.phone_number == number, Number.is_active))
+        if row is None:
+            return None
+        return InboundNumber(
+            row.id, row.organization_id, row.phone_number, row.name, row.assistant_id, row.transfer_trunk_id
+        )
 
     async def _links(
         self, session: AsyncSession, organization_id: str, body: NumberFields, stored: Number | None

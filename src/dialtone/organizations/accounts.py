@@ -16,6 +16,7 @@ from dialtone.organizations.schemas import (
 )
 from dialtone.organizations.tables import Organization
 from dialtone.organizations.tree import add_organization, first_organization_id, way_up
+from dialtone.platform.address_rules import address_problems
 from dialtone.platform.crypto import MASK, Secrets
 from dialtone.platform.db import Database, iso, parse_id
 from dialtone.platform.errors import ApiError, invalid, not_found
@@ -56,7 +57,8 @@ class Counts:
 class OrganizationAccounts:
     """All methods raise `ApiError`."""
 
-    def __init__(self, database: Database, secrets: Secrets, counts: Counts) -> None:
+    def __init__(self, database: Database, secrets: Secrets, counts: Counts, *, allow_private_addresses: bool) -> None:
+        self._allow_private = allow_private_addresses
         self._database = database
         self._secrets = secrets
         self._counts = counts
@@ -115,7 +117,9 @@ class OrganizationAccounts:
         changes = given(body)
         async with self._database.write() as session:
             row = await _row(session, organization_id)
-            if problems := _retention_problems(changes, row):
+            webhook = [("webhook_url", changes.get("webhook_url"))]
+            problems = address_problems(webhook, {row.webhook_url}, allow_private=self._allow_private)
+            if problems := problems + _retention_problems(changes, row):
                 raise invalid(problems)
             if changes.get("webhook_secret") is not None:
                 changes["webhook_secret"] = sealed(self._secrets, changes["webhook_secret"], row.webhook_secret)

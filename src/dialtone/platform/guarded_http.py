@@ -97,10 +97,13 @@ class GuardedHttp:
         total_seconds: float,
         connect_seconds: float = CONNECT_SECONDS,
         max_response_bytes: int = MAX_RESPONSE_BYTES,
+        only_beginning: bool = False,
     ) -> GuardedResponse:
         """Send one request and read the whole answer, whatever its status. Raises `GuardedRequestError`.
 
         `total_seconds` runs from the call to the last byte of the answer, the name's resolution included.
+        `only_beginning`: an answer that is longer is cut instead of refused, one that is compressed read as it is, and
+        one that breaks off counts with what came of it, for callers to whom the status says it all.
         """
         try:
             parsed = check_url(url, allow_private_addresses=self._allow_private)
@@ -109,7 +112,8 @@ class GuardedHttp:
         host = parsed.host or ""
         try:
             async with asyncio.timeout(total_seconds):
-                return await self._exchange(method, parsed, headers, body, connect_seconds, max_response_bytes)
+                reading = _Reading(max_response_bytes, only_beginning)
+                return await self._exchange(method, parsed, headers, body, connect_seconds, reading)
         except aiohttp.ServerTimeoutError as error:
             raise GuardedRequestError(f"{host} accepted no connection within {connect_seconds:g} s") from error
         except TimeoutError as error:
@@ -134,7 +138,7 @@ class GuardedHttp:
         headers: Mapping[str, str] | None,
         body: bytes | None,
         connect_seconds: float,
-        max_response_bytes: int,
+        reading: "_Reading",
     ) -> GuardedResponse:
         async with self._open_session().request(
             method,
@@ -145,16 +149,7 @@ class GuardedHttp:
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=None, connect=connect_seconds),
         ) as response:
-            if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-                response.close()
-                raise GuardedRequestError(f"{url.host} answered in a compression that was not asked for")
-            received = bytearray()
-            async for chunk in response.content.iter_any():
-                received += chunk
-                if len(received) > max_response_bytes:
-                    response.close()
-                    raise GuardedRequestError(f"{url.host} answered with more than {max_response_bytes} bytes")
-            return GuardedResponse(response.status, response.headers, bytes(received))
+            return await reading.read(response, url.host)
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -185,6 +180,32 @@ class GuardedHttp:
 
     async def __aexit__(self, *exception: object) -> None:
         await self.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How much of an answer is read."""
+
+    max_bytes: int
+    only_beginning: bool
+
+    async def read(self, response: aiohttp.ClientResponse, host: str | None) -> GuardedResponse:
+        if not self.only_beginning and response.headers.get("Content-Encoding", "identity").lower() != "identity":
+            response.close()
+            raise GuardedRequestError(f"{host} answered in a compression that was not asked for")
+        received = bytearray()
+        try:
+            async for chunk in response.content.iter_any():
+                received += chunk
+                if len(received) > self.max_bytes:
+                    response.close()
+                    if self.only_beginning:
+                        break
+                    raise GuardedRequestError(f"{host} answered with more than {self.max_bytes} bytes")
+        except aiohttp.ClientError:
+            if not self.only_beginning:
+                raise
+        return GuardedResponse(response.status, response.headers, bytes(received[: self.max_bytes]))
 
 
 def _reason(error: aiohttp.ClientConnectorError) -> str:

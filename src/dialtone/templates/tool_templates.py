@@ -6,6 +6,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from dialtone.assistants.addresses import tool_addresses
+from dialtone.platform.address_rules import address_problems
 from dialtone.platform.crypto import Secrets
 from dialtone.platform.db import Database, iso, now
 from dialtone.platform.errors import invalid, not_found
@@ -28,9 +30,10 @@ class ToolTemplates:
     organization's, 400 for fields that break rules.
     """
 
-    def __init__(self, database: Database, secrets: Secrets) -> None:
+    def __init__(self, database: Database, secrets: Secrets, *, allow_private_addresses: bool) -> None:
         self._database = database
         self._secrets = secrets
+        self._allow_private = allow_private_addresses
 
     async def create(self, organization_id: str, body: ToolTemplateCreate) -> tuple[dict[str, Any], list[str]]:
         """The new template as the API shows it, and the fields that were ignored."""
@@ -85,6 +88,10 @@ class ToolTemplates:
             )
             whole["tool_config"] = checked.config
             ignored += checked.ignored
+            saved = {url for _, url in tool_addresses(stored["tool_config"] if stored else {}, "tool_config")}
+            addresses = tool_addresses(checked.config, "tool_config")
+            if wrong := address_problems(addresses, saved, allow_private=self._allow_private):
+                raise invalid(wrong)
         check_name(whole)
         return whole, ignored
 

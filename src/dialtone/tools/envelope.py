@@ -14,8 +14,8 @@ class CallContext:
 
     call_id: str
     call_type: CallType
-    assistant: Mapping[str, Any]
-    """The resolved assistant, its secrets masked."""
+    assistant: Mapping[str, Any] | None
+    """The resolved assistant, its secrets masked; None while it is still being asked for."""
     status: str = "in-progress"
     phone_number_id: str | None = None
     phone_number: str | None = None
@@ -30,7 +30,7 @@ class CallContext:
 def event_envelope(event: str, call: CallContext, at: datetime, **more: Any) -> dict[str, Any]:
     """The body of the event `event` that happened `at` (aware), `more` being the fields of its own."""
     timestamp = at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    message = {
+    message: dict[str, Any] = {
         "type": event,
         "timestamp": timestamp,
         "call": {"id": call.call_id, "type": call.call_type, "status": call.status},
@@ -40,7 +40,7 @@ def event_envelope(event: str, call: CallContext, at: datetime, **more: Any) -> 
             "name": call.phone_number_name,
         },
         "customer": {"number": call.customer_number},
-        "assistant": dict(call.assistant),
-        **more,
     }
-    return {"message": message}
+    if call.assistant is not None:
+        message["assistant"] = dict(call.assistant)
+    return {"message": {**message, **more}}

@@ -33,7 +33,7 @@ def pause_before_next(
     left = TRIED_FOR - elapsed
     if left <= 0:
         return None
-    pause = min(FIRST_PAUSE * 2 ** min(failures - 1, 20), LONGEST_PAUSE) * (1 + JITTER * draw())
+    pause: float = min(FIRST_PAUSE * 2.0 ** min(failures - 1, 20), LONGEST_PAUSE) * (1 + JITTER * draw())
     return min(max(pause, retry_after or 0.0), left)
 
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, delete, func, select, update
+from sqlalchemy import Select, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dialtone.jobs.jobs import Jobs
 from dialtone.organizations.webhook import account_webhook
-from dialtone.platform.crypto import SecretKeyError, Secrets
+from dialtone.platform.crypto import Secrets
 from dialtone.platform.db import Database, iso, now
 from dialtone.platform.errors import ApiError, not_found
 from dialtone.platform.json_text import to_json
@@ -181,7 +181,7 @@ class Webhooks:
         async with self._database.read() as session:
             total = await session.scalar(_filtered(organization_id, chosen).with_only_columns(func.count())) or 0
             rows = (await session.execute(newest_first.limit(limit).offset(offset))).mappings().all()
-        return [delivery_object(row) for row in rows], total
+        return [delivery_object(dict(row)) for row in rows], total
 
     async def get(self, organization_id: str, delivery_id: str) -> dict[str, Any]:
         """A delivery with the request's body and how the answer began. Raises `ApiError` (404), `SecretKeyError`."""

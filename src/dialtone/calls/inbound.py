@@ -1,0 +1,210 @@
+"""Who takes an inbound call, settled while it rings: the number's assistant, or what the customer's server says."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from dialtone.assistants.resolving import ResolvedAssistant
+from dialtone.assistants.service import Assistants
+from dialtone.byok.service import Byok
+from dialtone.calls.schemas import VariableName, VariableValue
+from dialtone.calls.service import Calls, ClaimedCall
+from dialtone.conversation.journal import EndReason
+from dialtone.numbers.service import InboundNumber, Numbers
+from dialtone.organizations.service import Organizations
+from dialtone.platform.db import Database, new_id
+from dialtone.platform.errors import ApiError
+from dialtone.platform.guarded_http import GuardedHttp
+from dialtone.platform.problems import validation_details
+from dialtone.tools.envelope import CallContext
+from dialtone.webhooks.asking import NoAnswerError, ask_for_assistant
+from dialtone.webhooks.events import ASSISTANT_REQUEST
+
+REJECTION_CHARACTERS = 1000
+"""Of the words that are spoken to a caller who is turned away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """The call is to be answered by `call.assistant`. There is no record of it yet."""
+
+    call: ClaimedCall
+    number: InboundNumber
+    notes: tuple[str, ...]
+    """What an operator should know: why the customer's server was not heeded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """The call is not to be answered, other than with `words` where there are any."""
+
+    call_id: str
+    organization_id: str
+    number: InboundNumber
+    end_reason: EndReason
+    words: str | None
+
+
+class AssistantReply(BaseModel):
+    """What a customer's server may answer; all of it may be left out."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", hide_input_in_errors=True)
+
+    error: Annotated[str, StringConstraints(min_length=1)] | None = None
+    assistant: dict[str, Any] | None = Field(default=None, validation_alias=AliasChoices("assistant", "agent"))
+    assistant_id: str | None = Field(default=None, validation_alias=AliasChoices("assistant_id", "agent_id"))
+    assistant_override: dict[str, Any] | None = Field(
+        default=None, validation_alias=AliasChoices("assistant_override", "agent_config")
+    )
+    max_duration_seconds: int | None = None
+    variables: dict[VariableName, VariableValue] = Field(default_factory=dict, max_length=100)
+
+    def blocks(self) -> dict[str, Any]:
+        """The top-level fields that it puts in place of an assistant's own."""
+        duration = {} if self.max_duration_seconds is None else {"max_duration_seconds": self.max_duration_seconds}
+        return {**(self.assistant or {}), **(self.assistant_override or {}), **duration}
+
+
+class Inbound:
+    def __init__(
+        self,
+        database: Database,
+        calls: Calls,
+        numbers: Numbers,
+        organizations: Organizations,
+        assistants: Assistants,
+        byok: Byok,
+        http: GuardedHttp,
+    ) -> None:
+        self._database = database
+        self._calls = calls
+        self._numbers = numbers
+        self._organizations = organizations
+        self._assistants = assistants
+        self._byok = byok
+        self._http = http
+
+    async def decide(self, called: str, caller: str | None) -> Acceptance | Rejection | None:
+        """Who takes a call from `caller` (None: withheld) to the number `called`; None where nothing is configured.
+
+        Takes 5 seconds at most, and the database's time. Raises `crypto.SecretKeyError`.
+        """
+        async with self._database.read() as session:
+            number = await self._numbers.for_inbound(session, called)
+        if number is None:
+            return None
+        call_id = new_id()
+        try:
+            await self._organizations.require_credit(number.organization_id)
+        except ApiError:
+            return Rejection(call_id, number.organization_id, number, "insufficient_credits", None)
+        saved = await self._saved(number)
+        reply, notes = await self._ask(call_id, number, caller, saved)
+        if reply.error is not None:
+            words = reply.error[:REJECTION_CHARACTERS]
+            return Rejection(call_id, number.organization_id, number, "rejected", words)
+        assistant = saved
+        try:
+            assistant = await self._resolve(number, saved, reply)
+        except ApiError as problem:
+            reply = AssistantReply()
+            notes.append(_not_heeded("; ".join(problem.details or [problem.message or problem.error])))
+        if assistant is None:
+            return None
+        return await self._accepted(call_id, number, caller, assistant, reply.variables, notes)
+
+    async def _saved(self, number: InboundNumber) -> ResolvedAssistant | None:
+        """The number's own assistant; None where it has none, or one that is not active."""
+        if number.assistant_id is None:
+            return None
+        try:
+            async with self._database.read() as session:
+                assistant = await self._assistants.resolve(session, number.organization_id, number.assistant_id)
+        except ApiError:  # deleted in this very moment
+            return None
+        return assistant if assistant.is_active else None
+
+    async def _ask(
+        self, call_id: str, number: InboundNumber, caller: str | None, saved: ResolvedAssistant | None
+    ) -> tuple[AssistantReply, list[str]]:
+        """The reply of the customer's server, and notes on what was wrong with it; an empty one where none is asked."""
+        if saved is not None and ASSISTANT_REQUEST not in saved.webhook_events:
+            return AssistantReply(), []
+        context = await self._context(call_id, number, caller, saved)
+        if context.webhook_url is None:
+            return AssistantReply(), []
+        try:
+            document = await ask_for_assistant(context, self._http)
+            return AssistantReply.model_validate(document), []
+        except NoAnswerError as problem:
+            return AssistantReply(), [_not_heeded(str(problem))]
+        except ValidationError as problem:
+            return AssistantReply(), [_not_heeded("; ".join(validation_details(problem.errors())))]
+
+    async def _context(
+        self, call_id: str, number: InboundNumber, caller: str | None, saved: ResolvedAssistant | None
+    ) -> CallContext:
+        """The ringing call, which no assistant has taken yet."""
+        async with self._database.read() as session:
+            url, secret = await self._calls.address(session, number.organization_id, saved)
+        ringing = CallContext(call_id, "inbound_phone_call", None, "ringing", webhook_url=url, webhook_secret=secret)
+        return _with_numbers(ringing, number, caller)
+
+    async def _resolve(
+        self, number: InboundNumber, saved: ResolvedAssistant | None, reply: AssistantReply
+    ) -> ResolvedAssistant | None:
+        """The assistant that the reply means. Raises `ApiError` where there is no such one, or it breaks rules."""
+        blocks = reply.blocks()
+        assistant_id = reply.assistant_id or (None if saved is None else saved.id)
+        if assistant_id is None:
+            transient = blocks if reply.assistant is not None else None
+            return None if transient is None else await self._resolved(number, blocks, transient=transient)
+        if reply.assistant_id is None and not blocks:
+            return saved
+        return await self._resolved(number, blocks, assistant_id=assistant_id, override=blocks or None)
+
+    async def _resolved(self, number: InboundNumber, blocks: Mapping[str, Any], **how: Any) -> ResolvedAssistant:
+        async with self._database.read() as session:
+            assistant = await self._assistants.resolve(session, number.organization_id, **how)
+        if not assistant.is_active:
+            raise ApiError(409, "assistant_inactive", "Assistant is not active", "the assistant is not active")
+        # Whatever else the server said of the assistant comes back to it in every later event.
+        echoed = {name: value for name, value in blocks.items() if _is_unknown(name, assistant.ignored)}
+        return replace(assistant, public={**assistant.public, **echoed}) if echoed else assistant
+
+    async def _accepted(
+        self,
+        call_id: str,
+        number: InboundNumber,
+        caller: str | None,
+        assistant: ResolvedAssistant,
+        variables: Mapping[str, str],
+        notes: list[str],
+    ) -> Acceptance:
+        owner = number.organization_id
+        async with self._database.read() as session:
+            own_keys = await self._byok.own_keys(session, owner)
+            context = await self._calls.context(session, owner, call_id, "inbound_phone_call", assistant)
+        context = _with_numbers(context, number, caller)
+        call = ClaimedCall(call_id, owner, assistant, variables, own_keys, context)
+        return Acceptance(call, number, tuple(notes))
+
+
+def _with_numbers(context: CallContext, number: InboundNumber, caller: str | None) -> CallContext:
+    return replace(
+        context,
+        phone_number_id=number.id,
+        phone_number=number.phone_number,
+        phone_number_name=number.name,
+        customer_number=caller,
+    )
+
+
+def _not_heeded(why: str) -> str:
+    return f"The assistant-request was not heeded: {why}"
+
+
+def _is_unknown(name: str, ignored: tuple[str, ...]) -> bool:
+    return f"assistant_override.{name}" in ignored or f"assistant.{name}" in ignored
