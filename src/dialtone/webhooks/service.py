@@ -226,8 +226,11 @@ class Webhooks:
 
     async def erase_calls(self, session: AsyncSession, organization_id: str, call_ids: Sequence[str]) -> int:
         """Forget these calls' deliveries, also those on their way. Returns how many there were."""
-        of_calls = owned_by(WebhookDelivery, organization_id), WebhookDelivery.call_id.in_(call_ids)
-        gone = await session.scalars(delete(WebhookDelivery).where(*of_calls).returning(WebhookDelivery.id))
+        gone = await session.scalars(
+            delete(WebhookDelivery)
+            .where(owned_by(WebhookDelivery, organization_id), WebhookDelivery.call_id.in_(call_ids))
+            .returning(WebhookDelivery.id)
+        )
         return len(gone.all())
 
     async def prune(self, older_than: timedelta) -> int:
