@@ -87,7 +87,7 @@ async def test_a_key_is_encrypted_where_it_is_stored(app: FastAPI, client: httpx
         ({"provider": "openai", "api_key": "sk one"}, f"api_key: must be at most {MAX_PLAIN_KEY} ASCII characters"),
         ({"provider": "openai", "api_key": "sk-\u00e9"}, f"api_key: must be at most {MAX_PLAIN_KEY} ASCII characters"),
         ({"provider": "openai", "api_key": "x" * (MAX_PLAIN_KEY + 1)}, "api_key: must be at most"),
-        ({"provider": "google_vertex", "api_key": "{\u0007}"}, "api_key: must be text without control characters"),
+        ({"provider": "google_vertex", "api_key": "{\u0007}"}, "api_key: must be ASCII text without control"),
         ({"provider": "anthropic", "api_key": "k"}, "provider: must be one of 'deepgram', 'openai'"),
     ],
 )

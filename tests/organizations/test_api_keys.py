@@ -79,7 +79,7 @@ async def test_nothing_has_to_be_given_and_unknown_fields_are_named(client: http
         ({"name": 7}, "name: must be a string (got 7)"),
         ({"expires_at": "2020-01-01T00:00:00Z"}, "expires_at: must be in the future"),
         ({"expires_at": "2999-01-01T00:00:00"}, "expires_at: must be a time in ISO 8601 with its zone"),
-        ({"expires_at": "9999-12-31T23:59:59-23:00"}, "expires_at: must be a time in ISO 8601 with its zone"),
+        ({"expires_at": "0001-01-01T00:00:00+23:00"}, "expires_at: must be in the future"),
         ({"expires_at": "soon"}, "expires_at: must be a time in ISO 8601 with its zone"),
         ({"expires_at": 4102444800}, "expires_at: must be a time in ISO 8601 such as"),
     ],

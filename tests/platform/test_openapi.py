@@ -12,7 +12,7 @@ from tests.assistants.test_objects import FULL, REFERENCE
 
 TAGS = {
     *("Assistants", "Numbers", "Calls", "Web calls", "SIP trunks", "Tool templates", "Analysis templates", "Voices"),
-    *("Usage", "BYOK", "Domains", "Organizations", "API keys", "Chats", "Health", "Deployment"),
+    *("Usage", "BYOK", "Domains", "Organizations", "API keys", "Chats", "Health", "Deployment", "Webhook deliveries"),
 }
 
 
@@ -54,19 +54,32 @@ def described(schema: dict[str, Any], components: dict[str, Any]) -> bool:
     return len(alternatives) == 1 and described(alternatives[0], components)
 
 
-def undescribed(node: Any, components: dict[str, Any], place: str) -> Iterator[str]:
-    """The properties below `node` that do not say what they are."""
+RULES_OF_AN_OBJECT = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else")
+"""What a schema says once more of fields that it has described."""
+
+
+def undescribed(
+    node: Any, components: dict[str, Any], place: str, known: frozenset[str] = frozenset()
+) -> Iterator[str]:
+    """The properties below `node` that do not say what they are; `known` ones have said it."""
     if isinstance(node, list):
         for index, child in enumerate(node):
-            yield from undescribed(child, components, f"{place}[{index}]")
+            yield from undescribed(child, components, f"{place}[{index}]", known)
     elif isinstance(node, dict):
         title = node.get("title", "")
         properties = node.get("properties")
-        for name, schema in properties.items() if isinstance(properties, dict) else ():
-            if isinstance(schema, dict) and not described(schema, components):
-                yield f"{place} {title}: {name}"
+        fields = {
+            name: schema
+            for name, schema in (properties.items() if isinstance(properties, dict) else ())
+            if isinstance(schema, dict) and name not in known
+        }
+        yield from (f"{place} {title}: {name}" for name, each in fields.items() if not described(each, components))
         for name, child in node.items():
-            if name not in ("example", "examples", "default", "enum"):
+            if name == "properties" and isinstance(properties, dict):
+                yield from undescribed(fields, components, place)
+            elif name in RULES_OF_AN_OBJECT:
+                yield from undescribed(child, components, place, known | fields.keys())
+            elif name not in ("example", "examples", "default", "enum"):
                 yield from undescribed(child, components, place)
 
 

@@ -5,7 +5,8 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from dialtone.assistants import tools
-from dialtone.assistants.schemas import PromptMessage
+from dialtone.assistants.resolving import TransientAssistant
+from dialtone.assistants.schemas import AssistantOverride, PromptMessage
 from dialtone.providers.catalog_schema import block_schema
 
 _REF = "#/components/schemas/"
@@ -20,7 +21,8 @@ _TOOLS = {
 
 def components() -> dict[str, Any]:
     """Component schemas that `assistants.schemas` refers to by name."""
-    models = [(model, "validation") for model in (*_TOOLS.values(), PromptMessage)]
+    described_here = (*_TOOLS.values(), PromptMessage, AssistantOverride, TransientAssistant)
+    models = [(model, "validation") for model in described_here]
     _, described = models_json_schema(models, ref_template=_REF + "{model}")  # type: ignore[arg-type]
     messages = {"type": "array", "maxItems": 100, "items": {"$ref": f"{_REF}PromptMessage"}}
     return {

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dialtone.assistants.preparing import Preparer
 from dialtone.assistants.schemas import (
     DEFAULT_MAX_DURATION_SECONDS,
     EVENTS,
-    AnalysisPlan,
+    NAME,
+    REALTIME,
     AssistantOverride,
     LlmConfig,
     RecordingConsent,
@@ -58,7 +59,6 @@ class ResolvedAssistant:
     end_call_message: str | None
     first_message_outbound: str | None
     end_call_phrases: tuple[str, ...]
-    analysis_plan: AnalysisPlan | None
     postcall_stt: Mapping[str, Any] | None
     postcall_llm: Mapping[str, Any] | None
     """The model for the work after the call, also where the assistant names none."""
@@ -77,8 +77,21 @@ class ResolvedAssistant:
 class TransientAssistant(AssistantOverride):
     """An assistant given whole for one call."""
 
-    name: Annotated[str, Field(max_length=200)] = ""
-    llm_config: LlmConfig
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                REALTIME,
+                {
+                    "title": "with a text model",
+                    "required": ["stt_config", "tts_config"],
+                    "properties": {"stt_config": {"type": "object"}, "tts_config": {"type": "object"}},
+                },
+            ]
+        }
+    )
+
+    name: Annotated[str, Field(max_length=200)] = Field(default="", description=NAME)
+    llm_config: LlmConfig = Field(description="The language model, its prompt and its tools.")
 
 
 class Resolver:
@@ -116,7 +129,7 @@ class Resolver:
         llm = opened(values["llm_config"], self._secrets)
         realtime = catalog.is_realtime(llm)
         speech = SpeechConfig.model_validate(values["speech_config"] or {})
-        consent, plan = values["recording_consent"], values["analysis_plan"]
+        consent = values["recording_consent"]
         secret = values["webhook_secret"]
         return ResolvedAssistant(
             id=assistant_id,
@@ -137,7 +150,6 @@ class Resolver:
             end_call_message=speech.end_call_message,
             first_message_outbound=speech.first_message_outbound,
             end_call_phrases=tuple(speech.end_call_phrases or ()),
-            analysis_plan=AnalysisPlan.model_validate(plan) if plan else None,
             postcall_llm=_post_call_llm(values),
             metadata=metadata,
             public=_public(assistant_id, values, metadata),

@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from dialtone.assistants.speech import SpeechConfig
 from dialtone.platform.fields import Between, Email, Part, WebUrl
 from dialtone.platform.openapi import COMPONENT
+from dialtone.providers import catalog
 
 EVENTS = ("assistant-request", "tool-calls", "status-update", "end-of-call-report")
 """What an assistant's webhook can be told. Other names in `webhook_events` are kept, and have no effect."""
@@ -70,6 +71,21 @@ class StructuredDataPlan(Part):
     )
 
 
+class SuccessEvaluation(Part):
+    """Whether a call reached its aim, judged by a model. The verdict is `success_evaluation` of the call's analysis."""
+
+    enabled: bool = Field(default=False, description="Judge it.")
+    rubric: Literal["pass_fail", "numeric_scale", "percentage", "checklist"] = Field(
+        default="pass_fail",
+        description="The verdict's form: true or false, 1 to 10, 0 to 100, or each point of `prompt` met or not.",
+    )
+    prompt: Annotated[str, Field(max_length=20_000)] | None = Field(
+        default=None,
+        description="What success means; null = the caller got what they called for.",
+        examples=["The caller has a table, and knows for when."],
+    )
+
+
 class AnalysisPlan(Part):
     """What is found out after a call."""
 
@@ -79,7 +95,9 @@ class AnalysisPlan(Part):
     min_messages_threshold: Annotated[int, Between(0, 1000)] = Field(
         default=2, description="Calls with fewer messages are not analysed."
     )
-    success_evaluation: dict[str, Any] | None = Field(default=None, description="Kept; has no effect.")
+    success_evaluation: SuccessEvaluation | None = Field(
+        default=None, description="Whether the call reached its aim; null = not judged."
+    )
     success_evaluation_plan: dict[str, Any] | None = Field(default=None, description="Kept; has no effect.")
 
 
@@ -134,8 +152,21 @@ class AssistantFields(Part):
     )
 
 
+REALTIME: dict[str, Any] = {
+    "title": "with a realtime model",
+    "required": ["llm_config"],
+    "properties": {
+        "llm_config": {"required": ["provider"], "properties": {"provider": {"enum": catalog.realtime_vendors()}}}
+    },
+}
+"""In JSON Schema: an assistant whose model hears and speaks by itself."""
+_WITH_EARS: dict[str, Any] = {"title": "with a text model", "properties": {"stt_config": {"type": "object"}}}
+
+
 class AssistantCreate(AssistantFields):
     """A new assistant. Only `name` is required."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [REALTIME, _WITH_EARS]})
 
     name: Name = Field(description=NAME, examples=["Front desk"])
 
@@ -143,17 +174,19 @@ class AssistantCreate(AssistantFields):
 class AssistantUpdate(AssistantFields):
     """Changes to an assistant: absent = unchanged, null = cleared; a given config block replaces the stored one."""
 
-    name: Name = Field(default="", description=NAME, examples=["Front desk"])
+    name: Name = Field(default_factory=str, description=NAME, examples=["Front desk"])
 
 
 class AssistantOverride(AssistantUpdate):
     """Changes for one call, and the client's own `metadata`, which comes back in webhooks."""
 
-    metadata: dict[str, Any] | None = None
+    metadata: dict[str, Any] | None = Field(default=None, description="Comes back in the call's webhooks.")
 
 
 class AssistantObject(AssistantFields):
     """An assistant."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)  # every answer has every field
 
     id: str = Field(description="The assistant's id.", json_schema_extra={"format": "uuid"})
     name: Name = Field(description=NAME, examples=["Front desk"])

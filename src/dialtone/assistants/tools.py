@@ -1,12 +1,11 @@
 """An assistant's tools as clients write them: five shapes, each with its own rules."""
 
-import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 
 from dialtone.platform.db import parse_id
-from dialtone.platform.fields import CallableNumber, Part, WebUrl, given, ignored_fields, rule
+from dialtone.platform.fields import CallableNumber, Matches, Part, WebUrl, given, ignored_fields, rule
 from dialtone.platform.json_rules import schema_problems
 from dialtone.platform.problems import problem, validation_details
 
@@ -19,19 +18,19 @@ TOOL_TYPE = "Which tool it is; both spellings mean the same."
 ToolText = Annotated[str, Field(max_length=1000)]
 Description = Annotated[str, Field(min_length=1, max_length=4000)]
 
-
-_FUNCTION_NAME = r"[A-Za-z_][A-Za-z0-9_-]{0,63}"
-
-
-def _function_name(value: str) -> str:
-    if not re.fullmatch(_FUNCTION_NAME, value):
-        raise rule("must begin with a letter or _, go on with letters, digits, _ or -, and have at most 64 characters")
-    return value
+FUNCTION_NAME = r"[A-Za-z_][A-Za-z0-9_-]{0,63}"
 
 
 FunctionName = Annotated[
-    str, Field(json_schema_extra={"pattern": f"^{_FUNCTION_NAME}$"}), AfterValidator(_function_name)
+    str,
+    Matches(
+        FUNCTION_NAME,
+        "must begin with a letter or _, go on with letters, digits, _ or -, and have at most 64 characters",
+    ),
 ]
+
+
+Parameters = Annotated[dict[str, Any], Field(json_schema_extra={"properties": {"type": {"const": "object"}}})]
 
 
 def _uuid(value: str) -> str:
@@ -67,10 +66,12 @@ class Webhook(Part):
 class FlatTool(Webhook):
     """A webhook."""
 
+    model_config = ConfigDict(json_schema_extra={"not": {"required": ["function"]}})  # which is the nested shape
+
     type: Literal["function"] | None = None
     name: FunctionName = Field(description=TOOL_NAME, examples=["book_table"])
     description: Description = Field(description=TOOL_DESCRIPTION, examples=["Books a table."])
-    parameters: dict[str, Any] | None = Field(default=None, description="JSON Schema of the arguments.")
+    parameters: Parameters | None = Field(default=None, description="JSON Schema of the arguments.")
 
 
 class Function(Part):
@@ -80,7 +81,7 @@ class Function(Part):
     description: Annotated[str, Field(max_length=4000)] | None = Field(
         default=None, description=TOOL_DESCRIPTION, examples=["Books a table."]
     )
-    parameters: dict[str, Any] | None = Field(default=None, description="JSON Schema of the arguments.")
+    parameters: Parameters | None = Field(default=None, description="JSON Schema of the arguments.")
 
 
 class NestedTool(Webhook):
@@ -124,7 +125,9 @@ class McpTool(Part):
     """Tools of a registered MCP server."""
 
     type: Literal["mcp"]
-    mcp_server_id: Annotated[str, AfterValidator(_uuid)] = Field(description="The server's id.")
+    mcp_server_id: Annotated[str, AfterValidator(_uuid)] = Field(
+        description="The server's id.", json_schema_extra={"format": "uuid"}
+    )
     allowed_tools: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=128)]], Field(max_length=MAX_ALLOWED_TOOLS)
     ] = Field(description="Names of the server's tools that the assistant may use.")

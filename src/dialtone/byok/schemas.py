@@ -2,9 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from dialtone.platform.fields import Part
+from dialtone.platform.patterns import anchored
+from dialtone.providers.addresses import DOMAINS, own_address
 
 Vendor = Literal[
     "deepgram", "openai", "elevenlabs", "inworld", "resend", "xai", "gladia", "mistral", "google", "google_vertex"
@@ -16,8 +18,25 @@ MAX_CONFIG_FIELDS = 50
 VendorId = Annotated[Vendor, Field(description="The vendor's id.", examples=["openai"])]
 
 
+MAX_PLAIN_KEY = 1024
+"""Characters of a key that is no document."""
+PLAIN_KEY = rf"[\t\n\r ]*[!-~]{{1,{MAX_PLAIN_KEY}}}[\t\n\r ]*"
+"""A key travels in an HTTP header; what surrounds it is left away."""
+SERVICE_ACCOUNT = r"[\t\n\r -~]*[!-~][\t\n\r -~]*"
+"""A service account is a JSON document, which Google writes in ASCII."""
+_OF_PLAIN_KEYS: dict[str, Any] = {"properties": {"provider": {"not": {"const": "google_vertex"}}}}
+
+
 class KeyUpsert(Part):
     """A key to be stored, or to replace the stored one. It is first tried by the next call that needs it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": _OF_PLAIN_KEYS,
+            "then": {"properties": {"api_key": {"pattern": anchored(PLAIN_KEY)}}},
+            "else": {"properties": {"api_key": {"pattern": anchored(SERVICE_ACCOUNT)}}},
+        }
+    )
 
     provider: VendorId
     api_key: Annotated[str, Field(min_length=1, max_length=MAX_KEY_CHARACTERS)] = Field(
@@ -32,8 +51,19 @@ class KeyRemoval(Part):
     provider: VendorId
 
 
+def _own_address(provider: str, domain: str) -> dict[str, Any]:
+    """In JSON Schema: a vendor's `base_url` is below its own domain."""
+    address = {"type": ["string", "null"], "maxLength": 2048, "pattern": anchored(own_address(domain))}
+    return {
+        "title": provider,
+        "properties": {"provider": {"const": provider}, "config": {"properties": {"base_url": address}}},
+    }
+
+
 class ConfigChange(Part):
     """Settings to be merged into a vendor's stored ones."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [_own_address(*vendor) for vendor in DOMAINS.items()]})
 
     provider: VendorId
     config: Annotated[dict[str, Any], Field(max_length=MAX_CONFIG_FIELDS)] = Field(

@@ -3,23 +3,16 @@
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from pydantic.json_schema import models_json_schema
 
 from dialtone.calls.outbound_schemas import MAX_SPOKEN, Destination
 from dialtone.conversation.control import Command, EndCall, InjectContext, Say, Transfer
 from dialtone.platform.errors import invalid
-from dialtone.platform.fields import Part, ignored_fields, rule
+from dialtone.platform.fields import Part, ignored_fields, not_blank
 from dialtone.platform.problems import problem, validation_details
 
-
-def _not_blank(text: str) -> str:
-    if not text.strip():
-        raise rule("must not be blank")
-    return text
-
-
-Content = Annotated[str, Field(min_length=1, max_length=MAX_SPOKEN), AfterValidator(_not_blank)]
+Content = Annotated[str, Field(min_length=1, max_length=MAX_SPOKEN), not_blank]
 ClosingLine = Annotated[str, Field(max_length=MAX_SPOKEN)]
 
 

@@ -2,11 +2,12 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
 from dialtone.calls.schemas import AssistantChoice
-from dialtone.platform.fields import CallableNumber, rule
-from dialtone.platform.phone_numbers import canonical
+from dialtone.platform.fields import NOT_CALLABLE, Matches
+from dialtone.platform.patterns import SIP_URI, anchored
+from dialtone.platform.phone_numbers import E164_PATTERN, WRITTEN_PATTERN, canonical
 
 MAX_SPOKEN = 5000
 """Characters of a text to be spoken."""
@@ -19,13 +20,13 @@ def _as_dialled(written: Any) -> Any:
     return (canonical(written) or written) if isinstance(written, str) and len(written) <= 64 else written
 
 
-def _short_enough(destination: str) -> str:
-    if len(destination) > MAX_DESTINATION:
-        raise rule(f"must have at most {MAX_DESTINATION} characters")
-    return destination
-
-
-Destination = Annotated[CallableNumber, BeforeValidator(_as_dialled)]
+Destination = Annotated[
+    Annotated[str, Field(max_length=MAX_DESTINATION), Matches(f"{E164_PATTERN}|{SIP_URI}", NOT_CALLABLE)],
+    BeforeValidator(_as_dialled),
+    WithJsonSchema(
+        {"type": "string", "maxLength": MAX_DESTINATION, "pattern": anchored(f"{WRITTEN_PATTERN}|{SIP_URI}")}
+    ),
+]
 
 
 class OutboundCallRequest(AssistantChoice):
@@ -33,10 +34,10 @@ class OutboundCallRequest(AssistantChoice):
     `assistant_override`, and `assistant`.
     """
 
-    destination: Annotated[Destination, AfterValidator(_short_enough)] = Field(
-        description="Whom to call: a number in E.164 form, or a SIP URI.",
+    destination: Destination = Field(
+        description="Whom to call: a number in E.164 form, or a SIP URI. Spaces, dashes and a leading 00 are taken "
+        "too.",
         examples=["+31612345678"],
-        json_schema_extra={"maxLength": MAX_DESTINATION},
     )
     number_id: str | None = Field(
         default=None,

@@ -18,13 +18,14 @@ from dialtone.platform.problems import problem
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
 MAX_OFFSET = 2**31
-MAX_CURSOR_CHARACTERS = 200
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _POSITION = struct.Struct(">q16s")
 """Microseconds since the epoch, and the bytes of a UUID."""
 _SIGNATURE_BYTES = 18
 """With the position 42, which base64 writes without padding."""
+CURSOR_PATTERN = "([A-Za-z0-9_-]{56})?"
+NOT_A_CURSOR = "must be empty, or the next_cursor of this list with the same filters"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,4 +81,4 @@ def _signature(key: bytes, packed: bytes, list_and_filters: Sequence[Any]) -> by
 
 
 def _bad_cursor() -> ApiError:
-    return invalid([problem("cursor", "must be empty, or the next_cursor of this list with the same filters")])
+    return invalid([problem("cursor", NOT_A_CURSOR)])

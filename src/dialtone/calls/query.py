@@ -6,21 +6,21 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 
 from fastapi import Depends, Query
-from pydantic import AfterValidator
+from pydantic import AfterValidator, StringConstraints
 
 from dialtone.calls.counts import DAY, midnight
 from dialtone.calls.listing import CallFilter
-from dialtone.calls.paging import DEFAULT_LIMIT, MAX_CURSOR_CHARACTERS, MAX_LIMIT, MAX_OFFSET, Window
+from dialtone.calls.paging import CURSOR_PATTERN, DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET, NOT_A_CURSOR, Window
 from dialtone.platform.db import parse_id
 from dialtone.platform.errors import invalid
-from dialtone.platform.fields import rule
+from dialtone.platform.fields import Matches, rule
+from dialtone.platform.patterns import WRITTEN_TIME
 from dialtone.platform.problems import problem
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(3000, 1, 1, tzinfo=UTC)
 """Dates beyond these mean the same as these: there is no call there."""
 
-_DATE_TIME = {"format": "date-time"}
 _PLUS_AS_SPACE = re.compile(r"(:\S*) (\d\d:?\d\d)$")
 """A zone of `+02:00` whose plus was not percent-encoded."""
 
@@ -42,22 +42,23 @@ IdFilter = Annotated[str, AfterValidator(_canonical_id)]
 TextFilter = Annotated[str, AfterValidator(_storable)]
 _UUID = {"max_length": 45, "json_schema_extra": {"format": "uuid"}}
 
+_Date = Annotated[
+    str,
+    StringConstraints(max_length=64),
+    Matches(WRITTEN_TIME, "must be a date like 2026-01-31 or an ISO 8601 date-time"),
+]
 StartDate = Annotated[
-    str | None,
+    _Date | None,
     Query(
-        max_length=64,
         description="Only calls created at or after this: a date, or an ISO 8601 date-time (UTC where it has no zone).",
         examples=["2026-01-01", "2026-01-31T09:30:00Z"],
-        json_schema_extra=_DATE_TIME,
     ),
 ]
 EndDate = Annotated[
-    str | None,
+    _Date | None,
     Query(
-        max_length=64,
         description="Only calls created at or before this; a date without a time includes that whole day.",
         examples=["2026-01-31", "2026-01-31T18:00:00+01:00"],
-        json_schema_extra=_DATE_TIME,
     ),
 ]
 
@@ -66,9 +67,8 @@ def window(
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="How many to show at most.")] = DEFAULT_LIMIT,
     offset: Annotated[int, Query(ge=0, le=MAX_OFFSET, description="How many of the newest to skip.")] = 0,
     cursor: Annotated[
-        str | None,
+        Annotated[str, Matches(CURSOR_PATTERN, NOT_A_CURSOR)] | None,
         Query(
-            max_length=MAX_CURSOR_CHARACTERS,
             description="Instead of `offset`, for pages that do not shift while new calls come in. Empty for the first "
             "page, then the `next_cursor` of the page before, with the same filters, until that is null.",
         ),
@@ -81,24 +81,15 @@ def window(
 
 
 def period(start_date: StartDate = None, end_date: EndDate = None) -> CallFilter:
-    """The calls of a time. Raises `ApiError` (400)."""
-    since, until, details = None, None, []
-    for name, given in (("start_date", start_date), ("end_date", end_date)):
-        try:
-            if given is not None and name == "start_date":
-                since, _ = _span(given)
-            elif given is not None:
-                _, until = _span(given)
-        except ValueError:
-            details.append(problem(name, "must be a date like 2026-01-31 or an ISO 8601 date-time", given))
-    if details:
-        raise invalid(details)
+    """The calls of a time."""
+    since = None if start_date is None else _span(start_date)[0]
+    until = None if end_date is None else _span(end_date)[1]
     return CallFilter(since=since, until=until)
 
 
 def _span(given: str) -> tuple[datetime, datetime]:
-    """The time that a text names: a whole day, or a microsecond; the end is not in it. Raises `ValueError`."""
-    text = _PLUS_AS_SPACE.sub(r"\1+\2", given.strip().upper())
+    """The time that a text names, which fits `WRITTEN_TIME`: a whole day, or a microsecond; the end is not in it."""
+    text = _PLUS_AS_SPACE.sub(r"\1+\2", given.upper())
     try:
         day = date.fromisoformat(text)
     except ValueError:

@@ -4,31 +4,84 @@ import json
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, BaseModel, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
-from dialtone.platform.fields import Part
+from dialtone.platform.fields import Matches, Part
+from dialtone.platform.openapi import COMPONENT
 
 METADATA_BYTES = 16 * 1024
 VARIABLE_CHARACTERS = 4000
 
-VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.-]{0,63}$")]
+VariableName = Annotated[
+    str,
+    Matches(
+        r"[^\x00-@\x5b-^`\x7b-\x7f][^\x00-,/:-@\x5b-^`\x7b-\x7f]{0,63}",
+        "must be letters, digits, '_', '-' or '.', begin with a letter or '_', and have at most 64 characters",
+    ),
+]
+"""Whatever is not ASCII counts as a letter: no pattern that every program understands knows the letters."""
 VariableValue = Annotated[str, StringConstraints(max_length=VARIABLE_CHARACTERS)]
+
+
+_OLDER_NAMES = {"assistant_id": "agent_id", "assistant_override": "agent_config", "assistant": "agent"}
+
+
+def _is(name: str, kind: str) -> dict[str, Any]:
+    """In JSON Schema: the field is of this type, by today's name or else by its older one."""
+    older = _OLDER_NAMES[name]
+    today = {"required": [name], "properties": {name: {"type": kind}}}
+    return {"anyOf": [today, {"not": {"required": [name]}, "required": [older], "properties": {older: {"type": kind}}}]}
+
+
+def _is_absent(name: str) -> dict[str, Any]:
+    """In JSON Schema: the field is not there, or null."""
+    null = {"type": "null"}
+    today = {"required": [name], "properties": {name: null}}
+    return {"anyOf": [today, {"not": {"required": [name]}, "properties": {_OLDER_NAMES[name]: null}}]}
+
+
+def _describe_choice(schema: dict[str, Any]) -> None:
+    for name, older in _OLDER_NAMES.items():
+        described = {"description": f"Older name of `{name}`; counts where that is absent.", "deprecated": True}
+        schema["properties"][older] = {**schema["properties"][name], **described}
+    schema["anyOf"] = [
+        {"title": "a stored assistant", "allOf": [_is("assistant_id", "string"), _is_absent("assistant")]},
+        {
+            "title": "an assistant for this call only",
+            "allOf": [_is("assistant", "object"), _is_absent("assistant_id"), _is_absent("assistant_override")],
+        },
+    ]
+
+
+AssistantFields = Annotated[dict[str, Any], WithJsonSchema({COMPONENT: "AssistantOverride"})]
+WholeAssistant = Annotated[dict[str, Any], WithJsonSchema({COMPONENT: "TransientAssistant"})]
 
 
 class AssistantChoice(Part):
     """Which assistant a call is for: exactly one of the three ways."""
 
+    model_config = ConfigDict(json_schema_extra=_describe_choice)
+
     assistant_id: str | None = Field(
         default=None,
         validation_alias=AliasChoices("assistant_id", "agent_id"),
-        description="A stored assistant. `agent_id` is the older name.",
+        description="A stored assistant.",
     )
-    assistant_override: dict[str, Any] | None = Field(
+    assistant_override: AssistantFields | None = Field(
         default=None,
         validation_alias=AliasChoices("assistant_override", "agent_config"),
         description="With `assistant_id`: top-level fields that replace the assistant's own in this call.",
     )
-    assistant: dict[str, Any] | None = Field(
+    assistant: WholeAssistant | None = Field(
         default=None,
         validation_alias=AliasChoices("assistant", "agent"),
         description="Instead of `assistant_id`: a whole assistant, for this call only.",

@@ -1,33 +1,20 @@
 """Chat messages as the API takes and shows them."""
 
 import json
-import re
 from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
-from dialtone.platform.fields import Part, rule
+from dialtone.platform.fields import Matches, Part, rule
 
 METADATA_BYTES = 16 * 1024
 CONTENT_CHARACTERS = 20_000
 MAX_PAGE = 500
 MAX_CONTEXT = 200
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_NO_CONTROL_CHARACTERS = r"[^\x00-\x1f\x7f]*"
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
-
-
-def _one_line(value: str) -> str:
-    if _CONTROL.search(value):
-        raise rule("must not hold control characters")
-    return value
-
-
-def _name(value: str) -> str:
-    if not re.fullmatch(_NAME, value):
-        raise rule("must be letters, digits, '_', '-' or '.', and begin with a letter or digit")
-    return value
 
 
 def _small(value: dict[str, Any]) -> dict[str, Any]:
@@ -36,9 +23,15 @@ def _small(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-ContactId = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_one_line)]
+ContactId = Annotated[
+    str,
+    Field(min_length=1, max_length=255),
+    Matches(_NO_CONTROL_CHARACTERS, "must not hold control characters"),
+]
 Name = Annotated[
-    str, Field(min_length=1, max_length=32, json_schema_extra={"pattern": f"^{_NAME}$"}), AfterValidator(_name)
+    str,
+    Field(min_length=1, max_length=32),
+    Matches(_NAME, "must be letters, digits, '_', '-' or '.', and begin with a letter or digit"),
 ]
 
 CONTACT_ID = "Your own name for the person, such as a phone number."

@@ -1,5 +1,6 @@
 """E-mail domains as the API takes and shows them."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -7,20 +8,30 @@ import idna
 from pydantic import AfterValidator, BaseModel, Field
 
 from dialtone.platform.fields import Part, rule
+from dialtone.platform.patterns import anchored
 
 SYNCED = "Domain synced successfully from Resend"
 STATUSES = "`not_started`, `pending`, `verified`, `failed`, `temporary_failure`, `partially_verified` and others"
 
+_NOT_A_DOMAIN = "must be a domain name like mail.example.com"
+_ALNUM, _INNER = "[A-Za-z0-9]", "[A-Za-z0-9-]"
+_TAIL = f"({_INNER}{{0,2}}{_ALNUM}|{_INNER}({_ALNUM}{_INNER}|-{_ALNUM}){_INNER}{{0,58}}{_ALNUM})?"
+"""What follows a label's first letter: at most 63 in all, hyphens as its third and fourth only in IDNA's form."""
+_NOT_ASCII = r"[^\x00-\x7f]|^[Xx][Nn]--|\.[Xx][Nn]--"
+_ASCII_NAME = rf"({_ALNUM}{_TAIL}\.)+[A-Za-z]{_TAIL}\.?"
+
 
 def _domain_name(value: str) -> str:
     """The name in ASCII (RFC 5891). Raises pydantic's error for what can't be a domain of the internet."""
+    if re.fullmatch(_ASCII_NAME, value):
+        return value.removesuffix(".").lower()
     try:
-        name = idna.encode(value.rstrip("."), uts46=True, std3_rules=True).decode()
+        name = idna.encode(value.removesuffix("."), uts46=True, std3_rules=True).decode()
     except idna.IDNAError:
         name = ""
     last = name.rpartition(".")[2]
     if "." not in name or last.isdigit():
-        raise rule("must be a domain name like mail.example.com")
+        raise rule(_NOT_A_DOMAIN)
     return name
 
 
@@ -30,6 +41,12 @@ class DomainCreate(Part):
     domain_name: Annotated[str, Field(min_length=4, max_length=253), AfterValidator(_domain_name)] = Field(
         description="Best a subdomain of its own. Letters beyond ASCII are stored in their IDNA form.",
         examples=["mail.example.com"],
+        json_schema_extra={
+            "anyOf": [
+                {"title": "ASCII", "pattern": anchored(_ASCII_NAME)},
+                {"title": "any language", "format": "idn-hostname", "pattern": _NOT_ASCII},
+            ]
+        },
     )
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from dialtone.platform.fields import READ_ONLY, Part, PhoneNumber, rule
 
@@ -18,13 +18,16 @@ NUMBER_READ_ONLY = READ_ONLY | {
 """Fields that may be sent back as they were read, and are not looked at."""
 
 
+_UUID: dict[str, Any] = {"format": "uuid"}
+
+
 def _no_workflow(value: str | None) -> str | None:
     if value is not None:
         raise rule("there is no such workflow")
     return value
 
 
-_UUID: dict[str, Any] = {"format": "uuid"}
+NoWorkflow = Annotated[str | None, AfterValidator(_no_workflow), WithJsonSchema({"type": "null"})]
 Label = Annotated[str, Field(max_length=200, examples=["Front desk"])]
 Reference = Annotated[str, Field(max_length=64, json_schema_extra=_UUID)]
 NumberField = Annotated[
@@ -43,9 +46,7 @@ class NumberFields(Part):
     transfer_trunk_id: Reference | None = Field(
         default=None, description="The SIP trunk of the number's transfers and outbound calls; null = the newest one."
     )
-    workflow_id: Annotated[Reference | None, AfterValidator(_no_workflow)] = Field(
-        default=None, description="Always null: there are no workflows."
-    )
+    workflow_id: NoWorkflow = Field(default=None, description="Always null: there are no workflows.")
     is_active: bool = Field(default=True, description="An inactive number takes and places no calls.")
 
 

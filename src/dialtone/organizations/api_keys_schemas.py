@@ -1,28 +1,37 @@
 """API keys as the API takes and shows them."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
 from dialtone.organizations.keys import MAX_NAME
 from dialtone.platform.db import now
 from dialtone.platform.fields import Part, rule
+from dialtone.platform.patterns import DATE_TIME, anchored
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:  # in another zone it is still, or already, in a year that exists
+        return moment.replace(tzinfo=UTC)
 
 
 def _moment_to_come(value: object) -> object:
     """Times are strings on the wire, which strict types would refuse."""
     if not isinstance(value, str):
         raise rule("must be a time in ISO 8601 such as 2027-01-31T09:30:00Z")
-    try:
-        moment = datetime.fromisoformat(value).astimezone(UTC) if len(value) <= 40 else None
-    except (ValueError, OverflowError):
-        moment = None
-    if moment is None or datetime.fromisoformat(value).tzinfo is None:
+    if not re.fullmatch(DATE_TIME, value):
         raise rule("must be a time in ISO 8601 with its zone, such as 2027-01-31T09:30:00Z")
+    moment = _in_utc(datetime.fromisoformat(value))
     if moment <= now():
         raise rule("must be in the future")
     return moment
+
+
+_WRITTEN = WithJsonSchema({"type": "string", "format": "date-time", "pattern": anchored(DATE_TIME)})
 
 
 class ApiKeyCreate(Part):
@@ -31,7 +40,7 @@ class ApiKeyCreate(Part):
     name: Annotated[str, Field(min_length=1, max_length=MAX_NAME)] | None = Field(
         default=None, description="What the key is for.", examples=["the web shop"]
     )
-    expires_at: Annotated[datetime, BeforeValidator(_moment_to_come)] | None = Field(
+    expires_at: Annotated[datetime, BeforeValidator(_moment_to_come), _WRITTEN] | None = Field(
         default=None,
         description="From this moment on the key is refused; null = it does not expire.",
         examples=["2027-01-31T09:30:00Z"],

@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from dialtone.platform.fields import Part, WebUrl, rule
+from dialtone.platform.fields import Part, WebUrl, not_blank
 
 CONTENT_RETENTION = (30, 90, 180, 365)
 METADATA_RETENTION = (30, 90, 180, 365, 730)
@@ -14,16 +14,10 @@ _UUID: dict[str, Any] = {"format": "uuid"}
 _EXAMPLE_ID = "6f0c2c1e-5d1f-4f6c-9f5e-0d5c8f0b7a11"
 
 
-def _not_blank(name: str) -> str:
-    if not name.strip():
-        raise rule("must not be blank")
-    return name
-
-
 Name = Annotated[
     str,
     Field(min_length=1, max_length=200, description="The organization's name.", examples=["Bakery Jansen"]),
-    AfterValidator(_not_blank),
+    not_blank,
 ]
 
 
@@ -52,6 +46,8 @@ class OrganizationCreated(BaseModel):
 
 
 class Retention(Part):
+    """How long calls are kept, and the account's webhook."""
+
     content_retention_days: Literal[30, 90, 180, 365] | None = Field(
         default=None,
         description="Days until a call's transcript, summary, analysis and recording are to be deleted; at most "
@@ -65,8 +61,7 @@ class Retention(Part):
     )
     webhook_url: WebUrl | None = Field(
         default=None,
-        description="The account's own webhook, for calls whose assistant names none; null = none. Kept for now: "
-        "nothing is sent there yet.",
+        description="The account's own webhook, for calls whose assistant names none; null = none.",
         examples=["https://example.com/webhooks/calls"],
     )
     webhook_secret: Annotated[str, Field(min_length=1, max_length=512)] | None = Field(
@@ -76,8 +71,37 @@ class Retention(Part):
     )
 
 
+_PERIODS = ["content_retention_days", "metadata_retention_days"]
+_NO_PERIODS: dict[str, Any] = {"not": {"anyOf": [{"required": [name]} for name in _PERIODS]}}
+_SOUND_PERIODS: dict[str, Any] = {
+    "required": _PERIODS,
+    "oneOf": [
+        {"properties": {name: {"type": "null"} for name in _PERIODS}},
+        *(
+            {
+                "properties": {
+                    "metadata_retention_days": {"const": days},
+                    "content_retention_days": {"enum": [shorter for shorter in CONTENT_RETENTION if shorter <= days]},
+                }
+            }
+            for days in METADATA_RETENTION
+        ),
+    ],
+}
+
+
 class OrganizationUpdate(Retention):
     """Both retention periods, or only webhook fields. Absent fields stay as they are."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"title": "with both periods, the content's not the longer one", **_SOUND_PERIODS},
+                {"title": "with `webhook_url`", "required": ["webhook_url"], **_NO_PERIODS},
+                {"title": "with `webhook_secret`", "required": ["webhook_secret"], **_NO_PERIODS},
+            ]
+        }
+    )
 
 
 class OrganizationUpdated(Retention):

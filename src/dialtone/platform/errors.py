@@ -1,7 +1,7 @@
 """Errors as the API tells them: one flat object, `{"error", "code", "message", "details"}`, for everything."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from dialtone.platform.crypto import SecretKeyError
+from dialtone.platform.methods import AllowedMethods
 from dialtone.platform.problems import validation_details
 
 log = logging.getLogger(__name__)
@@ -107,11 +108,17 @@ async def _on_validation_error(_request: Request, error: Exception) -> JSONRespo
     return invalid(validation_details(error.errors())).response()
 
 
-async def _on_http_error(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)
-    fallback = ("request_failed", str(error.detail), None)
-    code, short, message = _HTTP_ERRORS.get(error.status_code, fallback)
-    return ApiError(error.status_code, code, short, message, headers=error.headers).response()
+def _on_http_error(methods: AllowedMethods) -> Callable[[Request, Exception], Awaitable[JSONResponse]]:
+    async def answer(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        fallback = ("request_failed", str(error.detail), None)
+        code, short, message = _HTTP_ERRORS.get(error.status_code, fallback)
+        headers = error.headers
+        if error.status_code == 405:
+            headers = {"Allow": ", ".join(methods.at(request.url.path))}
+        return ApiError(error.status_code, code, short, message, headers=headers).response()
+
+    return answer
 
 
 def database_lost(error: Exception) -> ApiError:
@@ -152,7 +159,7 @@ def install(app: FastAPI) -> None:
     """Have every failure of `app` answered in the flat shape."""
     app.add_exception_handler(ApiError, _on_api_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
-    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(HTTPException, _on_http_error(AllowedMethods(app)))
     for lost in DATABASE_LOST:
         app.add_exception_handler(lost, _on_lost_database)
     app.add_exception_handler(SecretKeyError, _on_unreadable_secret)

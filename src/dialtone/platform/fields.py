@@ -3,13 +3,13 @@
 import re
 from dataclasses import dataclass
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from dialtone.platform.phone_numbers import E164, canonical
+from dialtone.platform.patterns import EMAIL, NOT_BLANK, SIP_URI, WEB_URL, anchored
+from dialtone.platform.phone_numbers import E164_PATTERN, WRITTEN_PATTERN, canonical
 from dialtone.platform.problems import field_path, range_words
 
 
@@ -43,46 +43,60 @@ def rule(words: str) -> PydanticCustomError:
     return PydanticCustomError("rule", "{words}", {"words": words})
 
 
-_EMAIL = re.compile(r"[^@\s<>,;]+@[^@\s<>,;.]+(\.[^@\s<>,;.]+)+")
-_SIP = re.compile(r"sips?:[^\s<>\"]+", re.IGNORECASE)
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """A pattern that a whole text must fit: `Annotated[str, Matches(EMAIL, "must be an e-mail address")]`."""
+
+    pattern: str
+    words: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler(schema) | {"pattern": anchored(self.pattern)}
+
+    def _check(self, value: str) -> str:
+        if not re.fullmatch(self.pattern, value):
+            raise rule(self.words)
+        return value
+
+
+NOT_A_WEB_URL = "must be an http:// or https:// address"
+NOT_CALLABLE = "must be a number in E.164 form like +31201234567, or a SIP URI"
+NOT_A_PHONE_NUMBER = "must be a number with its country code, in E.164 form like +31201234567"
+NOT_AN_EMAIL = "must be an e-mail address"
+MAX_LOCAL_PART = 64
+"""Characters before an e-mail address's @ (RFC 5321 section 4.5.3.1.1)."""
 
 
 def _email(value: str) -> str:
-    if not _EMAIL.fullmatch(value):
-        raise rule("must be an e-mail address")
-    return value
-
-
-def _web_url(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        sound = False
-    if not sound or any(character.isspace() or not character.isprintable() for character in value):
-        raise rule("must be an http:// or https:// address")
-    return value
-
-
-def _callable_number(value: str) -> str:
-    if not (E164.fullmatch(value) or _SIP.fullmatch(value)):
-        raise rule("must be a number in E.164 form like +31201234567, or a SIP URI")
+    if value.index("@") > MAX_LOCAL_PART:
+        raise rule(NOT_AN_EMAIL)
     return value
 
 
 def _phone_number(value: str) -> str:
     number = canonical(value)
     if number is None:
-        raise rule("must be a number with its country code, in E.164 form like +31201234567")
+        raise rule(NOT_A_PHONE_NUMBER)
     return number
 
 
-Email = Annotated[str, Field(max_length=254), AfterValidator(_email)]
-WebUrl = Annotated[str, Field(max_length=2048, json_schema_extra={"format": "uri"}), AfterValidator(_web_url)]
-CallableNumber = Annotated[str, Field(max_length=255), AfterValidator(_callable_number)]
-"""E.164 (https://www.itu.int/rec/T-REC-E.164) or a SIP URI (RFC 3261 section 19.1)."""
-PhoneNumber = Annotated[str, Field(max_length=64), AfterValidator(_phone_number)]
+Email = Annotated[
+    str,
+    Field(max_length=254, json_schema_extra={"format": "email"}),
+    Matches(EMAIL, NOT_AN_EMAIL),
+    AfterValidator(_email),
+]
+WebUrl = Annotated[str, Field(max_length=2048, json_schema_extra={"format": "uri"}), Matches(WEB_URL, NOT_A_WEB_URL)]
+CallableNumber = Annotated[str, Field(max_length=255), Matches(f"{E164_PATTERN}|{SIP_URI}", NOT_CALLABLE)]
+"""E.164 (https://www.itu.int/rec/T-REC-E.164) or a SIP URI."""
+PhoneNumber = Annotated[
+    str, Field(max_length=64, json_schema_extra={"pattern": anchored(WRITTEN_PATTERN)}), AfterValidator(_phone_number)
+]
 """A number as people write it; becomes its E.164 form, see `phone_numbers`."""
+not_blank = Matches(NOT_BLANK, "must not be blank")
 
 READ_ONLY = frozenset({"id", "created_at", "updated_at", "organization_id", "org_id"})
 """Fields that may be sent back as they were read, and are not looked at."""

@@ -4,19 +4,25 @@
 
 import re
 
-E164 = re.compile(r"\+[1-9][0-9]{1,14}")
+E164_PATTERN = r"\+[1-9][0-9]{1,14}"
 
-_SEPARATORS = re.compile(r"[\s./()\u2010-\u2015-]+")  # spaces, dots, slashes, parentheses, all dashes
-_NATIONAL_ZERO = re.compile(r"\(0\)")
+_SEPARATOR = "[\t \u00a0./\u2010-\u2015-]"  # spaces, dots, slashes, all dashes
+_NATIONAL_ZERO = "(0)"
+_GAP = rf"({_SEPARATOR}|[()]|\(0\))*"
+_DIGIT = rf"({_GAP}[1-9]|({_GAP}({_SEPARATOR}|\)|\(0\)))?0)"
+WRITTEN_PATTERN = rf"{_SEPARATOR}*(\+|0{_SEPARATOR}*0){_SEPARATOR}*[1-9]{_DIGIT}{{1,14}}{_GAP}"
+"""A number as people write it. `(0)` is the zero that is dialled only inside a country; parentheses never open with
+another zero, so that every `(0)` means that."""
+
+_WRITTEN = re.compile(WRITTEN_PATTERN)
 
 
 def canonical(written: str) -> str | None:
     """The number as people write it, in E.164 form: `+31 (0)20 123-4567` and `0031201234567` are `+31201234567`.
 
-    `(0)` is the zero that is dialled only inside a country. None for what is not an international number: without a
-    country a national one could be anybody's.
+    None for what is not an international number: without a country a national one could be anybody's.
     """
-    number = _SEPARATORS.sub("", _NATIONAL_ZERO.sub("", written))
-    if number.startswith("00"):
-        number = f"+{number[2:]}"
-    return number if E164.fullmatch(number) else None
+    if not _WRITTEN.fullmatch(written):
+        return None
+    digits = "".join(character for character in written.replace(_NATIONAL_ZERO, "") if character in "0123456789")
+    return f"+{digits.removeprefix('00')}"

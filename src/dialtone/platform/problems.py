@@ -76,7 +76,7 @@ def validation_details(found: Iterable[Mapping[str, Any]], prefix: Sequence[str 
     """One detail per problem that pydantic found (`error.errors()`), below the field path `prefix`."""
     details = []
     for one in found:
-        location = [*prefix, *(part for part in one["loc"] if part != "body")]
+        location = [*prefix, *(part for part in one["loc"] if part not in ("body", "query"))]
         details.append(_detail(field_path(location) or "body", one))
     return details
 

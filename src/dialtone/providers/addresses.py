@@ -1,5 +1,6 @@
 """Where the vendors are: their APIs, the domains that are theirs alone, and their documentation."""
 
+import re
 from collections.abc import Mapping
 
 from dialtone.platform.addresses import check_url
@@ -42,6 +43,11 @@ DOCUMENTATION: Mapping[str, str] = {
 }
 
 
+def own_address(domain: str) -> str:
+    """Pattern of an https address below a domain: without a query, a fragment, or a port of its own."""
+    return rf"https://([A-Za-z0-9-]+\.)*{re.escape(domain)}(:443)?(/[A-Za-z0-9._~-]+)*/?"
+
+
 def check_own_address(provider: str, url: str) -> None:
     """Raises `ValueError`, in words fit for an API's error, for a URL that is not the vendor's own."""
     parsed = check_url(url, allow_private_addresses=False)
@@ -51,3 +57,5 @@ def check_own_address(provider: str, url: str) -> None:
         raise ValueError(f"must be an https address of the vendor's own, below {domain}")
     if parsed.raw_query_string or parsed.raw_fragment:
         raise ValueError("must have no query and no fragment")
+    if not re.fullmatch(own_address(domain), url):
+        raise ValueError("must be written in letters, digits and the signs - . _ ~")

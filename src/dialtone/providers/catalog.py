@@ -53,6 +53,12 @@ def is_realtime(llm_config: Mapping[str, Any]) -> bool:
     return provider is not None and provider.kind == "realtime"
 
 
+def realtime_vendors() -> list[str]:
+    """How the vendors are called whose models hear and speak by themselves."""
+    realtime = [provider for provider in PROVIDERS["llm"] if provider.kind == "realtime"]
+    return [name for provider in realtime for name in (provider.id, *provider.aliases)]
+
+
 def rules(block: Block, provider: Provider) -> dict[str, Rule]:
     """Rule of every field of a vendor's block, but for `provider`, `model` and `FREE_FIELDS`."""
     own = {**data.COMMON_FIELDS[block], **provider.fields}

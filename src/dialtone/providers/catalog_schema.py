@@ -24,7 +24,7 @@ def _alternative(block: Block, provider: Provider, free_fields: dict[str, Rule])
         if provider.legacy:
             model["description"] = f"Should not be chosen any more: {', '.join(provider.legacy)}."
         fields["model"] = model
-    fields |= rules(block, provider)
+    fields |= {name: _also_as_elsewhere(block, name, rule) for name, rule in rules(block, provider).items()}
     fields |= {name: free_fields[name] for name in sorted(FREE_FIELDS.get(block, ())) if name in free_fields}
     properties = _public_fields(fields)
     required = {"stt": ["model", "language"], "tts": ["voice_id"]}.get(block, ["model"])
@@ -34,6 +34,12 @@ def _alternative(block: Block, provider: Provider, free_fields: dict[str, Rule])
         "properties": properties,
         "required": ["provider", *(name for name in required if name in properties)],
     }
+
+
+def _also_as_elsewhere(block: Block, name: str, rule: Rule) -> Rule:
+    """A value that is left from another vendor, which means something else by the same name, is taken too."""
+    others = [other.fields[name] for other in PROVIDERS[block] if name in other.fields and other.fields[name] != rule]
+    return {"anyOf": [rule, *others]} if others else rule
 
 
 def _public_fields(fields: Mapping[str, Rule]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from dialtone.assistants.schemas import AnalysisMessage
 from dialtone.platform.fields import Part
@@ -45,6 +45,20 @@ class AnalysisTemplateFields(Part):
 
 class AnalysisTemplateCreate(AnalysisTemplateFields):
     """A new analysis template: `name`, `system_prompt`, `user_prompt` and `schema` are required."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"title": "with prompts", "required": ["schema", "system_prompt", "user_prompt"]},
+                {
+                    "title": "with older messages",
+                    "required": ["schema", "messages"],
+                    "properties": {"messages": {"type": "array"}},
+                    "not": {"anyOf": [{"required": ["system_prompt"]}, {"required": ["user_prompt"]}]},
+                },
+            ]
+        }
+    )
 
     name: Name = Field(description=_NAME)
 

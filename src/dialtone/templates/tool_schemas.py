@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, RootModel, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, RootModel, WithJsonSchema
 
-from dialtone.assistants.tools import Description, Destinations, FunctionName, Webhook
+from dialtone.assistants.tools import FUNCTION_NAME, Description, Destinations, FunctionName, Parameters, Webhook
 from dialtone.platform.fields import Part, WebUrl
 from dialtone.platform.openapi import COMPONENT
+from dialtone.platform.patterns import anchored
 
 ToolType = Literal["function", "end_call", "transfer_call"]
 
@@ -24,7 +25,7 @@ class FunctionConfig(Webhook):
 
     name: FunctionName | None = Field(default=None, description="Absent = the template's name.")
     description: Description | None = Field(default=None, description="Tells the model when to call it.")
-    parameters: dict[str, Any] | None = Field(default=None, description="JSON Schema of the arguments.")
+    parameters: Parameters | None = Field(default=None, description="JSON Schema of the arguments.")
 
 
 class EndCallConfig(Part):
@@ -49,7 +50,7 @@ class FunctionDefinition(Part):
 
     name: FunctionName | None = Field(default=None, description="The function's name.")
     description: Description | None = Field(default=None, description="Tells the model when to call it.")
-    parameters: dict[str, Any] | None = Field(default=None, description="JSON Schema of the arguments.")
+    parameters: Parameters | None = Field(default=None, description="JSON Schema of the arguments.")
 
 
 class ToolTemplateFields(Part):
@@ -65,7 +66,7 @@ class ToolTemplateFields(Part):
         default=None, description="Older name of `tool_type`; absent = function.", json_schema_extra=_DEPRECATED
     )
     url: WebUrl | None = Field(default=None, description="Older: the function's URL.", json_schema_extra=_DEPRECATED)
-    parameters: dict[str, Any] | None = Field(
+    parameters: Parameters | None = Field(
         default=None, description="Older: JSON Schema of the function's arguments.", json_schema_extra=_DEPRECATED
     )
     run_async: bool = Field(
@@ -82,8 +83,52 @@ class ToolTemplateFields(Part):
     )
 
 
+_NAMED = {"pattern": anchored(FUNCTION_NAME)}
+
+
+def _config(tool_type: ToolType, model: str) -> dict[str, Any]:
+    """In JSON Schema: a template of this type, and its config."""
+    return {
+        "title": tool_type,
+        "required": ["tool_type", "tool_config"],
+        "properties": {"tool_type": {"const": tool_type}, "tool_config": {"$ref": f"#/components/schemas/{model}"}},
+    }
+
+
+def _function_names() -> dict[str, Any]:
+    """In JSON Schema: where the config names no function, the template's name is the function's."""
+    return {
+        "anyOf": [
+            {"properties": {"name": _NAMED}},
+            {"properties": {"tool_config": {"required": ["name"], "properties": {"name": {"type": "string"}}}}},
+        ]
+    }
+
+
+_BY_OLDER_NAMES: dict[str, Any] = {
+    "title": "by older names",
+    "not": {"anyOf": [{"required": ["tool_type"]}, {"required": ["tool_config"]}]},
+    "anyOf": [
+        {"required": [name]}
+        for name in ("url", "async", "parameters", "function_definition", "server_url", "server_secret")
+    ],
+    "properties": {"type": {"enum": ["function", "end_call", None]}, "name": _NAMED},
+}
+
+
 class ToolTemplateCreate(ToolTemplateFields):
     """A new tool template: `name`, `tool_type` and `tool_config` are required."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {**_config("function", "FunctionConfig"), **_function_names()},
+                _config("end_call", "EndCallConfig"),
+                _config("transfer_call", "TransferCallConfig"),
+                _BY_OLDER_NAMES,
+            ]
+        }
+    )
 
     name: Name = Field(description=_NAME)
 

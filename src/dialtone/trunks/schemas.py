@@ -1,24 +1,24 @@
 """SIP trunks as the API takes and shows them."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from dialtone.platform.fields import Between, Part, PhoneNumber, rule
+from dialtone.platform.fields import Between, Matches, Part, PhoneNumber
 from dialtone.trunks.addresses import Network, SipAddress
 
 Transport = Literal["udp", "tcp", "tls"]
 
 
-def _one_line(value: str) -> str:
-    if not value.isprintable():
-        raise rule("must not hold control characters")
-    return value
-
+_NO_CONTROL_CHARACTERS = r"[^\x00-\x1f\x7f-\x9f" + "\u2028\u2029]*"
 
 Name = Annotated[str, Field(min_length=1, max_length=200, examples=["Main line"])]
-Username = Annotated[str, Field(max_length=255, examples=["user123"]), AfterValidator(_one_line)]
+Username = Annotated[
+    str,
+    Field(max_length=255, examples=["user123"]),
+    Matches(_NO_CONTROL_CHARACTERS, "must not hold control characters"),
+]
 Password = Annotated[str, Field(min_length=1, max_length=512)]
 
 
@@ -69,8 +69,22 @@ class TrunkFields(TrunkSettings):
     )
 
 
+def _given(*names: str) -> dict[str, Any]:
+    """In JSON Schema: these texts are there, and not null."""
+    return {"required": list(names), "properties": {name: {"type": "string"} for name in names}}
+
+
+_WAYS_TO_WRITE_A_TRUNK: list[Any] = [
+    {"title": "by today's names", **_given("provider", "address")},
+    {"title": "by `outbound_address`", **_given("outbound_address"), "not": {"required": ["address"]}},
+    {"title": "by `host`", **_given("host"), "not": {"required": ["address"]}},
+]
+
+
 class TrunkCreate(TrunkFields):
     """A new trunk: `name`, `provider` and `address` are required."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": _WAYS_TO_WRITE_A_TRUNK})
 
     name: Name = Field(description="What people call the trunk.")
 
