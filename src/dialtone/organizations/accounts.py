@@ -116,7 +116,7 @@ class OrganizationAccounts:
         """The changed settings as the API shows them, and the fields that were ignored."""
         changes = given(body)
         async with self._database.write() as session:
-            row = await _row(session, organization_id)
+            row = await _row(session, organization_id, lock=True)
             webhook = [("webhook_url", changes.get("webhook_url"))]
             problems = address_problems(webhook, {row.webhook_url}, allow_private=self._allow_private)
             if problems := problems + _retention_problems(changes, row):
@@ -160,8 +160,9 @@ def _settings(row: Organization) -> dict[str, Any]:
     }
 
 
-async def _row(session: AsyncSession, organization_id: str) -> Organization:
-    row = await session.get(Organization, organization_id)
+async def _row(session: AsyncSession, organization_id: str, *, lock: bool = False) -> Organization:
+    """`lock` holds the row for a change; rows that refer to the organization don't wait for it."""
+    row = await session.get(Organization, organization_id, with_for_update={"key_share": True} if lock else None)
     if row is None:
         raise not_found("organization")
     return row

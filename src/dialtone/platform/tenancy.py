@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, ForeignKey, Select, Table, Update, bindpar
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from dialtone.platform.db import Database, Id, new_id, parse_id
+from dialtone.platform.db import Base, Database, Id, new_id, parse_id
 from dialtone.platform.errors import ApiError
 
 
@@ -129,7 +129,14 @@ async def hold_owned(session: AsyncSession, table: type[Row], organization_id: s
 async def refuse_above_limit(
     session: AsyncSession, table: type[Owned], organization_id: str, maximum: int, things: str
 ) -> None:
-    """Raises `ApiError` (409) where the organization has `maximum` rows already; `things` is their plural."""
+    """Raises `ApiError` (409) where the organization has `maximum` rows already; `things` is their plural.
+
+    Whoever adds rows holds the organization's own row until the transaction ends, so that they count in turn. Rows that
+    refer to the organization don't wait for it.
+    """
+    organizations = Base.metadata.tables["organizations"]
+    held = select(organizations.c.id).where(organizations.c.id == organization_id)
+    await session.execute(held.with_for_update(key_share=True))
     count = await session.scalar(select_owned(table, organization_id).with_only_columns(func.count()))
     if (count or 0) >= maximum:
         raise ApiError(
