@@ -82,8 +82,9 @@ class Types:
             return "bool" if isinstance(schema["const"], bool) else f"Literal[{schema['const']!r}]"
         if "enum" in schema:
             return f"Literal[{', '.join(repr(value) for value in schema['enum'])}]"
+        typed = bool(schema.get("properties")) or schema.get("type") in ("string", "integer", "number", "boolean")
         for union in ("anyOf", "oneOf"):
-            if union in schema:
+            if union in schema and not typed:  # else the alternatives only narrow what is said already
                 return self._union(schema[union], name)
         if "allOf" in schema and len(schema["allOf"]) == 1:
             return self.of(schema["allOf"][0], name)

@@ -224,7 +224,6 @@ REQUIRED = [
     "autonomous_silence_handling",
     "silence_timeout_seconds",
     "gdpr_mode",
-    "stt_config",
     "llm_config",
 ]
 
@@ -238,6 +237,15 @@ async def test_null_is_refused_where_nothing_can_be_empty(client: httpx.AsyncCli
             assert answer.status_code == 400
             assert answer.json()["details"][0].startswith(f"{name}: must ")
     assert (await client.get(path)).json()["assistant"] == made
+
+
+async def test_null_is_the_deployments_default_for_speech(client: httpx.AsyncClient) -> None:
+    made = await create(client, **FULL)
+    cleared = await client.patch(f"{ASSISTANTS}/{made['id']}", json={"stt_config": None, "tts_config": None})
+    assert cleared.status_code == 200, cleared.text
+    for block in ("stt_config", "tts_config"):
+        assert cleared.json()["assistant"][block]["provider"] == "local"
+    assert (await create(client, stt_config=None))["stt_config"]["provider"] == "local"
 
 
 async def test_a_realtime_model_needs_no_other_vendors(client: httpx.AsyncClient) -> None:

@@ -11,8 +11,6 @@ from dialtone.platform.address_rules import address_problems
 from dialtone.platform.crypto import Secrets
 from dialtone.platform.errors import invalid
 from dialtone.platform.fields import READ_ONLY, given, ignored_fields
-from dialtone.platform.problems import problem
-from dialtone.providers import catalog
 
 DEFAULTS: Mapping[str, Any] = {
     name: None if field.is_required() or name == "llm_config" else field.get_default()
@@ -53,8 +51,7 @@ class Preparer:
         if not findings.problems:
             sealer.seal(changes, prefix)
         whole = {**(stored or DEFAULTS), **changes}
-        problems = findings.problems + sealer.problems or _combination_problems(changes, whole, prefix)
-        if problems:
+        if problems := findings.problems + sealer.problems:
             raise invalid(problems)
         if whole["voicemail_detection"] is None:
             whole["voicemail_detection"] = False
@@ -68,13 +65,6 @@ class Preparer:
 
 def _stored_secrets(stored: Mapping[str, Any] | None) -> tuple[str | None, Mapping[str, Any] | None]:
     return (stored["webhook_secret"], stored["llm_config"]) if stored else (None, None)
-
-
-def _combination_problems(changes: Mapping[str, Any], whole: Mapping[str, Any], prefix: str) -> list[str]:
-    takes_none = whole["llm_config"] is not None and catalog.is_realtime(whole["llm_config"])
-    if "stt_config" in changes and changes["stt_config"] is None and not takes_none:
-        return [problem(f"{prefix}stt_config", "must not be null with a text model", None)]
-    return []
 
 
 def _ignored(body: AssistantFields, prefix: str) -> list[str]:

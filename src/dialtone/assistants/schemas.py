@@ -139,7 +139,7 @@ class AssistantFields(Part):
     )
     analysis_plan: AnalysisPlan | None = None
     stt_config: SttConfig | None = Field(
-        default=None, description="Absent = the deployment's default; null only with a realtime model."
+        default=None, description="Absent or null = the deployment's default; a realtime model needs none."
     )
     llm_config: LlmConfig = Field(default_factory=dict, description="Absent = the deployment's default.")
     tts_config: TtsConfig | None = Field(
@@ -160,13 +160,10 @@ REALTIME: dict[str, Any] = {
     },
 }
 """In JSON Schema: an assistant whose model hears and speaks by itself."""
-_WITH_EARS: dict[str, Any] = {"title": "with a text model", "properties": {"stt_config": {"type": "object"}}}
 
 
 class AssistantCreate(AssistantFields):
     """A new assistant. Only `name` is required."""
-
-    model_config = ConfigDict(json_schema_extra={"anyOf": [REALTIME, _WITH_EARS]})
 
     name: Name = Field(description=NAME, examples=["Front desk"])
 

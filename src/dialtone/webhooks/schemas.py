@@ -53,7 +53,7 @@ class DeliveryDetails(DeliveryObject):
     tries: list[DeliveryTry] = Field(description="The last 50, oldest first.")
 
 
-class Pagination(BaseModel):
+class DeliveryPagination(BaseModel):
     """Where in the whole list this page is."""
 
     total: int = Field(description="How many there are.", ge=0)
@@ -65,7 +65,7 @@ class DeliveryList(BaseModel):
     """A page of the log, newest first."""
 
     webhook_deliveries: list[DeliveryObject] = Field(description="The page.")
-    pagination: Pagination = Field(description="Where in the whole list it is.")
+    pagination: DeliveryPagination = Field(description="Where in the whole list it is.")
 
 
 class SingleDelivery(BaseModel):
