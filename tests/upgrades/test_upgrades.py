@@ -32,6 +32,7 @@ LISTS = {
     "api_keys": "/api/v1/api-keys",
     "chat_messages": "/api/v1/chats?contact_id=contact-1",
     "email_domains": "/api/v1/domains",
+    "webhook_deliveries": "/api/v1/webhook-deliveries",
 }
 """Where the API shows the rows of a table."""
 PLAIN = {
@@ -42,6 +43,11 @@ PLAIN = {
     "trunk password",
     "dg-of-another",
     '{"assistant_id":"00000000-0000-4000-8000-000000000011"}',
+    '{"to":"desk@example.com"}',
+    "delivery's webhook secret",
+    '{"message":{"type":"status-update","timestamp":"2026-03-09T09:30:15.123Z"}}',
+    '{"message":{"type":"end-of-call-report","timestamp":"2026-03-09T09:30:15.123Z"}}',
+    '{"context":{"call_type":"web_call"}}',
 }
 """The secrets among the rows."""
 

@@ -42,6 +42,7 @@ class Usage:
     duration_seconds: int
     minutes: int
     """Each call rounded up."""
+    cost_millionths: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,12 @@ async def usage(session: AsyncSession, chosen: Range) -> Usage:
     """What the calls that have a duration come to."""
     sums = [
         func.sum(column).label(column.key)
-        for column in (CallCount.timed_calls, CallCount.duration_seconds, CallCount.minutes)
+        for column in (
+            CallCount.timed_calls,
+            CallCount.duration_seconds,
+            CallCount.minutes,
+            CallCount.cost_millionths,
+        )
     ]
     figures = _together([chosen.counters(*sums), *(_part_usage(chosen, part) for part in chosen.parts())])
     row = (await session.execute(select(*(func.sum(column) for column in figures.c)))).one()
@@ -157,7 +163,12 @@ def _part_count(chosen: Range, part: tuple[datetime, datetime], counted: Counted
 
 def _part_usage(chosen: Range, part: tuple[datetime, datetime]) -> Select[Any]:
     seconds = Call.duration_seconds
-    figures: Sequence[Any] = (func.count(seconds), func.sum(seconds), func.sum((seconds + 59) // 60))
+    figures: Sequence[Any] = (
+        func.count(seconds),
+        func.sum(seconds),
+        func.sum((seconds + 59) // 60),
+        func.sum(Call.cost_millionths),
+    )
     return chosen.calls(*part, *figures).where(*TIMED_CALLS.calls)
 
 
@@ -177,13 +188,15 @@ _MERGE = text("""
         )) RETURNING *
     )
     INSERT INTO call_counts (
-        organization_id, day, status, connection, calls, timed_calls, duration_seconds, minutes
+        organization_id, day, status, connection, calls, timed_calls, duration_seconds, minutes, cost_millionths
     )
-    SELECT organization_id, day, status, 0, SUM(calls), SUM(timed_calls), SUM(duration_seconds), SUM(minutes)
+    SELECT organization_id, day, status, 0, SUM(calls), SUM(timed_calls), SUM(duration_seconds), SUM(minutes),
+        SUM(cost_millionths)
     FROM merged GROUP BY organization_id, day, status
     ON CONFLICT (organization_id, day, status, connection) DO UPDATE SET
         calls = call_counts.calls + excluded.calls,
         timed_calls = call_counts.timed_calls + excluded.timed_calls,
         duration_seconds = call_counts.duration_seconds + excluded.duration_seconds,
-        minutes = call_counts.minutes + excluded.minutes
+        minutes = call_counts.minutes + excluded.minutes,
+        cost_millionths = call_counts.cost_millionths + excluded.cost_millionths
 """)

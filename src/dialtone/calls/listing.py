@@ -72,6 +72,7 @@ class CallListing:
             Call.assistant_id,
             Call.assistant_name,
             Call.business_name,
+            Call.cost_millionths,
         )
         async with self._database.read() as session:
             page = await self._page(session, organization_id, chosen, window, TIMED_CALLS, columns)

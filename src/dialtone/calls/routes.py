@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
+from dialtone.calls.costs import shown_cost
 from dialtone.calls.listing import CallFilter, CallListing, Page
 from dialtone.calls.paging import Window
 from dialtone.calls.query import call_filter, period, window
@@ -36,12 +37,15 @@ CallId = Annotated[str, PathParameter(description="The call's id.")]
 class CallRoutes:
     """The handlers, with what they work on."""
 
-    def __init__(self, calls: Calls, listing: CallListing, urls: RecordingUrls, settings: Settings) -> None:
+    def __init__(
+        self, calls: Calls, listing: CallListing, urls: RecordingUrls, settings: Settings, currency: str
+    ) -> None:
         self._calls = calls
         self._listing = listing
         self._urls = urls
         self._public_url = settings.public_url.rstrip("/") if settings.public_url else None
         self._data_dir = settings.data_dir
+        self._currency = currency
 
     def router(self) -> APIRouter:
         """Everything below `/api/v1`."""
@@ -143,7 +147,7 @@ class CallRoutes:
             pieces.append(orjson.dumps(usage_log(row)))
             if len(pieces) % LOGS_AT_ONCE == 0:
                 await asyncio.sleep(0)
-        rest = orjson.dumps({"pagination": _pagination(page, part), "summary": usage_summary(usage)})
+        rest = orjson.dumps({"pagination": _pagination(page, part), "summary": usage_summary(usage, self._currency)})
         return Response(b'{"logs":[' + b",".join(pieces) + b"]," + rest[1:], media_type="application/json")
 
     async def get_call(self, request: Request, organization_id: Caller, call_id: CallId) -> Response:
@@ -173,7 +177,8 @@ class CallRoutes:
     def _object(self, base: str, details: CallDetails) -> dict[str, Any]:
         call = details.call
         url = self._urls.sign(base, call.id) if call.recording and call.started_at else None
-        return call_object(call, details.messages, details.turns, url)
+        costs = [shown_cost(row, self._currency) for row in details.usage]
+        return call_object(call, details.messages, details.turns, costs, url)
 
     def _base(self, request: Request) -> str:
         """How clients reach this server: scheme and host."""

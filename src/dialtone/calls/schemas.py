@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from dialtone.calls.costs import CallCost
 from dialtone.platform.fields import Matches, Part
 from dialtone.platform.openapi import COMPONENT
 
@@ -173,11 +174,13 @@ class CallObject(BaseModel):
     duration_seconds: int | None = Field(description="From the answer to the end.", examples=[84])
     summary: str | None = Field(description="What the call was about.")
     analysis_result: dict[str, Any] | None = Field(description="What the assistant's analysis plan asks for.")
+    analysis_error: str | None = Field(description="Why the summary or the analysis is missing, in words.")
     messages: list[CallMessageObject] | None = Field(description="What was said, as it was heard.")
     room_name: str | None = Field(description="The place where the call's media met: here, the call itself.")
     recording_url: str | None = Field(description="Works for a while, without a key.")
     metadata: dict[str, Any] | None = Field(description="What the call was given when it was made.")
     latency: list[TurnLatencyObject] = Field(description="One entry for each answer of the assistant.")
+    costs: list[CallCost] = Field(description="What the call used of its vendors, once it is over.")
     notes: list[str] = Field(description="What an operator should know about this call.")
     created_at: datetime = Field(description="When the call was made known here.")
     updated_at: datetime = Field(description="When anything of it last changed.")

@@ -57,6 +57,12 @@ class Call(Owned, Base):
     call_metadata: Mapped[dict[str, Any] | None] = mapped_column("metadata", Json)
     recording: Mapped[str | None] = mapped_column(String(200))
     """Path of the recording below the data directory."""
+    summary: Mapped[str | None] = mapped_column(Text)
+    analysis: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    analysis_error: Mapped[str | None] = mapped_column(Text)
+    """Why the summary or the analysis is missing, in words without content."""
+    cost_millionths: Mapped[int | None] = mapped_column(BigInteger)
+    """What the call used on the deployment's keys, as far as its prices are known; the sum over `CallUsage`."""
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     duration_seconds: Mapped[int | None]
@@ -71,7 +77,7 @@ class Call(Owned, Base):
 
 class CallCount(Base):
     """How many calls an organization has of one UTC day of creation and one status. Kept exact by triggers on `calls`
-    (migration 0006), so that no writer needs to think of it.
+    (migrations 0006 and 0012), so that no writer needs to think of it.
 
     The figures are the sums over all connections: on PostgreSQL each adds to rows of its own, named by its backend's
     process id, so that writers neither wait for each other nor deadlock. `counts.merge` folds old rows into
@@ -100,6 +106,7 @@ class CallCount(Base):
     duration_seconds: Mapped[int] = mapped_column(BigInteger, nullable=False)
     minutes: Mapped[int] = mapped_column(BigInteger, nullable=False)
     """Each call's duration rounded up to whole minutes."""
+    cost_millionths: Mapped[int] = mapped_column(BigInteger, nullable=False, server_default=text("0"))
 
 
 class CallMessage(Base):
@@ -130,6 +137,28 @@ class CallTurn(Base):
     playout: Mapped[float | None] = mapped_column(Float(53))
     total: Mapped[float | None] = mapped_column(Float(53))
     interrupted: Mapped[bool] = mapped_column(nullable=False)
+
+
+class CallUsage(Base):
+    """What one part of a call used of its vendor."""
+
+    __tablename__ = "call_usage"
+
+    call_id: Mapped[str] = _call()
+    role: Mapped[str] = mapped_column(String(16), primary_key=True)
+    organization_id: Mapped[str] = _organization()
+    provider: Mapped[str] = mapped_column(String(64), nullable=False)
+    model: Mapped[str] = mapped_column(String(200), nullable=False)
+    audio_seconds: Mapped[float | None] = mapped_column(Float(53))
+    input_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    output_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    characters: Mapped[int | None] = mapped_column(BigInteger)
+    estimated: Mapped[bool] = mapped_column(nullable=False)
+    """The vendor did not report all of the tokens."""
+    own_key: Mapped[bool] = mapped_column(nullable=False)
+    """It ran on the organization's own key, and is no cost of the deployment."""
+    cost_millionths: Mapped[int | None] = mapped_column(BigInteger)
+    """By the prices of that time; None where one is not known."""
 
 
 class WebCallToken(Base):

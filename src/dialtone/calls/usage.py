@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 from sqlalchemy import Row
 
+from dialtone.calls.costs import amount
 from dialtone.calls.counts import Usage
 from dialtone.calls.listing import minutes
 from dialtone.calls.schemas import Pagination
@@ -28,7 +29,12 @@ class UsageLog(BaseModel):
     agent_name: str | None = Field(description="The same as `assistant_name`.")
     business_name: str | None = Field(description="The assistant's, as it was when the call began.")
     minutes_used: int = Field(description="`duration_sec` rounded up to whole minutes.", ge=0, examples=[2])
-    cost: float = Field(description="Always 0: the server charges no money for calls.", examples=[0.0])
+    cost: float = Field(
+        description="What the call used of vendors on the deployment's keys, as far as the prices are known; the "
+        "call's `costs` has the parts.",
+        ge=0,
+        examples=[0.0312],
+    )
     created_at: datetime = Field(description="When the call was made known here.")
 
 
@@ -39,7 +45,8 @@ class UsageSummary(BaseModel):
     total_duration_seconds: int = Field(description="How long they were together.")
     total_duration_minutes: float = Field(description="The seconds as minutes, to two decimals.", examples=[1.4])
     total_minutes_used: int = Field(description="The sum of the calls' `minutes_used`.")
-    total_cost: float = Field(description="Always 0, like the logs' `cost`.", examples=[0.0])
+    total_cost: float = Field(description="The sum of the calls' `cost`.", ge=0, examples=[12.5])
+    currency: str = Field(description="Of `cost` and `total_cost`; the price table's.", examples=["USD"])
 
 
 class UsageList(BaseModel):
@@ -64,16 +71,17 @@ def usage_log(call: Row[Any]) -> dict[str, Any]:
         "agent_name": call.assistant_name,
         "business_name": call.business_name,
         "minutes_used": (call.duration_seconds + 59) // 60,
-        "cost": 0.0,
+        "cost": amount(call.cost_millionths or 0),
         "created_at": iso(call.created_at),
     }
 
 
-def usage_summary(usage: Usage) -> dict[str, Any]:
+def usage_summary(usage: Usage, currency: str) -> dict[str, Any]:
     return {
         "total_calls": usage.calls,
         "total_duration_seconds": usage.duration_seconds,
         "total_duration_minutes": minutes(usage.duration_seconds),
         "total_minutes_used": usage.minutes,
-        "total_cost": 0.0,
+        "total_cost": amount(usage.cost_millionths),
+        "currency": currency,
     }

@@ -13,9 +13,10 @@ def call_object(
     call: Call,
     messages: Sequence[Mapping[str, Any]],
     turns: Sequence[Mapping[str, Any]],
+    costs: Sequence[Mapping[str, Any]],
     recording_url: str | None,
 ) -> dict[str, Any]:
-    """The call object of the API. `messages` and `turns` are rows of their tables, in order."""
+    """The call object of the API. `messages` and `turns` are rows of their tables, in order; `costs` as it is shown."""
     return {
         "id": call.id,
         "status": call.status,
@@ -35,8 +36,9 @@ def call_object(
         "started_at": iso(call.started_at) if call.started_at else None,
         "ended_at": iso(call.ended_at) if call.ended_at else None,
         "duration_seconds": call.duration_seconds,
-        "summary": None,
-        "analysis_result": None,
+        "summary": call.summary,
+        "analysis_result": call.analysis,
+        "analysis_error": call.analysis_error,
         "messages": [{"role": row["role"], "content": row["content"]} for row in messages],
         "room_name": call.id,
         "recording_url": recording_url,
@@ -44,6 +46,7 @@ def call_object(
         "latency": [
             {step: row[step] for step in LATENCY_STEPS} | {"interrupted": bool(row["interrupted"])} for row in turns
         ],
+        "costs": list(costs),
         "notes": call.notes,
         "created_at": iso(call.created_at),
         "updated_at": iso(call.updated_at),

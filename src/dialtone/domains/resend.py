@@ -1,4 +1,4 @@
-"""A client of Resend's API of sending domains (https://resend.com/docs/api-reference/domains).
+"""A client of Resend's API: sending domains (https://resend.com/docs/api-reference/domains), and mail from them.
 
 Its errors are in https://resend.com/docs/api-reference/errors; they are told here as the API tells its own.
 """
@@ -87,6 +87,13 @@ class Resend:
         """Raises `DomainGoneError`."""
         await self._request("DELETE", f"/domains/{domain_id}")
 
+    async def send(self, sender: str, to: str, subject: str, text: str, html: str, *, key: str) -> None:
+        """Send a mail (https://resend.com/docs/api-reference/emails/send-email). Of several with one `key` within a
+        day, Resend sends one.
+        """
+        body = {"from": sender, "to": [to], "subject": subject, "text": text, "html": html}
+        await self._request("POST", "/emails", body, {"Idempotency-Key": key})
+
     async def list_all(self) -> list[ResendDomain]:
         """The account's domains, at most `PAGE * MAX_PAGES`."""
         found: list[ResendDomain] = []
@@ -101,9 +108,11 @@ class Resend:
                 break
         return found
 
-    async def _request(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    async def _request(
+        self, method: str, path: str, body: dict[str, Any] | None = None, more_headers: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
         for tries_left in range(RATE_LIMIT_TRIES - 1, -1, -1):
-            response = await self._send(method, path, body)
+            response = await self._send(method, path, body, more_headers or {})
             if response.status != 429 or not tries_left:
                 break
             await asyncio.sleep(min(_retry_after(response.headers), MAX_WAIT_SECONDS))
@@ -120,11 +129,13 @@ class Resend:
             raise self._refusal(response, document)
         return document
 
-    async def _send(self, method: str, path: str, body: dict[str, Any] | None) -> GuardedResponse:
+    async def _send(
+        self, method: str, path: str, body: dict[str, Any] | None, more_headers: Mapping[str, str]
+    ) -> GuardedResponse:
         seconds = min(REQUEST_SECONDS, self._deadline - asyncio.get_running_loop().time())
         if seconds <= 0:
             raise _unavailable(504, f"Resend did not do it within {OPERATION_SECONDS:g} s; try again.")
-        headers = {"Authorization": f"Bearer {self._key}", "User-Agent": "dialtone"}
+        headers = {"Authorization": f"Bearer {self._key}", "User-Agent": "dialtone", **more_headers}
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:

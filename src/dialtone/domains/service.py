@@ -3,6 +3,8 @@
 from contextlib import suppress
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from dialtone.domains.accounts import Accounts
 from dialtone.domains.claims import Abandoned, Claim, Claims, abandoned, being_added, is_claimed, row_of
 from dialtone.domains.resend import DomainGoneError, Resend, ResendDomain, ResendRefusedError, ResendUnavailableError
@@ -141,6 +143,17 @@ class Domains:
                 apply_changes(row, _told(remote, row))
         return show(row)
 
+    async def may_send(self, session: AsyncSession, organization_id: str) -> bool:
+        """Whether mail can come from a domain of the organization's own."""
+        return _is_verified(await row_of(session, organization_id))
+
+    async def sender(self, organization_id: str) -> tuple[Resend, str] | None:
+        """The account that sends from the organization's own domain, and that domain; None without a verified one."""
+        row = await self._row(organization_id)
+        if row is None or not _is_verified(row):
+            return None
+        return await self._accounts.holding(organization_id, own=row.own_account), row.domain_name
+
     async def _row(self, organization_id: str) -> EmailDomain | None:
         async with self._database.read() as session:
             return await row_of(session, organization_id)
@@ -158,6 +171,10 @@ class Domains:
                 raise _no_domain()
             apply_changes(row, _told(remote, row))
         return show(row)
+
+
+def _is_verified(row: EmailDomain | None) -> bool:
+    return row is not None and row.resend_domain_id is not None and row.status == "verified"
 
 
 async def _get(account: Resend, domain_id: str) -> ResendDomain:

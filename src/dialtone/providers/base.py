@@ -6,6 +6,7 @@ connection, and opens one stream or session for each call. Every failure is a `P
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from dialtone.media.audio import AudioFormat
@@ -81,6 +82,24 @@ class SpeechToText(Protocol):
 
         Raises `ProviderError`.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A stretch of speech in a recording."""
+
+    channel: int
+    """Of the recording: the caller's is 0, the assistant's 1."""
+    start: float
+    """In seconds."""
+    text: str
+
+
+class RecordedSpeechToText(Protocol):
+    name: str
+
+    async def transcribe(self, recording: Path) -> list[Spoken]:
+        """What is said in a stereo WAV file, in order. Raises `ProviderError`; `OSError` without the file."""
 
 
 # Language model

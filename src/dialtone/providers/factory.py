@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 
 from dialtone.providers.addresses import BASE_URLS
-from dialtone.providers.base import LanguageModel, ProviderError, SpeechToText, TextToSpeech
+from dialtone.providers.base import LanguageModel, ProviderError, RecordedSpeechToText, SpeechToText, TextToSpeech
 from dialtone.providers.websocket import tls_context
 from dialtone.settings import Settings
 
@@ -86,7 +86,7 @@ def speech_to_text(config: Mapping[str, Any], vendors: Vendors) -> SpeechToText:
     raise _unavailable(provider, "speech-to-text by this provider is")
 
 
-def language_model(config: Mapping[str, Any], vendors: Vendors) -> LanguageModel:
+def language_model(config: Mapping[str, Any], vendors: Vendors, *, first_token_seconds: float = 15.0) -> LanguageModel:
     """The vendor of an `llm_config` block. Raises `ProviderError` where it can't be used here."""
     provider = _provider(config)
     if provider == "local":
@@ -105,6 +105,7 @@ def language_model(config: Mapping[str, Any], vendors: Vendors) -> LanguageModel
             key=key,
             temperature=config.get("temperature"),
             max_tokens=config.get("max_completion_tokens"),
+            first_token_timeout=first_token_seconds,
         )
     raise _unavailable(provider, "language models of this provider are")
 
@@ -122,6 +123,22 @@ def text_to_speech(config: Mapping[str, Any], vendors: Vendors) -> TextToSpeech:
         key, base_url = _access(provider, vendors)
         return ElevenLabs(config, key=key, base_url=base_url, no_retention=vendors.no_retention)
     raise _unavailable(provider, "text-to-speech by this provider is")
+
+
+def recorded_speech_to_text(config: Mapping[str, Any], vendors: Vendors) -> RecordedSpeechToText:
+    """The vendor of a `postcall_stt` block. Raises `ProviderError` where it can't be used here."""
+    provider = _provider(config)
+    if provider == "deepgram":
+        from dialtone.providers.stt.deepgram_recorded import DeepgramRecorded
+
+        key, base_url = _access(provider, vendors)
+        return DeepgramRecorded(vendors.http, config, key=key, base_url=base_url, no_retention=vendors.no_retention)
+    if provider == "elevenlabs":
+        from dialtone.providers.stt.elevenlabs_recorded import ElevenLabsRecorded
+
+        key, base_url = _access(provider, vendors)
+        return ElevenLabsRecorded(vendors.http, config, key=key, base_url=base_url, no_retention=vendors.no_retention)
+    raise _unavailable(provider, "transcription of recordings by this provider is")
 
 
 def _provider(config: Mapping[str, Any]) -> str:
