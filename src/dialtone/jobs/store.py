@@ -17,7 +17,7 @@ from dialtone.jobs.base import FailedJob, Job
 from dialtone.jobs.tables import FAILED, MAX_REASON, PARKED, RUNNING, WAITING, StoredJob, Worker
 from dialtone.platform.db import now
 
-PARK_BATCH = 500
+PARK_BATCH = 200
 """How many rows are looked at together once some of them stand behind others."""
 BUSY_PAUSE = timedelta(seconds=0.05)
 """Another process ends or begins a job within that."""
