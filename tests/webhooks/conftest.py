@@ -58,7 +58,7 @@ class Desk:
     async def until(self, settled: Callable[[list[dict[str, Any]]], bool], **filters: Any) -> list[dict[str, Any]]:
         """The log, once it is as it should be."""
         async with asyncio.timeout(20):
-            while not settled(rows := await self.deliveries(**filters)):
+            while not settled(rows := await self.deliveries(**filters)):  # noqa: ASYNC110 - the API tells no changes
                 await asyncio.sleep(0.02)
         return rows
 
@@ -85,7 +85,7 @@ async def desk(settings: Settings) -> AsyncIterator[Desk]:
     house, clock = build_house(settings.model_copy(update={"allow_private_addresses": True})), Clock()
     parts = house.app.state.parts
     parts.jobs._clock = parts.jobs._runner._clock = clock
-    parts.webhooks._deliverer._clock = clock
+    parts.webhooks._deliverer._clock = parts.webhooks.webhooks._clock = clock
     async with WebhookReceiver() as receiver, house.app.router.lifespan_context(house.app):
         try:
             yield Desk(house, receiver, clock)

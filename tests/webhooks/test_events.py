@@ -24,9 +24,7 @@ def told(received: list[Received]) -> list[tuple[str, str]]:
 
 async def test_a_web_call_is_told_from_beginning_to_report(desk: Desk) -> None:
     assistant_id = await desk.assistant()
-    call_id, call, _ = await desk.house.begin(
-        assistant_id=assistant_id, assistant_override={"metadata": {"order": 7}}
-    )
+    call_id, call, _ = await desk.house.begin(assistant_id=assistant_id, assistant_override={"metadata": {"order": 7}})
     call.journal.message("assistant", "Hello.")
     call.journal.message("user", "A table for four, please.")
     call.end("user_hangup")
@@ -107,8 +105,10 @@ async def test_a_call_that_has_nowhere_to_tell_tells_nobody(desk: Desk) -> None:
     assistant_id = await desk.assistant(webhook_url=None)
     call_id, call, _ = await desk.house.begin(assistant_id=assistant_id)
     call.end("user_hangup")
-    while (await desk.house.get(call_id))["status"] != "ended":
-        await asyncio.sleep(0.01)
+    live = desk.house.room.live
+    assert live is not None
+    await asyncio.wait(live._running, timeout=5)
+    assert (await desk.house.get(call_id))["status"] == "ended"
     assert await desk.deliveries() == []
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -60,7 +60,8 @@ class DeliveryFilter:
 
 
 class Webhooks:
-    def __init__(self, database: Database, secrets: Secrets, jobs: Jobs) -> None:
+    def __init__(self, database: Database, secrets: Secrets, jobs: Jobs, clock: Callable[[], datetime] = now) -> None:
+        self._clock = clock
         self._database = database
         self._secrets = secrets
         self._jobs = jobs
@@ -119,7 +120,7 @@ class Webhooks:
             **{name: value for name, value in optional.items() if value is not None},
             **(more or {}),
         }
-        await self._write(session, organization_id, call, END_OF_CALL_REPORT, "", now(), keeps_content, fields)
+        await self._write(session, organization_id, call, END_OF_CALL_REPORT, "", self._clock(), keeps_content, fields)
 
     async def _write(
         self,
@@ -136,7 +137,7 @@ class Webhooks:
         if call.webhook_url is None or (call.webhook_events is not None and event not in call.webhook_events):
             return
         insert: Any = sqlite.insert if self._database.is_sqlite else postgresql.insert
-        moment = now()
+        moment = self._clock()
         row = insert(WebhookDelivery).values(
             id=str(uuid.uuid5(_IDS, f"{call.call_id}/{event}/{state}")),
             organization_id=organization_id,
@@ -209,7 +210,7 @@ class Webhooks:
                     409, "delivery_content_deleted", "Content was deleted", "The request's body is not kept any more."
                 )
             row.status = WAITING
-            row.tried_from = row.next_try_at = now()
+            row.tried_from = row.next_try_at = self._clock()
             row.attempts_before = row.attempts
             row.finished_at = None
             await session.flush()
@@ -235,7 +236,7 @@ class Webhooks:
 
     async def prune(self, older_than: timedelta) -> int:
         """Forget deliveries that were over before that, a batch at a time. Returns how many."""
-        before, pruned = now() - older_than, 0
+        before, pruned = self._clock() - older_than, 0
         while True:
             async with self._database.write() as session:
                 old = (
