@@ -47,6 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "platform",
         "settings",
     },
+    "analysis": {"calls", "domains", "assistants", "byok", "jobs", "providers", "platform", "settings"},
     "client": {"media"},
 }
 """Which rooms each room may know. Every room must be listed, so that a new one is given its place."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 
 from dialtone import __version__
+from dialtone.analysis.mailing import Mailing
+from dialtone.analysis.service import Analysis
 from dialtone.assistants import openapi as assistants_openapi
 from dialtone.assistants import routes as assistants_routes
 from dialtone.assistants.service import Assistants
@@ -40,6 +42,7 @@ from dialtone.platform.http import BodyLimit
 from dialtone.platform.identify import Identify
 from dialtone.platform.loop_watchdog import LoopWatchdog
 from dialtone.platform.rate_limits import RateLimits, rate_limits_of
+from dialtone.platform.smtp import MailServer
 from dialtone.settings import Settings
 from dialtone.templates import analysis_routes, tool_routes
 from dialtone.templates.analysis_templates import AnalysisTemplates
@@ -48,6 +51,8 @@ from dialtone.trunks import routes as trunks_routes
 from dialtone.trunks.service import Trunks
 from dialtone.voices import routes as voices_routes
 from dialtone.voices.service import Voices
+from dialtone.webhooks import routes as webhooks_routes
+from dialtone.webhooks.room import WebhooksRoom
 
 JOBS_STOP_SECONDS = 5.0
 """How long durable work under way may go on when the server stops."""
@@ -88,7 +93,9 @@ class Parts:
     domains: Domains
     chats: Chats
     voices: Voices
+    webhooks: WebhooksRoom
     calls: CallsRoom
+    analysis: Analysis
     watchdog: LoopWatchdog
     """Started by whoever serves the app, once it is up."""
     new_api_key: str | None = None
@@ -143,13 +150,28 @@ def _build(settings: Settings) -> Parts:
     outgoing = GuardedHttp(allow_private_addresses=settings.allow_private_addresses)
     vendors = GuardedHttp(allow_private_addresses=True)
     resend_accounts = Accounts(vendors, settings, lambda organization_id: byok.key(organization_id, "resend"))
+    domains = Domains(database, resend_accounts)
+    mailing = Mailing(database, secrets, jobs, domains, MailServer.from_settings(settings))
 
     def make_engine() -> Engine:
         return Engine(settings.data_dir, outgoing, VoiceDetector())
 
     rate_limits = rate_limits_of(database)
+    webhooks = WebhooksRoom(settings, database, secrets, jobs, outgoing)
     calls = CallsRoom(
-        settings, database, secrets, organizations, assistants, byok, numbers, trunks, rate_limits, make_engine
+        settings,
+        database,
+        secrets,
+        organizations,
+        assistants,
+        byok,
+        numbers,
+        trunks,
+        rate_limits,
+        jobs,
+        webhooks.webhooks,
+        outgoing,
+        make_engine,
     )
     counts = Counts(
         numbers.count_active,
@@ -164,7 +186,9 @@ def _build(settings: Settings) -> Parts:
         secrets=secrets,
         data_keys=DataKeys(database, secrets),
         organizations=organizations,
-        accounts=OrganizationAccounts(database, secrets, counts),
+        accounts=OrganizationAccounts(
+            database, secrets, counts, allow_private_addresses=settings.allow_private_addresses
+        ),
         authenticator=Authenticator(api_keys.find, key_uses.note),
         api_keys=api_keys,
         key_uses=key_uses,
@@ -173,14 +197,16 @@ def _build(settings: Settings) -> Parts:
         assistants=assistants,
         trunks=trunks,
         numbers=numbers,
-        tool_templates=ToolTemplates(database, secrets),
+        tool_templates=ToolTemplates(database, secrets, allow_private_addresses=settings.allow_private_addresses),
         analysis_templates=AnalysisTemplates(database),
         outgoing=outgoing,
         vendors=vendors,
-        domains=Domains(database, resend_accounts),
+        domains=domains,
         chats=Chats(database, assistants),
         voices=Voices(settings.data_dir),
+        webhooks=webhooks,
         calls=calls,
+        analysis=Analysis(settings, database, calls.endings, byok, jobs, mailing, calls.prices),
         watchdog=LoopWatchdog(lambda: calls.live_calls > 0),
     )
 
@@ -200,6 +226,7 @@ def _add_routes(app: FastAPI, parts: Parts) -> None:
     app.include_router(chats_routes.router(parts.chats), prefix="/api/v1")
     app.include_router(voices_routes.router(parts.voices), prefix="/api/v1")
     app.include_router(health.router(parts.database), include_in_schema=False)
+    app.include_router(webhooks_routes.router(parts.webhooks.webhooks), prefix="/api/v1")
     calls, web_calls = parts.calls.routers()
     app.include_router(calls, prefix="/api/v1")
     app.include_router(web_calls, prefix="/v1", include_in_schema=False)
@@ -212,6 +239,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await parts.database.migrate()
         await parts.data_keys.start()
         parts.new_api_key = await parts.organizations.ensure_first(parts.settings)
+        await parts.analysis.start()
         await parts.calls.start()
         await parts.jobs.start()
         parts.key_uses.start()
@@ -220,7 +248,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         parts.watchdog.stop()
         await parts.calls.stop()
         await parts.jobs.stop(JOBS_STOP_SECONDS)
+        await parts.analysis.stop()
         await _close_local_speech()
+        await parts.webhooks.stop()
         await parts.outgoing.close()
         await parts.vendors.close()
         await parts.data_keys.stop()

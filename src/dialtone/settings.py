@@ -49,6 +49,8 @@ class Settings(BaseSettings):
     """Record calls, except where the assistant's settings or the law say otherwise."""
     recording_url_seconds: int = Field(default=3600, ge=60, le=7 * 86400)
     """How long a `recording_url` works."""
+    webhook_log_days: int = Field(default=30, ge=1, le=3650)
+    """How long webhook deliveries that are over stay in the log."""
     max_calls: int = Field(default=500, ge=1)
     """Live calls this process takes; further ones are refused in words."""
     billing: bool = False
@@ -62,6 +64,14 @@ class Settings(BaseSettings):
     """Requests a minute of one API key. 0 or `off`: no limit."""
     control_rate_limit: Limit = Field(default=10, ge=0)
     """Control commands a minute for one live call. 0 or `off`: no limit."""
+    prices_file: Path | None = None
+    """A table of what vendors ask for, in the form of `providers/prices.toml`. Default: that one."""
+    smtp_url: SecretStr | None = None
+    """`smtp://user:password@host:587` (STARTTLS) or `smtps://user:password@host:465`, for reports by e-mail.
+    `?starttls=off` sends in the clear, to a server on this machine or network.
+    """
+    mail_from: str | None = None
+    """Who mail comes from where it goes by SMTP, e.g. `Dialtone <calls@example.com>`."""
     log_level: str = "INFO"
 
     openai_api_key: SecretStr | None = Field(default=None, validation_alias=_vendor("OPENAI_API_KEY"))

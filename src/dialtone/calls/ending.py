@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from dialtone.calls.kept import Kept, seal, unseal
 from dialtone.calls.status import FAILED, IN_PROGRESS
 from dialtone.calls.tables import Call, CallMessage, KeptCall
-from dialtone.jobs.jobs import Job, Jobs
+from dialtone.jobs.jobs import Jobs
 from dialtone.platform.crypto import SecretKeyError, Secrets
 from dialtone.platform.db import Database
 from dialtone.platform.tenancy import get_owned, owned_by
@@ -92,8 +92,8 @@ class Endings:
         )
         if messages is not None:
             sealed = await seal(self._secrets, replace(kept, messages=list(messages)))
-            of_call = owned_by(KeptCall, organization_id), KeptCall.call_id == call_id
-            await session.execute(update(KeptCall).where(*of_call).values(kept=sealed))
+            of_call = update(KeptCall).where(owned_by(KeptCall, organization_id), KeptCall.call_id == call_id)
+            await session.execute(of_call.values(kept=sealed))
         payload = {"organization_id": organization_id, "call_id": call_id}
         await self._jobs.defer(session, AFTER_CALL, payload, once=call_id)
 
@@ -142,21 +142,15 @@ class Endings:
         )
         await self.forget(session, ended.organization_id, [call.id])
 
-    async def report_plainly(self, job: Job) -> None:
-        """An after-call job for a deployment that summarizes nothing."""
-        async with self._database.write() as session:
-            ended = await self.find(session, job.payload["organization_id"], job.payload["call_id"])
-            if ended is not None:
-                await self.report(session, ended)
-
     async def forget(self, session: AsyncSession, organization_id: str, call_ids: Sequence[str]) -> None:
         """Keep nothing more of these calls: they will not be reported."""
-        of_calls = owned_by(KeptCall, organization_id), KeptCall.call_id.in_(call_ids)
-        await session.execute(delete(KeptCall).where(*of_calls))
+        await session.execute(
+            delete(KeptCall).where(owned_by(KeptCall, organization_id), KeptCall.call_id.in_(call_ids))
+        )
 
     async def _kept(self, session: AsyncSession, organization_id: str, call_id: str) -> Kept | None:
-        of_call = owned_by(KeptCall, organization_id), KeptCall.call_id == call_id
-        stored = await session.scalar(select(KeptCall.kept).where(*of_call))
+        of_call = select(KeptCall.kept).where(owned_by(KeptCall, organization_id), KeptCall.call_id == call_id)
+        stored = await session.scalar(of_call)
         try:
             return None if stored is None else await unseal(self._secrets, stored)
         except SecretKeyError:

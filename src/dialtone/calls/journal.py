@@ -3,9 +3,13 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Executable, select
+from sqlalchemy import Update, select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from dialtone.calls.costs import Costing
+from dialtone.calls.ending import Endings
+from dialtone.calls.kept import Kept
 from dialtone.calls.status import ENDED, FAILED, IN_PROGRESS, RINGING, TRANSFERRED
 from dialtone.calls.tables import Call, CallMessage, CallTurn
 from dialtone.calls.writer import CallWriter
@@ -22,16 +26,21 @@ CONTENT_CHARACTERS = 32_000
 
 
 class StoredJournal:
-    """A `Journal` that queues what it is told for the `CallWriter`. `keep_content` False writes no message."""
+    """A `Journal` that queues what it is told for the `CallWriter`. In GDPR mode no message is written: they go out
+    with the call's report, and wait for it encrypted.
+    """
 
     def __init__(
-        self, writer: CallWriter, call_id: str, organization_id: str, *, is_sqlite: bool, keep_content: bool = True
+        self, writer: CallWriter, endings: Endings, organization_id: str, kept: Kept, costing: Costing
     ) -> None:
         self._writer = writer
-        self._call_id = call_id
+        self._endings = endings
+        self._call_id = kept.context.call_id
         self._organization_id = organization_id
-        self._is_sqlite = is_sqlite
-        self._keep_content = keep_content
+        self._kept = kept
+        self._costing = costing
+        self._unwritten: list[dict[str, str]] = []
+        """The transcript in GDPR mode."""
         self._messages = 0
         self._turns = 0
         self._notes: list[str] = []
@@ -43,22 +52,26 @@ class StoredJournal:
     def failed(self, reason: EndReason, error: str) -> None:
         """Nobody answered an outbound call. In place of `answered` and `ended`."""
         words = _storable(error, CONTENT_CHARACTERS)
-        self._writer.put(self._update(status=FAILED, end_reason=reason, error=words, ended_at=now()), must=True)
+        over = self._update(status=FAILED, end_reason=reason, error=words, ended_at=now())
+        self._writer.put(over.where(Call.ended_at.is_(None)), self._tell_end, must=True)
 
     def answered(self, at: datetime) -> None:
         """See `Journal.answered`."""
-        self._writer.put(self._update(status=IN_PROGRESS, started_at=at), must=True)
+
+        async def tell(session: AsyncSession) -> None:
+            await self._endings.answered(session, self._organization_id, self._kept, at)
+
+        self._writer.put(self._update(status=IN_PROGRESS, started_at=at), tell, must=True)
 
     def message(self, role: Literal["system", "user", "assistant", "tool"], content: str) -> None:
         """See `Journal.message`."""
-        if not self._keep_content:
-            return
+        content = _storable(content, CONTENT_CHARACTERS)
         if self._messages == MOST_MESSAGES:
             self.note(f"The transcript is longer than {MOST_MESSAGES} messages; the rest is not kept.")
+        elif self._messages < MOST_MESSAGES and self._kept.gdpr_mode:
+            self._unwritten.append({"role": role, "content": content})
         elif self._messages < MOST_MESSAGES:
-            self._insert(
-                CallMessage, self._messages, role=role, content=_storable(content, CONTENT_CHARACTERS), created_at=now()
-            )
+            self._insert(CallMessage, self._messages, role=role, content=content, created_at=now())
         self._messages += 1
 
     def turn(self, latency: TurnLatency) -> None:
@@ -91,24 +104,26 @@ class StoredJournal:
             .exists()
         )
         used = [charge(self._organization_id, ending.duration_seconds, not_ended)] if ending.duration_seconds else []
-        self._writer.put(
-            *used,
-            self._update(
-                status=TRANSFERRED if ending.end_reason == "transferred" else ENDED,
-                end_reason=ending.end_reason,
-                error=None if ending.error is None else _storable(ending.error, CONTENT_CHARACTERS),
-                ended_at=ending.ended_at,
-                duration_seconds=ending.duration_seconds,
-                notes=list(self._notes),
-            ),
-            must=True,
+        over = self._update(
+            status=TRANSFERRED if ending.end_reason == "transferred" else ENDED,
+            end_reason=ending.end_reason,
+            error=None if ending.error is None else _storable(ending.error, CONTENT_CHARACTERS),
+            ended_at=ending.ended_at,
+            duration_seconds=ending.duration_seconds,
+            notes=list(self._notes),
         )
+        costs = self._costing.statements(self._organization_id, self._call_id, ending.uses)
+        self._writer.put(*used, over.where(Call.ended_at.is_(None)), *costs, self._tell_end, must=True)
 
-    def _update(self, **values: Any) -> Executable:
+    async def _tell_end(self, session: AsyncSession) -> None:
+        transcript = self._unwritten if self._kept.gdpr_mode else None
+        await self._endings.ended(session, self._organization_id, self._call_id, transcript)
+
+    def _update(self, **values: Any) -> Update:
         return update_owned(Call, self._organization_id, self._call_id).values(**values, updated_at=now())
 
     def _insert(self, table: type[CallMessage] | type[CallTurn], position: int, **values: Any) -> None:
-        insert: Any = sqlite.insert if self._is_sqlite else postgresql.insert
+        insert: Any = sqlite.insert if self._costing.is_sqlite else postgresql.insert
         row = insert(table).values(
             call_id=self._call_id, organization_id=self._organization_id, position=position, **values
         )

@@ -10,8 +10,11 @@ from typing import Any, Protocol
 
 from sqlalchemy import Update
 
+from dialtone.calls.costs import Costing
+from dialtone.calls.ending import Endings
 from dialtone.calls.journal import StoredJournal
-from dialtone.calls.plans import may_record, outbound_call_plan, own_keys_used, web_call_plan
+from dialtone.calls.kept import Kept
+from dialtone.calls.plans import may_record, outbound_call_plan, own_keys_used, web_call_plan, with_webhook
 from dialtone.calls.recordings import recording_path
 from dialtone.calls.service import Calls, ClaimedCall, ClaimError
 from dialtone.calls.tables import Call
@@ -28,6 +31,7 @@ from dialtone.platform.db import now
 from dialtone.platform.errors import ApiError
 from dialtone.platform.tenancy import update_owned
 from dialtone.providers.factory import Vendors
+from dialtone.providers.prices import Prices
 from dialtone.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -62,11 +66,15 @@ class LiveCalls:
         engine: RunsCalls,
         writer: CallWriter,
         vendors: Vendors,
+        endings: Endings,
+        prices: Prices,
         *,
         is_sqlite: bool,
     ) -> None:
         self._settings = settings
         self._calls = calls
+        self._endings = endings
+        self._prices = prices
         self._engine = engine
         self._writer = writer
         self._vendors = vendors
@@ -108,6 +116,7 @@ class LiveCalls:
             claimed.variables,
             self._recording_path(claimed),
         )
+        plan = with_webhook(plan, claimed.context)
         self._own(self._run(plan, line, self._vendors_of(claimed), journal))
 
     def reserve(self) -> None:
@@ -160,6 +169,7 @@ class LiveCalls:
             destination=request.destination,
             caller_number=request.caller_number,
         )
+        plan = with_webhook(plan, claimed.context)
         await self._run(plan, line, self._vendors_of(claimed), journal)
 
     async def _answered(self, dialer: Dialer, request: DialRequest, journal: StoredJournal) -> Line | None:
@@ -189,13 +199,11 @@ class LiveCalls:
         return task
 
     def _journal(self, claimed: ClaimedCall) -> StoredJournal:
-        return StoredJournal(
-            self._writer,
-            claimed.call_id,
-            claimed.organization_id,
-            is_sqlite=self._is_sqlite,
-            keep_content=not claimed.assistant.gdpr_mode,
-        )
+        kept = Kept.of(claimed.context, claimed.assistant)
+        own = own_keys_used(claimed.assistant, claimed.own_keys)
+        roles = {column.removeprefix("byok_") for column, used in own.items() if used}
+        costing = Costing(self._prices, roles, self._is_sqlite)
+        return StoredJournal(self._writer, self._endings, claimed.organization_id, kept, costing)
 
     def _vendors_of(self, claimed: ClaimedCall) -> Vendors:
         """The vendors with the organization's own keys; which of these the call uses is written down."""

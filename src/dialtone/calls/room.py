@@ -12,6 +12,8 @@ from dialtone.assistants.service import Assistants
 from dialtone.byok.service import Byok
 from dialtone.calls import routes_telephony
 from dialtone.calls.control import CallControl
+from dialtone.calls.ending import Endings
+from dialtone.calls.inbound import Inbound
 from dialtone.calls.listing import CallListing
 from dialtone.calls.live import LiveCalls, RunsCalls
 from dialtone.calls.node import node_id
@@ -19,7 +21,9 @@ from dialtone.calls.outbound import Outbound
 from dialtone.calls.recordings import RecordingUrls, recorded_seconds
 from dialtone.calls.routes import CallRoutes
 from dialtone.calls.service import Calls
+from dialtone.calls.tables import Call
 from dialtone.calls.writer import CallWriter
+from dialtone.jobs.jobs import Jobs
 from dialtone.lines.outbound import Dialer
 from dialtone.lines.websocket.door import Admission, Refusal, WebSocketDoor
 from dialtone.lines.websocket.line import CLOSE_BUSY
@@ -29,11 +33,14 @@ from dialtone.organizations.service import Organizations
 from dialtone.platform.crypto import Secrets
 from dialtone.platform.db import Database
 from dialtone.platform.errors import ApiError
+from dialtone.platform.guarded_http import GuardedHttp
 from dialtone.platform.node_bus import NodeBus
 from dialtone.platform.rate_limits import RateLimits
 from dialtone.providers.factory import open_vendors
+from dialtone.providers.prices import Prices
 from dialtone.settings import Settings
 from dialtone.trunks.service import Trunks
+from dialtone.webhooks.service import Webhooks
 
 logger = logging.getLogger(__name__)
 
@@ -56,16 +63,26 @@ class CallsRoom:
         numbers: Numbers,
         trunks: Trunks,
         rate_limits: RateLimits,
+        jobs: Jobs,
+        webhooks: Webhooks,
+        outgoing: GuardedHttp,
         make_engine: Callable[[], RunsCalls],
     ) -> None:
-        """`make_engine` is called on the event loop. Raises `OSError` where the data directory can't be written."""
+        """`make_engine` is called on the event loop. Raises `OSError` where the data directory can't be written,
+        `ValueError` for a file of prices that can't be used.
+        """
         self._settings = settings
         self._database = database
         self._make_engine = make_engine
         self._writer = CallWriter(database)
+        self.prices = Prices.load(settings.prices_file)
         self._open = contextlib.AsyncExitStack()
         node = node_id(settings.data_dir)
-        self.calls = Calls(database, secrets, organizations, assistants, byok, node)
+        urls = RecordingUrls(secrets, settings.recording_url_seconds)
+        self.endings = Endings(database, secrets, jobs, webhooks, partial(_recording_url, settings, urls))
+        self.calls = Calls(database, secrets, organizations, assistants, byok, webhooks, self.endings, node)
+        self.inbound = Inbound(database, self.calls, numbers, organizations, assistants, byok, outgoing)
+        """For what brings calls in."""
         self.listing = CallListing(database, secrets)
         self.live: LiveCalls | None = None
         self.dialers: list[Dialer] = []
@@ -77,8 +94,7 @@ class CallsRoom:
         self._outbound = Outbound(database, self.calls, numbers, trunks, organizations, self.dialers, self._started)
         self._stopping = False
         self.door = WebSocketDoor(self._claim)
-        urls = RecordingUrls(secrets, settings.recording_url_seconds)
-        self._routes = CallRoutes(self.calls, self.listing, urls, settings)
+        self._routes = CallRoutes(self.calls, self.listing, urls, settings, self.prices.currency)
 
     def routers(self) -> tuple[APIRouter, APIRouter]:
         """The routes below `/api/v1`, and those below `/v1`."""
@@ -99,6 +115,8 @@ class CallsRoom:
             self._make_engine(),
             self._writer,
             vendors,
+            self.endings,
+            self.prices,
             is_sqlite=self._database.is_sqlite,
         )
         if self._bus is not None:
@@ -150,3 +168,10 @@ class CallsRoom:
                 await self.listing.merge_counters()
             except Exception as problem:
                 logger.warning("calls could not be swept (%s); trying again", type(problem).__name__)
+
+
+def _recording_url(settings: Settings, urls: RecordingUrls, call: Call) -> str | None:
+    """Where a report's receiver gets the recording; None where this server was not told how others reach it."""
+    if settings.public_url is None or call.recording is None or call.started_at is None:
+        return None
+    return urls.sign(settings.public_url.rstrip("/"), call.id)

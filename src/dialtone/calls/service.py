@@ -4,7 +4,7 @@ import hashlib
 import json
 import secrets as random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,11 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from dialtone.assistants.resolving import ResolvedAssistant
 from dialtone.assistants.service import Assistants
 from dialtone.byok.service import Byok
+from dialtone.calls.ending import Endings
+from dialtone.calls.kept import Kept
 from dialtone.calls.masking import masked
 from dialtone.calls.outbound_schemas import OutboundCallRequest
 from dialtone.calls.schemas import AssistantChoice, WebCallRequest
 from dialtone.calls.status import CONNECTING, ENDED, FAILED, IN_PROGRESS, RINGING
-from dialtone.calls.tables import Call, CallMessage, CallTurn, WebCallToken
+from dialtone.calls.tables import Call, CallMessage, CallTurn, CallUsage, WebCallToken
 from dialtone.numbers.service import OutboundNumber
 from dialtone.organizations.credit import charge
 from dialtone.organizations.service import Organizations
@@ -28,6 +30,8 @@ from dialtone.platform.errors import ApiError, not_found
 from dialtone.platform.fields import ignored_fields
 from dialtone.platform.tenancy import get_owned, owned_by, select_owned_ids, update_owned
 from dialtone.providers.factory import OwnKey
+from dialtone.tools.envelope import CallContext, CallType
+from dialtone.webhooks.service import Webhooks
 
 TOKEN_SECONDS = 60
 UNUSED_SECONDS = TOKEN_SECONDS + 60
@@ -53,6 +57,8 @@ class ClaimedCall:
     variables: Mapping[str, str]
     own_keys: Mapping[str, OwnKey]
     """The organization's own keys of vendors, as they were when the call began."""
+    context: CallContext
+    """The call as its events show it, and where they go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +79,12 @@ class ClaimError(Exception):
 
 @dataclass(slots=True)
 class CallDetails:
-    """A call with its messages and turns, as rows in order."""
+    """A call with its messages, turns and use of vendors, as rows in order."""
 
     call: Call
     messages: list[Mapping[str, Any]] = field(default_factory=list)
     turns: list[Mapping[str, Any]] = field(default_factory=list)
+    usage: list[Mapping[str, Any]] = field(default_factory=list)
 
 
 class Calls:
@@ -88,6 +95,8 @@ class Calls:
         organizations: Organizations,
         assistants: Assistants,
         byok: Byok,
+        webhooks: Webhooks,
+        endings: Endings,
         node: str,
     ) -> None:
         self._database = database
@@ -95,6 +104,8 @@ class Calls:
         self._organizations = organizations
         self._assistants = assistants
         self._byok = byok
+        self._webhooks = webhooks
+        self._endings = endings
         self._node = node
 
     # Web calls
@@ -152,11 +163,12 @@ class Calls:
             assistant = await self.resolve(row.organization_id, request)
             async with self._database.read() as session:
                 own_keys = await self._byok.own_keys(session, row.organization_id)
+                context = await self.context(session, row.organization_id, row.call_id, "web_call", assistant)
         except (ApiError, SecretKeyError) as problem:
             words = problem.message or problem.error if isinstance(problem, ApiError) else str(problem)
             await self._fail(row, "error", words)
             raise ClaimError("assistant_unavailable", words) from None
-        return ClaimedCall(row.call_id, row.organization_id, assistant, request.variables, own_keys)
+        return ClaimedCall(row.call_id, row.organization_id, assistant, request.variables, own_keys, context)
 
     async def resolve(self, organization_id: str, request: AssistantChoice) -> ResolvedAssistant:
         """The assistant that a call is for. Raises `ApiError` where it can't take the call."""
@@ -172,6 +184,35 @@ class Calls:
                 "Set is_active of the assistant to true to let it take calls.",
             )
         return assistant
+
+    async def context(
+        self,
+        session: AsyncSession,
+        organization_id: str,
+        call_id: str,
+        call_type: CallType,
+        assistant: ResolvedAssistant,
+    ) -> CallContext:
+        """The call as its events show it, and where they go. Raises `crypto.SecretKeyError`."""
+        url, secret = await self.address(session, organization_id, assistant)
+        return CallContext(
+            call_id=call_id,
+            call_type=call_type,
+            assistant=assistant.public,
+            webhook_url=url,
+            webhook_secret=secret,
+            webhook_events=tuple(sorted(assistant.webhook_events)),
+        )
+
+    async def address(
+        self, session: AsyncSession, organization_id: str, assistant: ResolvedAssistant | None
+    ) -> tuple[str | None, str | None]:
+        """Where the events of a call go, which `assistant` takes if anybody, and what signs them.
+
+        Raises `crypto.SecretKeyError`.
+        """
+        own = (None, None) if assistant is None else (assistant.webhook_url, assistant.webhook_secret)
+        return await self._webhooks.address(session, organization_id, *own)
 
     # Outbound calls
 
@@ -197,7 +238,16 @@ class Calls:
                 notes=[],
             )
             session.add(call)
-        return ClaimedCall(call.id, organization_id, assistant, request.variables, own_keys)
+            await session.flush()
+            context = replace(
+                await self.context(session, organization_id, call.id, "outbound_phone_call", assistant),
+                phone_number_id=number.id,
+                phone_number=number.phone_number,
+                phone_number_name=number.name,
+                customer_number=request.destination,
+            )
+            await self._endings.keep(session, organization_id, Kept.of(context, assistant))
+        return ClaimedCall(call.id, organization_id, assistant, request.variables, own_keys, context)
 
     # For live calls
 
@@ -256,11 +306,14 @@ class Calls:
         How long they lasted is told best by their recordings, whose length `recorded_seconds` gives.
         """
         async with self._database.write() as session:
-            await session.execute(
+            unanswered = await session.execute(
                 update(Call)
                 .where(Call.status.in_((CONNECTING, RINGING)), Call.direction == "outbound", Call.node == self._node)
                 .values(**_failed("server_shutdown", "The server stopped before anybody answered."))
+                .returning(Call.organization_id, Call.id)
             )
+            for organization_id, call_id in unanswered.all():
+                await self._endings.ended(session, organization_id, call_id)
             left = select(Call).where(Call.status == IN_PROGRESS, Call.node == self._node)
             for call in (await session.scalars(left)).all():
                 spoken = select(func.max(CallMessage.created_at)).where(CallMessage.call_id == call.id)
@@ -275,6 +328,8 @@ class Calls:
                 if call.started_at is not None:
                     call.duration_seconds = max(0, round((last_sign - call.started_at).total_seconds()))
                     await session.execute(charge(call.organization_id, call.duration_seconds, true()))
+                await session.flush()
+                await self._endings.ended(session, call.organization_id, call.id)
 
     async def _fail(self, token: WebCallToken, end_reason: str, error: str) -> None:
         of_call = update_owned(Call, token.organization_id, token.call_id)
@@ -307,4 +362,11 @@ async def _with_details(session: AsyncSession, organization_id: str, calls: Sequ
     )
     for row in (await session.execute(turns)).mappings():
         details[row["call_id"]].turns.append(dict(row))
+    usage = (
+        select(CallUsage.__table__)
+        .where(owned_by(CallUsage, organization_id), CallUsage.call_id.in_(details))
+        .order_by(CallUsage.call_id, CallUsage.role)
+    )
+    for row in (await session.execute(usage)).mappings():
+        details[row["call_id"]].usage.append(dict(row))
     return list(details.values())
