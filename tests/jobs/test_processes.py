@@ -8,7 +8,8 @@ from collections import defaultdict
 from collections.abc import AsyncIterator
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import event, text, update
+from sqlalchemy.orm import Session
 
 from dialtone.jobs import heartbeat
 from dialtone.jobs.jobs import Job, Jobs, RetryLater
@@ -177,3 +178,26 @@ async def test_lost_connections_lose_no_job(database: Database, processes: Proce
 
     await until(all_ran)
     await all_done(database)
+
+
+async def test_a_lost_answer_to_a_commit_loses_no_job(database: Database, make_jobs: MakeJobs) -> None:
+    jobs, handled = make_jobs(), Handled()
+    jobs.handle("work", handled)
+    await jobs.start()
+    commits = 0
+
+    def lose_the_second(_session: Session) -> None:
+        nonlocal commits
+        commits += 1
+        if commits == 2:  # the first is the deferring one
+            raise OSError
+
+    event.listen(Session, "after_commit", lose_the_second)
+    try:
+        await defer(database, jobs, "work")
+        await handled.wait_for(ended=1)
+        await all_done(database)
+    finally:
+        event.remove(Session, "after_commit", lose_the_second)
+    assert [job.attempt for job in handled.jobs] == [1]
+    assert commits > 2
