@@ -20,6 +20,7 @@ NAMES = {
     "listing": "lists of calls and usage with ten thousand and a million calls, on both databases, about 15 minutes",
     "media": "what each step of the media path costs, without a server",
     "startup": "from the start of the server to its first answer, and its memory at rest",
+    "webhooks": "deliveries a second on one core, and from event to first try, on both databases, about 8 minutes",
 }
 
 
