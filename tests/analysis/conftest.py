@@ -71,22 +71,25 @@ class Office:
         self.clock.passed += timedelta(seconds=seconds)
         self.house.app.state.parts.jobs.wake()
 
-    async def waits_again(self, kind: str) -> str:
-        """Why the only job of this kind is to be run again, once it is."""
+    async def waits_again(self, kind: str, words: str = "") -> str:
+        """Why the only job of this kind is to be run again, once it is, in these words."""
         query = text("SELECT reason FROM jobs WHERE kind = :kind AND state = 'waiting' AND reason IS NOT NULL")
         async with asyncio.timeout(20):
             while True:
                 async with self.house.database.read() as session:
-                    if reason := await session.scalar(query, {"kind": kind}):
-                        return str(reason)
+                    reason = await session.scalar(query, {"kind": kind})
+                if reason and words in reason:
+                    return str(reason)
                 await asyncio.sleep(0.02)
 
     async def noted(self, call_id: str, words: str) -> dict[str, Any]:
         """The call, once a note on it has these words."""
         async with asyncio.timeout(20):
-            while words not in str((call := await self.house.get(call_id))["notes"]):
+            while True:
+                call = await self.house.get(call_id)
+                if words in str(call["notes"]):
+                    return call
                 await asyncio.sleep(0.02)
-        return call
 
 
 def uses_of(plan: Any, duration: int) -> Ending:

@@ -1,15 +1,20 @@
 """What is found out after a call: shown by the API, told in the report, priced, retried and, in words, missing."""
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
+from dialtone.providers.base import Spoken
 from tests.analysis.conftest import SAID, SUMMARY, Office, uses_of
 from tests.calls.stored_calls import get
 from tests.fakes.openai_chat import Reply
+from tests.fakes.recorded_speech import FakeRecordedSpeech
 
 SCHEMA = {
     "type": "object",
@@ -18,6 +23,10 @@ SCHEMA = {
 }
 DATA = {"guests": 4, "name": "Zoë"}
 PLAN = {"structured_data_plan": {"enabled": True, "schema": SCHEMA}}
+
+
+def everything_below(directory: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in directory.rglob("*") if path.is_file())
 
 
 def asked(office: Office, number: int) -> str:
@@ -163,9 +172,9 @@ async def test_in_gdpr_mode_the_findings_go_out_and_nothing_stays(office: Office
     assert (call["summary"], call["analysis_result"], call["messages"]) == (None, None, [])
     assert call["costs"] != []
     if office.house.database.is_sqlite:
-        files = [path for path in Path(office.house.settings.data_dir).rglob("*") if path.is_file()]
-        assert files
-        assert not any(b"Rumpelstiltskin" in path.read_bytes() for path in files)
+        kept = await asyncio.to_thread(everything_below, office.house.settings.data_dir)
+        assert kept
+        assert b"Rumpelstiltskin" not in kept
 
 
 async def test_without_a_model_the_callers_own_words_stand_for_a_summary(office: Office) -> None:
@@ -177,7 +186,7 @@ async def test_without_a_model_the_callers_own_words_stand_for_a_summary(office:
 
 
 async def test_what_a_call_used_is_priced(office: Office) -> None:
-    call_id, call, line = await office.house.begin(assistant_id=await office.assistant())
+    call_id, call, _ = await office.house.begin(assistant_id=await office.assistant())
     call.journal.message("user", "Hello.")
     call.journal.ended(uses_of(call.plan, 60))
     await office.report()
@@ -217,3 +226,49 @@ async def test_what_ran_on_own_keys_is_shown_and_costs_the_deployment_nothing(of
     assert (costs["stt"]["own_key"], costs["stt"]["cost"]) == (True, 0.0048)
     assert not costs["llm"]["own_key"]
     assert usage["summary"]["total_cost"] == 0.012
+
+
+class TestRealtime:
+    @pytest.fixture
+    async def ears(self) -> AsyncIterator[FakeRecordedSpeech]:
+        async with FakeRecordedSpeech([Spoken(1, 0.2, "Good evening."), Spoken(0, 2.0, "A table for four.")]) as fake:
+            yield fake
+
+    @pytest.fixture
+    def more_settings(self, ears: FakeRecordedSpeech) -> dict[str, Any]:
+        return {"deepgram_base_url": ears.url, "deepgram_api_key": SecretStr("dg-of-the-deployment")}
+
+    async def _call(self, office: Office, *, recorded: bool = True) -> str:
+        assistant_id = await office.assistant(
+            llm_config={"provider": "openai_live", "model": "gpt-live-1"},
+            postcall_stt={"provider": "deepgram", "model": "nova-3", "language": "multi"},
+            postcall_llm={"provider": "openai", "model": "gpt-4.1-mini"},
+        )
+        call_id, call, _ = await office.house.begin(assistant_id=assistant_id)
+        if recorded:
+            path = call.plan.recording_path
+            assert path is not None
+            await asyncio.to_thread(path.parent.mkdir, parents=True)
+            await asyncio.to_thread(path.write_bytes, b"RIFF, as far as the fake cares")
+        call.journal.message("user", "A cable for floor.")
+        call.end("user_hangup")
+        return call_id
+
+    async def test_the_recording_is_transcribed_anew(self, office: Office, ears: FakeRecordedSpeech) -> None:
+        call_id = await self._call(office)
+        report = await office.report()
+        said = [{"role": "assistant", "content": "Good evening."}, {"role": "user", "content": "A table for four."}]
+        assert report["messages"] == said
+        assert "Caller: A table for four." in asked(office, 0)
+        call = await office.house.get(call_id)
+        assert call["messages"] == said
+        [stt] = [one for one in call["costs"] if one["role"] == "postcall_stt"]
+        assert (stt["provider"], stt["model"], stt["audio_seconds"]) == ("deepgram", "nova-3", 14)
+        assert len(ears.uploads) == 1
+
+    async def test_without_its_recording_a_call_is_reported_as_it_was_taken_down(self, office: Office) -> None:
+        await self._call(office, recorded=False)
+        report = await office.report()
+        assert report["messages"] == [{"role": "user", "content": "A cable for floor."}]
+        assert report["summary"] == SUMMARY
+        assert "the recording can't be read" in report["analysis_error"]

@@ -32,6 +32,7 @@ class Stored:
     number_id: str | None = None
     assistant_name: str | None = None
     byok_llm: bool = False
+    cost_millionths: int | None = None
 
     def row(self) -> dict[str, Any]:
         return {**vars(self), "node": NODE, "notes": [], "updated_at": self.created_at}
@@ -65,7 +66,8 @@ def spread(organization_id: str, count: int, seed: int, days: int = 5) -> list[S
         call = Stored(new_id(), organization_id, chance.choice(moments), status, chance.choice(["inbound", "web"]))
         duration = chance.choice([0, 1, 60, 61, 3600]) if status == "ended" else None
         call = replace(call, duration_seconds=duration, assistant_id=chance.choice(assistants))
-        calls.append(replace(call, number_id=chance.choice(numbers)))
+        cost = None if duration is None else chance.choice([None, 1, 31_200])
+        calls.append(replace(call, number_id=chance.choice(numbers), cost_millionths=cost))
     return newest_first(calls)
 
 

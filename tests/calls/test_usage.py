@@ -1,5 +1,6 @@
 """Usage: a log of each call that has a duration, and exact sums of the whole period."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import httpx
@@ -17,6 +18,7 @@ async def test_a_log_has_the_newer_and_the_older_fields(app: FastAPI, client: ht
     call = Stored(
         new_id(), await first_organization(app), BEGIN, assistant_id=assistant_id, assistant_name="Ada", byok_llm=True
     )
+    call = replace(call, cost_millionths=31_200)
     await store(app.state.parts.database, [call])
     assert await get(client, "/api/v1/usage") == {
         "logs": [
@@ -34,7 +36,7 @@ async def test_a_log_has_the_newer_and_the_older_fields(app: FastAPI, client: ht
                 "agent_name": "Ada",
                 "business_name": None,
                 "minutes_used": 2,
-                "cost": 0.0,
+                "cost": 0.0312,
                 "created_at": "2025-03-01T00:00:00.000Z",
             }
         ],
@@ -44,7 +46,8 @@ async def test_a_log_has_the_newer_and_the_older_fields(app: FastAPI, client: ht
             "total_duration_seconds": 84,
             "total_duration_minutes": 1.4,
             "total_minutes_used": 2,
-            "total_cost": 0.0,
+            "total_cost": 0.0312,
+            "currency": "USD",
         },
     }
 
@@ -67,7 +70,8 @@ async def test_the_summary_is_of_the_whole_period_and_the_logs_of_one_page(
             "total_duration_seconds": sum(seconds),
             "total_duration_minutes": round(sum(seconds) / 60, 2),
             "total_minutes_used": sum(-(-one // 60) for one in seconds),
-            "total_cost": 0.0,
+            "total_cost": sum(call.cost_millionths or 0 for call in timed) / 1_000_000,
+            "currency": "USD",
         }
     assert (await get(other_client, "/api/v1/usage"))["summary"]["total_calls"] == 0
 

@@ -1,7 +1,7 @@
-"""A fake of Resend's API of sending domains, https://api.resend.com/domains.
+"""A fake of Resend's API of sending domains, https://api.resend.com/domains, and of sending from them.
 
 From Resend's reference pages "Create Domain", "Retrieve Domain", "Verify Domain", "List Domains", "Delete Domain",
-"Errors", and from "Managing Domains" for the statuses.
+"Errors", "Send Email", "Idempotency Keys", and from "Managing Domains" for the statuses.
 """
 
 import asyncio
@@ -52,6 +52,8 @@ class FakeResend(FakeServer):
         self.requests: list[str] = []
         """Method and path."""
         self.bodies: list[Any] = []
+        self.mails: dict[str, dict[str, Any]] = {}
+        """By their idempotency keys."""
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -60,6 +62,7 @@ class FakeResend(FakeServer):
             web.get("/domains/{id}", self._answer),
             web.post("/domains/{id}/verify", self._answer),
             web.delete("/domains/{id}", self._answer),
+            web.post("/emails", self._answer),
         ]
 
     def names(self, key: str) -> list[str]:
@@ -105,6 +108,8 @@ class FakeResend(FakeServer):
 
     def _serve(self, request: web.Request, body: Any) -> web.StreamResponse:
         key = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if request.path == "/emails":
+            return self._take_mail(key, request.headers.get("Idempotency-Key", ""), body)
         if key in self.send_only_keys:
             return _error(401, "restricted_api_key", "This API key is restricted to only send emails.")
         if key not in self.accounts:
@@ -123,6 +128,14 @@ class FakeResend(FakeServer):
         for record in domain["records"]:
             record["status"] = "pending"
         return web.json_response({"object": "domain", "id": domain["id"]})
+
+    def _take_mail(self, key: str, once: str, body: dict[str, Any]) -> web.StreamResponse:
+        """From "Send Email": only from a verified domain of the account; of one idempotency key, once."""
+        verified = [each["name"] for each in self.accounts.get(key, {}).values() if each["status"] == "verified"]
+        if body["from"].rpartition("@")[2] not in verified:
+            return _error(403, "validation_error", "The domain is not verified.")
+        self.mails.setdefault(once, body)
+        return web.json_response({"id": str(uuid.uuid5(uuid.NAMESPACE_URL, once))})
 
     def _create(self, key: str, body: dict[str, Any]) -> web.StreamResponse:
         name, region = body["name"], body.get("region", "us-east-1")
