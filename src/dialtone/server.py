@@ -3,7 +3,6 @@
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 from fastapi import FastAPI
 
@@ -41,7 +40,7 @@ from dialtone.platform.guarded_http import GuardedHttp
 from dialtone.platform.http import BodyLimit
 from dialtone.platform.identify import Identify
 from dialtone.platform.loop_watchdog import LoopWatchdog
-from dialtone.platform.rate_limits import RateLimits, rate_limits_of
+from dialtone.platform.rate_limits import rate_limits_of
 from dialtone.platform.smtp import MailServer
 from dialtone.settings import Settings
 from dialtone.templates import analysis_routes, tool_routes
@@ -65,48 +64,96 @@ Errors are one flat object: `error`, `code`, and where they help `message` and `
 """
 
 
-@dataclass(slots=True)
 class Parts:
     """Everything one process is made of. Reached as `app.state.parts`."""
 
-    settings: Settings
-    database: Database
-    jobs: Jobs
-    secrets: Secrets
-    data_keys: DataKeys
-    organizations: Organizations
-    accounts: OrganizationAccounts
-    authenticator: Authenticator
-    api_keys: ApiKeys
-    key_uses: KeyUses
-    rate_limits: RateLimits
-    byok: Byok
-    assistants: Assistants
-    trunks: Trunks
-    numbers: Numbers
-    tool_templates: ToolTemplates
-    analysis_templates: AnalysisTemplates
-    outgoing: GuardedHttp
-    """For addresses that customers name."""
-    vendors: GuardedHttp
-    """For addresses that the settings name."""
-    domains: Domains
-    chats: Chats
-    voices: Voices
-    webhooks: WebhooksRoom
-    calls: CallsRoom
-    analysis: Analysis
-    watchdog: LoopWatchdog
-    """Started by whoever serves the app, once it is up."""
     new_api_key: str | None = None
     """A key made at this start, to be shown once to whoever started the server."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if settings.api_key is not None:
+            check_key(settings.api_key.get_secret_value())
+        self._make_platform(settings)
+        self._make_resources(settings)
+        self._make_calls(settings)
+        self.accounts = self._accounts(settings)
+        # Started by whoever serves the app, once it is up.
+        self.watchdog = LoopWatchdog(lambda: self.calls.live_calls > 0)
+
+    def _make_platform(self, settings: Settings) -> None:
+        """What every room uses, and who may use the rooms."""
+        database = self.database = Database(settings)
+        self.jobs = Jobs(database)
+        self.secrets = Secrets.from_settings(settings)
+        self.data_keys = DataKeys(database, self.secrets)
+        self.api_keys = ApiKeys(database)
+        self.key_uses = KeyUses(database)
+        self.authenticator = Authenticator(self.api_keys.find, self.key_uses.note)
+        self.rate_limits = rate_limits_of(database)
+        self.organizations = Organizations(database, billing=settings.billing)
+        # For addresses that customers name, and for those that the settings name.
+        self.outgoing = GuardedHttp(allow_private_addresses=settings.allow_private_addresses)
+        self.vendors = GuardedHttp(allow_private_addresses=True)
+
+    def _make_resources(self, settings: Settings) -> None:
+        """What organizations keep here."""
+        database, secrets, private = self.database, self.secrets, settings.allow_private_addresses
+        byok = self.byok = Byok(database, secrets, settings)
+        self.assistants = Assistants(database, secrets, settings, byok.providers)
+        self.trunks = Trunks(database, secrets)
+        self.numbers = Numbers(database, self.assistants, self.trunks)
+        self.tool_templates = ToolTemplates(database, secrets, allow_private_addresses=private)
+        self.analysis_templates = AnalysisTemplates(database)
+        resend = Accounts(self.vendors, settings, lambda organization_id: byok.key(organization_id, "resend"))
+        self.domains = Domains(database, resend)
+        self.chats = Chats(database, self.assistants)
+        self.voices = Voices(settings.data_dir)
+
+    def _make_calls(self, settings: Settings) -> None:
+        """Calls, and the durable work that they set off."""
+        database, secrets = self.database, self.secrets
+        self.webhooks = WebhooksRoom(settings, database, secrets, self.jobs, self.outgoing)
+
+        def make_engine() -> Engine:
+            return Engine(settings.data_dir, self.outgoing, VoiceDetector())
+
+        self.calls = CallsRoom(
+            settings,
+            database,
+            secrets,
+            self.organizations,
+            self.assistants,
+            self.byok,
+            self.numbers,
+            self.trunks,
+            self.rate_limits,
+            self.jobs,
+            self.webhooks.webhooks,
+            self.outgoing,
+            make_engine,
+        )
+        mailing = Mailing(database, secrets, self.jobs, self.domains, MailServer.from_settings(settings))
+        self.analysis = Analysis(
+            settings, database, self.calls.endings, self.byok, self.jobs, mailing, self.calls.prices
+        )
+
+    def _accounts(self, settings: Settings) -> OrganizationAccounts:
+        listing = self.calls.listing
+        counts = Counts(
+            self.numbers.count_active, self.assistants.count_active, listing.active_calls, listing.monthly_usage_minutes
+        )
+        return OrganizationAccounts(
+            self.database, self.secrets, counts, allow_private_addresses=settings.allow_private_addresses
+        )
 
 
 def create_app(settings: Settings) -> FastAPI:
     """The whole server. Raises `ValueError` for settings that can't work, `OSError` where the data directory
     can't be written.
     """
-    parts = _build(settings)
+    parts = Parts(settings)
     app = FastAPI(
         title="Dialtone",
         version=__version__,
@@ -132,83 +179,6 @@ def create_app(settings: Settings) -> FastAPI:
     _add_routes(app, parts)
     openapi.describe(app, lambda: {**assistants_openapi.components(), **control_schemas.components()})
     return app
-
-
-def _build(settings: Settings) -> Parts:
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if settings.api_key is not None:
-        check_key(settings.api_key.get_secret_value())
-    database = Database(settings)
-    jobs = Jobs(database)
-    api_keys, key_uses = ApiKeys(database), KeyUses(database)
-    organizations = Organizations(database, billing=settings.billing)
-    secrets = Secrets.from_settings(settings)
-    byok = Byok(database, secrets, settings)
-    assistants = Assistants(database, secrets, settings, byok.providers)
-    trunks = Trunks(database, secrets)
-    numbers = Numbers(database, assistants, trunks)
-    outgoing = GuardedHttp(allow_private_addresses=settings.allow_private_addresses)
-    vendors = GuardedHttp(allow_private_addresses=True)
-    resend_accounts = Accounts(vendors, settings, lambda organization_id: byok.key(organization_id, "resend"))
-    domains = Domains(database, resend_accounts)
-    mailing = Mailing(database, secrets, jobs, domains, MailServer.from_settings(settings))
-
-    def make_engine() -> Engine:
-        return Engine(settings.data_dir, outgoing, VoiceDetector())
-
-    rate_limits = rate_limits_of(database)
-    webhooks = WebhooksRoom(settings, database, secrets, jobs, outgoing)
-    calls = CallsRoom(
-        settings,
-        database,
-        secrets,
-        organizations,
-        assistants,
-        byok,
-        numbers,
-        trunks,
-        rate_limits,
-        jobs,
-        webhooks.webhooks,
-        outgoing,
-        make_engine,
-    )
-    counts = Counts(
-        numbers.count_active,
-        assistants.count_active,
-        calls.listing.active_calls,
-        calls.listing.monthly_usage_minutes,
-    )
-    return Parts(
-        settings=settings,
-        database=database,
-        jobs=jobs,
-        secrets=secrets,
-        data_keys=DataKeys(database, secrets),
-        organizations=organizations,
-        accounts=OrganizationAccounts(
-            database, secrets, counts, allow_private_addresses=settings.allow_private_addresses
-        ),
-        authenticator=Authenticator(api_keys.find, key_uses.note),
-        api_keys=api_keys,
-        key_uses=key_uses,
-        rate_limits=rate_limits,
-        byok=byok,
-        assistants=assistants,
-        trunks=trunks,
-        numbers=numbers,
-        tool_templates=ToolTemplates(database, secrets, allow_private_addresses=settings.allow_private_addresses),
-        analysis_templates=AnalysisTemplates(database),
-        outgoing=outgoing,
-        vendors=vendors,
-        domains=domains,
-        chats=Chats(database, assistants),
-        voices=Voices(settings.data_dir),
-        webhooks=webhooks,
-        calls=calls,
-        analysis=Analysis(settings, database, calls.endings, byok, jobs, mailing, calls.prices),
-        watchdog=LoopWatchdog(lambda: calls.live_calls > 0),
-    )
 
 
 def _add_routes(app: FastAPI, parts: Parts) -> None:
