@@ -1,6 +1,7 @@
 """A server in a process of its own on each database, with one object of every kind to aim at."""
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +12,11 @@ import pytest
 from tests.conftest import BOTH_DATABASES, empty_database
 from tests.fakes.resend import FakeResend
 from tests.fuzz.operations import Description, Operation, Requests, filled
-from tests.fuzz.rows import Look, Rows, looking_at
+from tests.fuzz.rows import Look, Rows, left_behind, looking_at
 from tests.whole.processes import Served, beside, served
 
+EXAMPLES = int(os.environ.get("DIALTONE_TEST_FUZZ_EXAMPLES", "20"))
+"""Random requests to each operation on each database; more of them find more."""
 MAX_BODY_BYTES = 12_000_000
 """More than by default, so that texts of 10 MB come as far as the rules for fields."""
 RESEND_KEY = "re_fake"
@@ -51,12 +54,7 @@ class Target:
         return filled(operation.path, self.ids.get(operation.collection or "", unknown))
 
     def unchanged_since(self, before: Rows) -> None:
-        after = self.look()
-        assert after == before, {
-            table: (set(before.get(table, ())) ^ set(after.get(table, ())))
-            for table in before.keys() | after.keys()
-            if before.get(table) != after.get(table)
-        }
+        assert left_behind(before, self.look()) == {}
 
 
 @pytest.fixture(scope="session", params=BOTH_DATABASES)

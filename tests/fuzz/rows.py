@@ -9,12 +9,24 @@ from typing import Protocol
 import psycopg
 from psycopg import sql
 
-UNCOUNTED_TABLES = frozenset({"rate_limits"})
+UNCOUNTED_TABLES = frozenset({"rate_limits", "job_workers"})
 UNCOUNTED_COLUMNS = frozenset({"last_used_at"})
-"""What every request may count, also one that is refused."""
+"""What every request may count, also one that is refused; and what a server writes by itself to say that it lives."""
+SWEPT_TABLES = frozenset({"web_call_tokens", "jobs"})
+"""Out of which a server takes rows by itself, when they have expired or are done. None may be added."""
 
 Rows = dict[str, list[str]]
 """The rows of each table, as text, sorted."""
+
+
+def left_behind(before: Rows, after: Rows) -> dict[str, set[str]]:
+    """What a request changed, by table: the rows that are new, and those that are gone."""
+    found = {}
+    for table in before.keys() | after.keys():
+        old, new = set(before.get(table, ())), set(after.get(table, ()))
+        if changed := new - old if table in SWEPT_TABLES else new ^ old:
+            found[table] = changed
+    return found
 
 
 class Look(Protocol):
@@ -50,7 +62,7 @@ def _sqlite(path: Path) -> Iterator[Look]:
         if not table.startswith("sqlite_")
     }
     queries = {
-        table: 'SELECT {} FROM "{}"'.format(", ".join(f'"{name}"' for name in names), table)  # noqa: S608
+        table: 'SELECT {} FROM "{}"'.format(", ".join(f'"{name}"' for name in names), table)
         for table, names in _counted(columns).items()
     }
 

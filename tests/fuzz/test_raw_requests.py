@@ -126,11 +126,10 @@ def test_a_request_that_ends_too_early_leaves_nothing_behind(target: Target, sub
         "in a chunk": TO + CHUNKED + b"\r\n14\r\n" + BODY[:-1],
         "before the last chunk": TO + CHUNKED + b"\r\n14\r\n" + BODY + b"\r\n",
     }.items():
-        with subtests.test(case=name):
-            with connected(target) as connection:
-                connection.sendall(content)
-                connection.shutdown(socket.SHUT_WR)
-                assert answers(connection) == []
+        with subtests.test(case=name), connected(target) as connection:
+            connection.sendall(content)
+            connection.shutdown(socket.SHUT_WR)
+            assert answers(connection) == []
     target.unchanged_since(rows)
 
 
