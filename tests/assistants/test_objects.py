@@ -45,7 +45,7 @@ FULL: dict[str, Any] = {
             "messages": [{"role": "user", "content": "{{transcript}}"}],
         },
         "min_messages_threshold": 3,
-        "success_evaluation": {"enabled": True, "anything": [1, 2]},
+        "success_evaluation": {"enabled": True, "rubric": "checklist", "prompt": "A day was agreed."},
     },
     "stt_config": {
         "provider": "deepgram",
