@@ -34,6 +34,12 @@ class SkippedTests:
         self.reasons[reason.removeprefix("Skipped: ")] += 1
 
 
+def _shared_out(arguments: list[str]) -> list[str]:
+    """With the tests shared out over the cores, file by file, unless a person looks for something."""
+    looking = any(argument in ("-x", "-s", "--pdb", "--lf") or argument.startswith("-n") for argument in arguments)
+    return arguments if looking else ["--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile", *arguments]
+
+
 def _is_set(variable: str) -> bool:
     return os.environ.get(variable, "").lower() in ("1", "true", "yes")
 
@@ -56,7 +62,7 @@ def main(arguments: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     skipped = SkippedTests()
-    code, no_postgresql = _run(arguments, skipped)
+    code, no_postgresql = _run(_shared_out(arguments), skipped)
     missing = [f"{count} skipped: {reason}" for reason, count in skipped.reasons.most_common()]
     if no_postgresql is not None:
         missing.insert(0, f"everything on PostgreSQL: {no_postgresql}")

@@ -49,6 +49,7 @@ _OF_A_PASSPHRASE = (
 @pytest.mark.parametrize(
     ("key", "token"),
     [("a passphrase", _OF_A_PASSPHRASE), (_FERNET_KEY, Fernet(_FERNET_KEY).encrypt(b"kept for years").decode())],
+    ids=["passphrase", "key"],
 )
 def test_what_versions_before_data_keys_stored_still_opens(key: str, token: str) -> None:
     secrets = Secrets(["newest", key])
