@@ -143,6 +143,13 @@ class TestRequest:
         assert len(keys) == 4
         assert not any("xi-secret" in key for key in keys)
 
+    def test_speech_of_another_account_or_address_is_other_speech(self) -> None:
+        config = {"voice_id": "a"}
+        shared = ElevenLabs(config, key="xi-shared").cache_key
+        assert ElevenLabs(config, key="xi-shared").cache_key == shared
+        assert ElevenLabs(config, key="xi-own").cache_key != shared
+        assert ElevenLabs(config, key="xi-shared", base_url="https://api.eu.elevenlabs.io").cache_key != shared
+
 
 class TestSpeech:
     @pytest.mark.parametrize("audio", [MULAW_8K, PCM_8K, PCM_16K, PCM_24K])

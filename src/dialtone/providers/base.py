@@ -201,7 +201,9 @@ class SpeechSession(Protocol):
 class TextToSpeech(Protocol):
     name: str
     cache_key: str
-    """What decides how a text sounds (vendor, model, voice, settings), no secret in it."""
+    """What decides how a text sounds and who may hear it (vendor, model, voice, settings, and a digest of the account
+    that it is made with), no secret in it. Speech made with an organization's own key is so never another's.
+    """
 
     def output_format(self, line: AudioFormat) -> AudioFormat:
         """The format the vendor should deliver for a line of format `line`: the line's own where it can."""

@@ -65,7 +65,9 @@ class ElevenLabs:
         wire = DialogueWire if speaks_dialogue(self._model) else SpeechWire
         self._wire: Wire = wire(config, websocket_url(base_url), no_retention)
         sound = {name: config.get(name) for name in _SOUND_FIELDS}
-        digest = hashlib.sha256(json.dumps(sound, sort_keys=True, default=str).encode()).hexdigest()[:16]
+        # Who reached ElevenLabs where, too: a voice may be open to one account alone.
+        made = json.dumps([sound, key, base_url], sort_keys=True, default=str)
+        digest = hashlib.sha256(made.encode()).hexdigest()[:32]
         self.cache_key = f"{_NAME}:{self._model}:{digest}"
 
     def output_format(self, line: AudioFormat) -> AudioFormat:
