@@ -33,34 +33,19 @@ VariableName = Annotated[
 VariableValue = Annotated[str, StringConstraints(max_length=VARIABLE_CHARACTERS)]
 
 
-_OLDER_NAMES = {"assistant_id": "agent_id", "assistant_override": "agent_config", "assistant": "agent"}
-
-
-def _is(name: str, kind: str) -> dict[str, Any]:
-    """In JSON Schema: the field is of this type, by today's name or else by its older one."""
-    older = _OLDER_NAMES[name]
-    today = {"required": [name], "properties": {name: {"type": kind}}}
-    return {"anyOf": [today, {"not": {"required": [name]}, "required": [older], "properties": {older: {"type": kind}}}]}
-
-
-def _is_absent(name: str) -> dict[str, Any]:
-    """In JSON Schema: the field is not there, or null."""
-    null = {"type": "null"}
-    today = {"required": [name], "properties": {name: null}}
-    return {"anyOf": [today, {"not": {"required": [name]}, "properties": {_OLDER_NAMES[name]: null}}]}
-
-
-def _describe_choice(schema: dict[str, Any]) -> None:
-    for name, older in _OLDER_NAMES.items():
-        described = {"description": f"Older name of `{name}`; counts where that is absent.", "deprecated": True}
-        schema["properties"][older] = {**schema["properties"][name], **described}
-    schema["anyOf"] = [
-        {"title": "a stored assistant", "allOf": [_is("assistant_id", "string"), _is_absent("assistant")]},
-        {
-            "title": "an assistant for this call only",
-            "allOf": [_is("assistant", "object"), _is_absent("assistant_id"), _is_absent("assistant_override")],
-        },
-    ]
+_NULL = {"type": "null"}
+_WAYS_TO_CHOOSE: list[Any] = [
+    {
+        "title": "a stored assistant",
+        "required": ["assistant_id"],
+        "properties": {"assistant_id": {"type": "string"}, "assistant": _NULL},
+    },
+    {
+        "title": "an assistant for this call only",
+        "required": ["assistant"],
+        "properties": {"assistant": {"type": "object"}, "assistant_id": _NULL, "assistant_override": _NULL},
+    },
+]
 
 
 AssistantFields = Annotated[dict[str, Any], WithJsonSchema({COMPONENT: "AssistantOverride"})]
@@ -70,22 +55,23 @@ WholeAssistant = Annotated[dict[str, Any], WithJsonSchema({COMPONENT: "Transient
 class AssistantChoice(Part):
     """Which assistant a call is for: exactly one of the three ways."""
 
-    model_config = ConfigDict(json_schema_extra=_describe_choice)
+    model_config = ConfigDict(json_schema_extra={"anyOf": _WAYS_TO_CHOOSE})
 
     assistant_id: str | None = Field(
         default=None,
         validation_alias=AliasChoices("assistant_id", "agent_id"),
-        description="A stored assistant.",
+        description="A stored assistant. `agent_id` is the older name.",
     )
     assistant_override: AssistantFields | None = Field(
         default=None,
         validation_alias=AliasChoices("assistant_override", "agent_config"),
-        description="With `assistant_id`: top-level fields that replace the assistant's own in this call.",
+        description="With `assistant_id`: top-level fields that replace the assistant's own in this call. "
+        "`agent_config` is the older name.",
     )
     assistant: WholeAssistant | None = Field(
         default=None,
         validation_alias=AliasChoices("assistant", "agent"),
-        description="Instead of `assistant_id`: a whole assistant, for this call only.",
+        description="Instead of `assistant_id`: a whole assistant, for this call only. `agent` is the older name.",
     )
     variables: dict[VariableName, VariableValue] = Field(
         default_factory=dict, max_length=100, description="Texts for `{{name}}` placeholders."
