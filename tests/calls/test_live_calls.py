@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
 from dialtone.calls import writer
+from dialtone.calls.tables import KeptCall
 from dialtone.conversation.journal import TurnLatency
 from dialtone.lines.websocket.door import Admission, Refusal
 from dialtone.media.audio import PCM_16K
@@ -218,6 +220,36 @@ async def test_a_database_that_goes_away_delays_the_writing(
     assert attempts > 4
     assert [message["content"] for message in call["messages"]] == ["one", "two", "three"]
     assert call["status"] == "ended"
+
+
+async def test_a_whole_call_that_is_written_twice_stays_ended_and_reported_once(
+    calls_house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "FIRST_RETRY_SECONDS", 0.01)
+    really, written = calls_house.room._writer._transaction, 0
+
+    async def kept() -> int:
+        async with calls_house.database.read() as session:
+            return await session.scalar(select(func.count()).select_from(KeptCall)) or 0
+
+    async def lose_the_answer(batch: Any) -> None:
+        nonlocal written
+        written += 1
+        await really(batch)
+        if written == 1:
+            async with asyncio.timeout(20):
+                while await kept():  # until the work after the call is done, too
+                    await asyncio.sleep(0.01)
+            raise OperationalError("COMMIT", None, ConnectionResetError())
+
+    monkeypatch.setattr(calls_house.room._writer, "_transaction", lose_the_answer)
+    call_id, running, _ = await calls_house.begin()
+    running.end("user_hangup")
+    await asyncio.wait(calls_house.room.live._running)  # type: ignore[union-attr]
+    call = await calls_house.get(call_id)
+    assert written == 2
+    assert call["status"] == "ended"
+    assert await kept() == 0
 
 
 async def test_one_entry_that_cannot_be_stored_does_not_cost_the_others(calls_house: House) -> None:

@@ -61,7 +61,10 @@ class Endings:
         await session.execute(row.on_conflict_do_nothing())
 
     async def answered(self, session: AsyncSession, organization_id: str, kept: Kept, at: datetime) -> None:
-        """The conversation begins."""
+        """The conversation begins. Nothing happens where it is over already, and this is told once more."""
+        of_call = owned_by(Call, organization_id), Call.id == kept.context.call_id, Call.ended_at.is_not(None)
+        if await session.scalar(select(Call.id).where(*of_call)) is not None:
+            return
         await self.keep(session, organization_id, kept)
         await self._webhooks.status_update(
             session, organization_id, kept.with_status(IN_PROGRESS), at, keeps_content=not kept.gdpr_mode

@@ -47,7 +47,7 @@ class StoredJournal:
 
     def ringing(self) -> None:
         """The destination of an outbound call rings."""
-        self._writer.put(self._update(status=RINGING), must=True)
+        self._writer.put(self._update(status=RINGING).where(Call.ended_at.is_(None)), must=True)
 
     def failed(self, reason: EndReason, error: str) -> None:
         """Nobody answered an outbound call. In place of `answered` and `ended`."""
@@ -61,7 +61,8 @@ class StoredJournal:
         async def tell(session: AsyncSession) -> None:
             await self._endings.answered(session, self._organization_id, self._kept, at)
 
-        self._writer.put(self._update(status=IN_PROGRESS, started_at=at), tell, must=True)
+        begun = self._update(status=IN_PROGRESS, started_at=at)
+        self._writer.put(begun.where(Call.ended_at.is_(None)), tell, must=True)
 
     def message(self, role: Literal["system", "user", "assistant", "tool"], content: str) -> None:
         """See `Journal.message`."""
