@@ -421,6 +421,42 @@ class AsyncWebCalls:
         return cast("types.WebCallCreated", answer)
 
 
+class AsyncWebhookDeliveries:
+    """The operations of Webhook deliveries."""
+
+    def __init__(self, http: AsyncTransport) -> None:
+        self._http = http
+
+    async def list(self, **query: Unpack[types.ListWebhookDeliveriesQuery]) -> types.DeliveryList:
+        """List webhook deliveries. The events of your calls that are on their way, arrived, or were given up; newest
+        first.
+        """
+        answer: Any = await self._http.request("GET", "/webhook-deliveries", query=query)
+        return cast("types.DeliveryList", answer)
+
+    async def list_all(self, **query: Unpack[types.ListWebhookDeliveriesQuery]) -> AsyncIterator[types.DeliveryObject]:
+        """Every one that `list` finds, page by page."""
+        while True:
+            page = await self.list(**query)
+            for one in page["webhook_deliveries"]:
+                yield one
+            query["offset"] = query.get("offset", 0) + len(page["webhook_deliveries"])
+            if not page["webhook_deliveries"] or query["offset"] >= page["pagination"]["total"]:
+                return
+
+    async def get_webhook_delivery(self, delivery_id: str) -> types.DeliveryDetails:
+        """Get a webhook delivery. A delivery with what was sent, what came back, and every try."""
+        answer: Any = await self._http.request("GET", f"/webhook-deliveries/{quote(delivery_id)}")
+        return cast("types.DeliveryDetails", answer["webhook_delivery"])
+
+    async def replay_webhook_delivery(self, delivery_id: str) -> types.DeliveryDetails:
+        """Send a webhook again. Send an event again that arrived or was given up, under the same `X-Webhook-Id`, for
+        up to a day.
+        """
+        answer: Any = await self._http.request("POST", f"/webhook-deliveries/{quote(delivery_id)}/replay")
+        return cast("types.DeliveryDetails", answer["webhook_delivery"])
+
+
 class AsyncResources:
     """Every resource, as an attribute."""
 
@@ -440,3 +476,4 @@ class AsyncResources:
         self.usage = AsyncUsage(http)
         self.voices = AsyncVoices(http)
         self.web_calls = AsyncWebCalls(http)
+        self.webhook_deliveries = AsyncWebhookDeliveries(http)

@@ -417,6 +417,41 @@ class WebCalls:
         return cast("types.WebCallCreated", answer)
 
 
+class WebhookDeliveries:
+    """The operations of Webhook deliveries."""
+
+    def __init__(self, http: Transport) -> None:
+        self._http = http
+
+    def list(self, **query: Unpack[types.ListWebhookDeliveriesQuery]) -> types.DeliveryList:
+        """List webhook deliveries. The events of your calls that are on their way, arrived, or were given up; newest
+        first.
+        """
+        answer: Any = self._http.request("GET", "/webhook-deliveries", query=query)
+        return cast("types.DeliveryList", answer)
+
+    def list_all(self, **query: Unpack[types.ListWebhookDeliveriesQuery]) -> Iterator[types.DeliveryObject]:
+        """Every one that `list` finds, page by page."""
+        while True:
+            page = self.list(**query)
+            yield from page["webhook_deliveries"]
+            query["offset"] = query.get("offset", 0) + len(page["webhook_deliveries"])
+            if not page["webhook_deliveries"] or query["offset"] >= page["pagination"]["total"]:
+                return
+
+    def get_webhook_delivery(self, delivery_id: str) -> types.DeliveryDetails:
+        """Get a webhook delivery. A delivery with what was sent, what came back, and every try."""
+        answer: Any = self._http.request("GET", f"/webhook-deliveries/{quote(delivery_id)}")
+        return cast("types.DeliveryDetails", answer["webhook_delivery"])
+
+    def replay_webhook_delivery(self, delivery_id: str) -> types.DeliveryDetails:
+        """Send a webhook again. Send an event again that arrived or was given up, under the same `X-Webhook-Id`, for
+        up to a day.
+        """
+        answer: Any = self._http.request("POST", f"/webhook-deliveries/{quote(delivery_id)}/replay")
+        return cast("types.DeliveryDetails", answer["webhook_delivery"])
+
+
 class Resources:
     """Every resource, as an attribute."""
 
@@ -436,3 +471,4 @@ class Resources:
         self.usage = Usage(http)
         self.voices = Voices(http)
         self.web_calls = WebCalls(http)
+        self.webhook_deliveries = WebhookDeliveries(http)

@@ -24,8 +24,8 @@ class AnalysisPlan(TypedDict):
     """Which data is found in a call; null = none."""
     min_messages_threshold: NotRequired[int]
     """Calls with fewer messages are not analysed."""
-    success_evaluation: NotRequired[dict[str, Any] | None]
-    """Kept; has no effect."""
+    success_evaluation: NotRequired[SuccessEvaluation | None]
+    """Whether the call reached its aim; null = not judged."""
     success_evaluation_plan: NotRequired[dict[str, Any] | None]
     """Kept; has no effect."""
 
@@ -170,7 +170,7 @@ class AssistantCreate(TypedDict):
     """Which events are sent: assistant-request, tool-calls, status-update, end-of-call-report; null = all."""
     analysis_plan: NotRequired[AnalysisPlan | None]
     stt_config: NotRequired[SttConfig | None]
-    """Absent = the deployment's default; null only with a realtime model."""
+    """Absent or null = the deployment's default; a realtime model needs none."""
     llm_config: NotRequired[LlmConfig]
     """Absent = the deployment's default."""
     tts_config: NotRequired[TtsConfig | None]
@@ -186,6 +186,60 @@ class AssistantCreate(TypedDict):
 
 class AssistantObject(TypedDict):
     """An assistant."""
+
+    business_name: str | None
+    """For whom the assistant speaks."""
+    notification_email: str | None
+    """Who gets mail about calls."""
+    notification_emails: list[str] | None
+    """Who else gets mail about calls."""
+    first_message: str | None
+    """Spoken when the call is answered."""
+    is_active: bool
+    """Whether it takes calls."""
+    max_duration_seconds: int | None
+    """Longest call; null = 3600."""
+    autonomous_silence_handling: bool
+    """Speak to a silent caller, and hang up in the end."""
+    silence_timeout_seconds: float
+    """Seconds of silence before a silent caller is first spoken to."""
+    voicemail_detection: bool | None
+    """On outbound calls; null = false."""
+    voicemail_message: str | None
+    """Left on a voicemail; null = none is left."""
+    gdpr_mode: bool
+    """Keep nothing of a call's content."""
+    recording_consent: RecordingConsent | None
+    webhook_url: str | None
+    """Where events are sent."""
+    webhook_secret: str | None
+    """Signs webhooks. Reads back masked; the mask sent back means unchanged."""
+    webhook_events: list[str] | None
+    """Which events are sent: assistant-request, tool-calls, status-update, end-of-call-report; null = all."""
+    analysis_plan: AnalysisPlan | None
+    stt_config: SttConfig | None
+    """Absent or null = the deployment's default; a realtime model needs none."""
+    llm_config: LlmConfig
+    """Absent = the deployment's default."""
+    tts_config: TtsConfig | None
+    """Absent or null = the deployment's default; always null with a realtime model."""
+    speech_config: SpeechConfig | None
+    postcall_stt: PostCallStt | None
+    """Transcribes a realtime call's recording."""
+    postcall_llm: PostCallLlm | None
+    """Null = the default of the assistant's own vendor."""
+    id: str
+    """The assistant's id."""
+    name: str
+    """What you call it."""
+    created_at: str
+    """When it was made."""
+    updated_at: str
+    """When anything of it last changed."""
+
+
+class AssistantOverride(TypedDict):
+    """Changes for one call, and the client's own `metadata`, which comes back in webhooks."""
 
     business_name: NotRequired[str | None]
     """For whom the assistant speaks."""
@@ -218,7 +272,7 @@ class AssistantObject(TypedDict):
     """Which events are sent: assistant-request, tool-calls, status-update, end-of-call-report; null = all."""
     analysis_plan: NotRequired[AnalysisPlan | None]
     stt_config: NotRequired[SttConfig | None]
-    """Absent = the deployment's default; null only with a realtime model."""
+    """Absent or null = the deployment's default; a realtime model needs none."""
     llm_config: NotRequired[LlmConfig]
     """Absent = the deployment's default."""
     tts_config: NotRequired[TtsConfig | None]
@@ -228,14 +282,10 @@ class AssistantObject(TypedDict):
     """Transcribes a realtime call's recording."""
     postcall_llm: NotRequired[PostCallLlm | None]
     """Null = the default of the assistant's own vendor."""
-    id: str
-    """The assistant's id."""
-    name: str
+    name: NotRequired[str]
     """What you call it."""
-    created_at: str
-    """When it was made."""
-    updated_at: str
-    """When anything of it last changed."""
+    metadata: NotRequired[dict[str, Any] | None]
+    """Comes back in the call's webhooks."""
 
 
 class AssistantUpdate(TypedDict):
@@ -272,7 +322,7 @@ class AssistantUpdate(TypedDict):
     """Which events are sent: assistant-request, tool-calls, status-update, end-of-call-report; null = all."""
     analysis_plan: NotRequired[AnalysisPlan | None]
     stt_config: NotRequired[SttConfig | None]
-    """Absent = the deployment's default; null only with a realtime model."""
+    """Absent or null = the deployment's default; a realtime model needs none."""
     llm_config: NotRequired[LlmConfig]
     """Absent = the deployment's default."""
     tts_config: NotRequired[TtsConfig | None]
@@ -295,6 +345,33 @@ class BackgroundAudio(TypedDict):
     """The place."""
     volume: NotRequired[float]
     """How loud; 1 = full."""
+
+
+class CallCost(TypedDict):
+    """What one part of a call used of its vendor."""
+
+    role: str
+    """stt, llm or tts; postcall_stt or postcall_llm for the work after the call."""
+    provider: str
+    """The vendor."""
+    model: str
+    """Its model; empty where the vendor has no choice."""
+    audio_seconds: float | None
+    """Audio that was transcribed."""
+    input_tokens: int | None
+    """Tokens that the model was given."""
+    output_tokens: int | None
+    """Tokens that the model wrote."""
+    characters: int | None
+    """Text that was spoken."""
+    estimated: bool
+    """Some tokens are estimated, because the vendor did not report them."""
+    own_key: bool
+    """It ran on the organization's own key, and is not part of the usage's `cost`."""
+    cost: float | None
+    """By the price table of that time; null where a price is not in it."""
+    currency: str
+    """Of `cost`."""
 
 
 class CallList(TypedDict):
@@ -358,6 +435,8 @@ class CallObject(TypedDict):
     """What the call was about."""
     analysis_result: dict[str, Any] | None
     """What the assistant's analysis plan asks for."""
+    analysis_error: str | None
+    """Why the summary or the analysis is missing, in words."""
     messages: list[CallMessageObject] | None
     """What was said, as it was heard."""
     room_name: str | None
@@ -368,6 +447,8 @@ class CallObject(TypedDict):
     """What the call was given when it was made."""
     latency: list[TurnLatencyObject]
     """One entry for each answer of the assistant."""
+    costs: list[CallCost]
+    """What the call used of its vendors, once it is over."""
     notes: list[str]
     """What an operator should know about this call."""
     created_at: str
@@ -427,6 +508,112 @@ class DatabaseCheck(TypedDict):
     """Whether it answers."""
     latency_ms: float | None
     """How long the database took to answer; null where it did not."""
+
+
+class DeliveryDetails(TypedDict):
+    """A delivery with what was sent and what came back."""
+
+    id: str
+    """The `X-Webhook-Id` of every try."""
+    call_id: str
+    """The call that it tells of."""
+    event: str
+    """status-update or end-of-call-report."""
+    status: Literal["waiting", "delivered", "failed"]
+    """waiting: tries are to come; failed: it was given up."""
+    url: str
+    """Where it goes."""
+    attempts: int
+    """Tries so far."""
+    response_status: int | None
+    """The last answer's status; null where there was none."""
+    error: str | None
+    """Why the last try did not arrive, in words; null where it did."""
+    duration_ms: int | None
+    """What the last try took."""
+    next_attempt_at: str | None
+    """When it is tried next; null where it is over."""
+    created_at: str
+    """When the event happened."""
+    finished_at: str | None
+    """When it arrived or was given up; null before."""
+    request: DeliveryRequest
+    """What is sent; the signature is made anew for every try."""
+    response_body: str | None
+    """How the last answer began; at most 2048 bytes, none in GDPR mode."""
+    tries: list[DeliveryTry]
+    """The last 50, oldest first."""
+
+
+class DeliveryList(TypedDict):
+    """A page of the log, newest first."""
+
+    webhook_deliveries: list[DeliveryObject]
+    """The page."""
+    pagination: DeliveryPagination
+    """Where in the whole list it is."""
+
+
+class DeliveryObject(TypedDict):
+    """One event sent, or being sent, to one address."""
+
+    id: str
+    """The `X-Webhook-Id` of every try."""
+    call_id: str
+    """The call that it tells of."""
+    event: str
+    """status-update or end-of-call-report."""
+    status: Literal["waiting", "delivered", "failed"]
+    """waiting: tries are to come; failed: it was given up."""
+    url: str
+    """Where it goes."""
+    attempts: int
+    """Tries so far."""
+    response_status: int | None
+    """The last answer's status; null where there was none."""
+    error: str | None
+    """Why the last try did not arrive, in words; null where it did."""
+    duration_ms: int | None
+    """What the last try took."""
+    next_attempt_at: str | None
+    """When it is tried next; null where it is over."""
+    created_at: str
+    """When the event happened."""
+    finished_at: str | None
+    """When it arrived or was given up; null before."""
+
+
+class DeliveryPagination(TypedDict):
+    """Where in the whole list this page is."""
+
+    total: int
+    """How many there are."""
+    limit: int
+    """As asked."""
+    offset: int
+    """As asked."""
+
+
+class DeliveryRequest(TypedDict):
+    """What is sent."""
+
+    method: Literal["POST"]
+    """Always POST."""
+    body: dict[str, Any] | None
+    """The event; null once it was deleted, in GDPR mode as soon as the delivery is over."""
+
+
+class DeliveryTry(TypedDict):
+    """One try."""
+
+    at: str
+    """When it began."""
+    duration_ms: int
+    """What it took."""
+    status: int | None
+    """The answer's status; null where there was none."""
+    error: str | None
+    """Why it did not arrive, in words."""
 
 
 class Deployment(TypedDict):
@@ -553,10 +740,14 @@ FlatTool = TypedDict(
         "type": "NotRequired[Literal['function'] | None]",
         "name": "str",
         "description": "str",
-        "parameters": "NotRequired[dict[str, Any] | None]",
+        "parameters": "NotRequired[FlatToolParameters0 | None]",
     },
 )
 """A webhook."""
+
+
+class FlatToolParameters0(TypedDict):
+    type: NotRequired[Literal["object"]]
 
 
 class Function(TypedDict):
@@ -566,7 +757,7 @@ class Function(TypedDict):
     """What the model calls it."""
     description: NotRequired[str | None]
     """Tells the model what it does and when to use it."""
-    parameters: NotRequired[dict[str, Any] | None]
+    parameters: NotRequired[FunctionParameters0 | None]
     """JSON Schema of the arguments."""
 
 
@@ -580,10 +771,14 @@ FunctionConfig = TypedDict(
         "async_response": "NotRequired[str | None]",
         "name": "NotRequired[str | None]",
         "description": "NotRequired[str | None]",
-        "parameters": "NotRequired[dict[str, Any] | None]",
+        "parameters": "NotRequired[FunctionConfigParameters0 | None]",
     },
 )
 """`tool_config` of a webhook."""
+
+
+class FunctionConfigParameters0(TypedDict):
+    type: NotRequired[Literal["object"]]
 
 
 class FunctionDefinition(TypedDict):
@@ -593,8 +788,16 @@ class FunctionDefinition(TypedDict):
     """The function's name."""
     description: NotRequired[str | None]
     """Tells the model when to call it."""
-    parameters: NotRequired[dict[str, Any] | None]
+    parameters: NotRequired[FunctionDefinitionParameters0 | None]
     """JSON Schema of the arguments."""
+
+
+class FunctionDefinitionParameters0(TypedDict):
+    type: NotRequired[Literal["object"]]
+
+
+class FunctionParameters0(TypedDict):
+    type: NotRequired[Literal["object"]]
 
 
 class GetOrganizationQuery(TypedDict):
@@ -736,6 +939,19 @@ class ListUsageQuery(TypedDict):
     """Instead of `offset`, for pages that do not shift while new calls come in. Empty for the first page, then the
     `next_cursor` of the page before, with the same filters, until that is null.
     """
+
+
+class ListWebhookDeliveriesQuery(TypedDict):
+    call_id: NotRequired[str | None]
+    """Only those of this call."""
+    event: NotRequired[str | None]
+    """Only this event."""
+    status: NotRequired[Literal["waiting", "delivered", "failed"] | None]
+    """Only deliveries of this status."""
+    limit: NotRequired[int]
+    """How many to show at most."""
+    offset: NotRequired[int]
+    """How many of the newest to skip."""
 
 
 LlmConfig: TypeAlias = "LlmConfigOpenAI | LlmConfigXAIGrokText | LlmConfigMistral | LlmConfigGoogleGeminiVertexAIEU | LlmConfigGoogleGeminiLive | LlmConfigXAIGrokRealtime | LlmConfigOpenAIGPTLive | LlmConfigScriptedDemoModelOfThisServer"
@@ -1070,7 +1286,7 @@ class NumberCreate(TypedDict):
     """The same as `agent_id`; where both are given and one is new, that one counts."""
     transfer_trunk_id: NotRequired[str | None]
     """The SIP trunk of the number's transfers and outbound calls; null = the newest one."""
-    workflow_id: NotRequired[str | None]
+    workflow_id: NotRequired[None]
     """Always null: there are no workflows."""
     is_active: NotRequired[bool]
     """An inactive number takes and places no calls."""
@@ -1089,7 +1305,7 @@ class NumberObject(TypedDict):
     """The same as `agent_id`; where both are given and one is new, that one counts."""
     transfer_trunk_id: str | None
     """The SIP trunk of the number's transfers and outbound calls; null = the newest one."""
-    workflow_id: str | None
+    workflow_id: None
     """Always null: there are no workflows."""
     is_active: bool
     """An inactive number takes and places no calls."""
@@ -1126,7 +1342,7 @@ class NumberUpdate(TypedDict):
     """The same as `agent_id`; where both are given and one is new, that one counts."""
     transfer_trunk_id: NotRequired[str | None]
     """The SIP trunk of the number's transfers and outbound calls; null = the newest one."""
-    workflow_id: NotRequired[str | None]
+    workflow_id: NotRequired[None]
     """Always null: there are no workflows."""
     is_active: NotRequired[bool]
     """An inactive number takes and places no calls."""
@@ -1168,9 +1384,7 @@ class OrganizationObject(TypedDict):
     metadata_retention_days: NotRequired[Literal[30, 90, 180, 365, 730] | None]
     """Days until a call's phone numbers and events are to be deleted. Null until it is set: kept."""
     webhook_url: NotRequired[str | None]
-    """The account's own webhook, for calls whose assistant names none; null = none. Kept for now: nothing is sent
-    there yet.
-    """
+    """The account's own webhook, for calls whose assistant names none; null = none."""
     webhook_secret: NotRequired[str | None]
     """Signs the account's webhook. Reads back masked; the mask sent back means unchanged, null clears."""
     id: str
@@ -1207,9 +1421,7 @@ class OrganizationUpdate(TypedDict):
     metadata_retention_days: NotRequired[Literal[30, 90, 180, 365, 730] | None]
     """Days until a call's phone numbers and events are to be deleted. Null until it is set: kept."""
     webhook_url: NotRequired[str | None]
-    """The account's own webhook, for calls whose assistant names none; null = none. Kept for now: nothing is sent
-    there yet.
-    """
+    """The account's own webhook, for calls whose assistant names none; null = none."""
     webhook_secret: NotRequired[str | None]
     """Signs the account's webhook. Reads back masked; the mask sent back means unchanged, null clears."""
 
@@ -1224,9 +1436,7 @@ class OrganizationUpdated(TypedDict):
     metadata_retention_days: NotRequired[Literal[30, 90, 180, 365, 730] | None]
     """Days until a call's phone numbers and events are to be deleted. Null until it is set: kept."""
     webhook_url: NotRequired[str | None]
-    """The account's own webhook, for calls whose assistant names none; null = none. Kept for now: nothing is sent
-    there yet.
-    """
+    """The account's own webhook, for calls whose assistant names none; null = none."""
     webhook_secret: NotRequired[str | None]
     """Signs the account's webhook. Reads back masked; the mask sent back means unchanged, null clears."""
 
@@ -1249,16 +1459,18 @@ class OutboundCallRequest(TypedDict):
 
     assistant_id: NotRequired[str | None]
     """A stored assistant. `agent_id` is the older name."""
-    assistant_override: NotRequired[dict[str, Any] | None]
-    """With `assistant_id`: top-level fields that replace the assistant's own in this call."""
-    assistant: NotRequired[dict[str, Any] | None]
-    """Instead of `assistant_id`: a whole assistant, for this call only."""
+    assistant_override: NotRequired[AssistantOverride | None]
+    """With `assistant_id`: top-level fields that replace the assistant's own in this call. `agent_config` is the
+    older name.
+    """
+    assistant: NotRequired[TransientAssistant | None]
+    """Instead of `assistant_id`: a whole assistant, for this call only. `agent` is the older name."""
     variables: NotRequired[dict[str, Any]]
     """Texts for `{{name}}` placeholders."""
     metadata: NotRequired[dict[str, Any] | None]
     """Comes back on the call."""
     destination: str
-    """Whom to call: a number in E.164 form, or a SIP URI."""
+    """Whom to call: a number in E.164 form, or a SIP URI. Spaces, dashes and a leading 00 are taken too."""
     number_id: NotRequired[str | None]
     """Which of your numbers to call from; absent = one that can place calls."""
     first_message: NotRequired[str | None]
@@ -1582,7 +1794,7 @@ class SttConfigDeepgram(TypedDict):
     """Words that are to be expected, such as names."""
     smart_format: NotRequired[bool]
     """Write numbers, dates and the like as people write them."""
-    endpointing: NotRequired[int]
+    endpointing: NotRequired[int | float]
     """Silence after which a text is final: milliseconds for Deepgram, seconds for Gladia."""
     numerals: NotRequired[bool]
     """Write numbers in digits."""
@@ -1680,7 +1892,7 @@ class SttConfigGladia(TypedDict):
     """The language may change within a call."""
     region: NotRequired[Literal["eu-west", "us-west"]]
     """Where the vendor processes the audio."""
-    endpointing: NotRequired[float]
+    endpointing: NotRequired[float | int]
     """Silence after which a text is final: milliseconds for Deepgram, seconds for Gladia."""
     custom_vocabulary: NotRequired[list[str]]
     """Words that are to be expected, such as names."""
@@ -1806,6 +2018,17 @@ class SttConfigSpeechRecognitionOnThisServer(TypedDict):
     """Words that are to be expected, such as names."""
 
 
+class SuccessEvaluation(TypedDict):
+    """Whether a call reached its aim, judged by a model. The verdict is `success_evaluation` of the call's analysis."""
+
+    enabled: NotRequired[bool]
+    """Judge it."""
+    rubric: NotRequired[Literal["pass_fail", "numeric_scale", "percentage", "checklist"]]
+    """The verdict's form: true or false, 1 to 10, 0 to 100, or each point of `prompt` met or not."""
+    prompt: NotRequired[str | None]
+    """What success means; null = the caller got what they called for."""
+
+
 class SyncedAnswer(TypedDict):
     """The domain that was chosen."""
 
@@ -1839,7 +2062,7 @@ ToolTemplateCreate = TypedDict(
         "tool_config": "NotRequired[ToolTemplateConfig]",
         "type": "NotRequired[Literal['function', 'end_call', 'transfer_call'] | None]",
         "url": "NotRequired[str | None]",
-        "parameters": "NotRequired[dict[str, Any] | None]",
+        "parameters": "NotRequired[ToolTemplateCreateParameters0 | None]",
         "async": "NotRequired[bool]",
         "function_definition": "NotRequired[FunctionDefinition | None]",
         "server_url": "NotRequired[str | None]",
@@ -1848,6 +2071,10 @@ ToolTemplateCreate = TypedDict(
     },
 )
 """A new tool template: `name`, `tool_type` and `tool_config` are required."""
+
+
+class ToolTemplateCreateParameters0(TypedDict):
+    type: NotRequired[Literal["object"]]
 
 
 class ToolTemplateObject(TypedDict):
@@ -1879,7 +2106,7 @@ ToolTemplateUpdate = TypedDict(
         "tool_config": "NotRequired[ToolTemplateConfig]",
         "type": "NotRequired[Literal['function', 'end_call', 'transfer_call'] | None]",
         "url": "NotRequired[str | None]",
-        "parameters": "NotRequired[dict[str, Any] | None]",
+        "parameters": "NotRequired[ToolTemplateUpdateParameters0 | None]",
         "async": "NotRequired[bool]",
         "function_definition": "NotRequired[FunctionDefinition | None]",
         "server_url": "NotRequired[str | None]",
@@ -1890,6 +2117,10 @@ ToolTemplateUpdate = TypedDict(
 """Changes to a tool template: absent = unchanged. Another `tool_type` without `tool_config` begins with an empty
 one.
 """
+
+
+class ToolTemplateUpdateParameters0(TypedDict):
+    type: NotRequired[Literal["object"]]
 
 
 class TransferCallConfig(TypedDict):
@@ -1918,6 +2149,56 @@ class TransferCommand(TypedDict):
     """A number in E.164 form, or a SIP URI."""
     message: NotRequired[str | None]
     """Spoken first."""
+
+
+class TransientAssistant(TypedDict):
+    """An assistant given whole for one call."""
+
+    business_name: NotRequired[str | None]
+    """For whom the assistant speaks."""
+    notification_email: NotRequired[str | None]
+    """Who gets mail about calls."""
+    notification_emails: NotRequired[list[str] | None]
+    """Who else gets mail about calls."""
+    first_message: NotRequired[str | None]
+    """Spoken when the call is answered."""
+    is_active: NotRequired[bool]
+    """Whether it takes calls."""
+    max_duration_seconds: NotRequired[int | None]
+    """Longest call; null = 3600."""
+    autonomous_silence_handling: NotRequired[bool]
+    """Speak to a silent caller, and hang up in the end."""
+    silence_timeout_seconds: NotRequired[float]
+    """Seconds of silence before a silent caller is first spoken to."""
+    voicemail_detection: NotRequired[bool | None]
+    """On outbound calls; null = false."""
+    voicemail_message: NotRequired[str | None]
+    """Left on a voicemail; null = none is left."""
+    gdpr_mode: NotRequired[bool]
+    """Keep nothing of a call's content."""
+    recording_consent: NotRequired[RecordingConsent | None]
+    webhook_url: NotRequired[str | None]
+    """Where events are sent."""
+    webhook_secret: NotRequired[str | None]
+    """Signs webhooks. Reads back masked; the mask sent back means unchanged."""
+    webhook_events: NotRequired[list[str] | None]
+    """Which events are sent: assistant-request, tool-calls, status-update, end-of-call-report; null = all."""
+    analysis_plan: NotRequired[AnalysisPlan | None]
+    stt_config: NotRequired[SttConfig | None]
+    """Absent or null = the deployment's default; a realtime model needs none."""
+    llm_config: LlmConfig
+    """The language model, its prompt and its tools."""
+    tts_config: NotRequired[TtsConfig | None]
+    """Absent or null = the deployment's default; always null with a realtime model."""
+    speech_config: NotRequired[SpeechConfig | None]
+    postcall_stt: NotRequired[PostCallStt | None]
+    """Transcribes a realtime call's recording."""
+    postcall_llm: NotRequired[PostCallLlm | None]
+    """Null = the default of the assistant's own vendor."""
+    name: NotRequired[str]
+    """What you call it."""
+    metadata: NotRequired[dict[str, Any] | None]
+    """Comes back in the call's webhooks."""
 
 
 class TrunkAnswer(TypedDict):
@@ -2252,7 +2533,9 @@ class UsageLog(TypedDict):
     minutes_used: int
     """`duration_sec` rounded up to whole minutes."""
     cost: float
-    """Always 0: the server charges no money for calls."""
+    """What the call used of vendors on the deployment's keys, as far as the prices are known; the call's `costs` has
+    the parts.
+    """
     created_at: str
     """When the call was made known here."""
 
@@ -2269,7 +2552,9 @@ class UsageSummary(TypedDict):
     total_minutes_used: int
     """The sum of the calls' `minutes_used`."""
     total_cost: float
-    """Always 0, like the logs' `cost`."""
+    """The sum of the calls' `cost`."""
+    currency: str
+    """Of `cost` and `total_cost`; the price table's."""
 
 
 class VoiceDescription(TypedDict):
@@ -2314,10 +2599,12 @@ class WebCallRequest(TypedDict):
 
     assistant_id: NotRequired[str | None]
     """A stored assistant. `agent_id` is the older name."""
-    assistant_override: NotRequired[dict[str, Any] | None]
-    """With `assistant_id`: top-level fields that replace the assistant's own in this call."""
-    assistant: NotRequired[dict[str, Any] | None]
-    """Instead of `assistant_id`: a whole assistant, for this call only."""
+    assistant_override: NotRequired[AssistantOverride | None]
+    """With `assistant_id`: top-level fields that replace the assistant's own in this call. `agent_config` is the
+    older name.
+    """
+    assistant: NotRequired[TransientAssistant | None]
+    """Instead of `assistant_id`: a whole assistant, for this call only. `agent` is the older name."""
     variables: NotRequired[dict[str, Any]]
     """Texts for `{{name}}` placeholders."""
     metadata: NotRequired[dict[str, Any] | None]
