@@ -152,24 +152,25 @@ async def test_an_error_rejects_the_call_with_its_words(board: Switchboard) -> N
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (web.Response(status=500), "it answered with status 500"),
-        (web.Response(status=302, headers={"Location": "/"}), "it answered with status 302"),
-        (web.Response(text="nonsense"), "its answer is not valid JSON"),
-        (web.Response(text="[]"), "its answer is not a JSON object"),
-        (web.Response(text='{"assistant": {"first_message": "\\ud800"}}'), "its answer is not valid JSON"),
-        (web.Response(body=b'"' + b"x" * 300_000 + b'"'), "answered with more than 262144 bytes"),
-        (web.json_response({"assistant": 7}), "assistant: must be an object (got 7)"),
-        (web.json_response({"max_duration_seconds": 1}), "must be between 10 and 14400 (got 1)"),
-        (web.json_response({"assistant_id": "nobody"}), "There is no assistant with this id."),
-        (web.json_response({"assistant": {"llm_config": {"provider": "none"}}}), "llm_config.provider"),
-        (web.json_response({"variables": {"a b": "c"}}), "variables"),
+        ((500, b""), "it answered with status 500"),
+        ((302, b""), "it answered with status 302"),
+        ((200, b"nonsense"), "its answer is not valid JSON"),
+        ((200, b"[]"), "its answer is not a JSON object"),
+        ((200, b'{"assistant": {"first_message": "\\ud800"}}'), "its answer is not valid JSON"),
+        ((200, b'"' + b"x" * 300_000 + b'"'), "answered with more than 262144 bytes"),
+        ((200, b'{"assistant": 7}'), "assistant: must be an object (got 7)"),
+        ((200, b'{"max_duration_seconds": 1}'), "must be between 10 and 14400 (got 1)"),
+        ((200, b'{"assistant_id": "nobody"}'), "There is no assistant with this id."),
+        ((200, b'{"assistant": {"llm_config": {"provider": "none"}}}'), "llm_config.provider"),
+        ((200, b'{"variables": {"a b": "c"}}'), "variables"),
     ],
 )
 async def test_an_answer_that_cannot_be_used_leaves_the_saved_assistant(
-    board: Switchboard, answer: web.Response, words: str
+    board: Switchboard, answer: tuple[int, bytes], words: str
 ) -> None:
     assistant_id = await board.number()
-    board.receiver.answer = lambda _received: answer
+    status, body = answer
+    board.receiver.answer = lambda _received: web.Response(status=status, body=body)
     decision = await board.accepted()
     assert decision.call.assistant.id == assistant_id
     (note,) = decision.notes
