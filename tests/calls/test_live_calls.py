@@ -238,7 +238,7 @@ async def test_a_whole_call_that_is_written_twice_stays_ended_and_reported_once(
         await really(batch)
         if written == 1:
             async with asyncio.timeout(20):
-                while await kept():  # until the work after the call is done, too
+                while await kept():  # noqa: ASYNC110 - the work after the call tells nobody here that it is done
                     await asyncio.sleep(0.01)
             raise OperationalError("COMMIT", None, ConnectionResetError())
 

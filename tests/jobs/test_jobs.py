@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from dialtone.jobs.jobs import GiveUp, Job, Jobs, RetryLater
 from dialtone.jobs.schedule import LONGEST_PAUSE_SECONDS, Every, EveryDay, pause
@@ -384,6 +384,29 @@ async def test_stopping_in_the_middle_of_a_job_leaves_it_to_the_next_start(
     await again.start()
     await handled.wait_for(ended=2)
     assert [(job.payload["n"], job.attempt) for job in handled.jobs] == [(1, 1), (2, 1)]
+
+
+async def test_a_job_taken_in_the_moment_of_the_stop_is_not_begun(database: Database, make_jobs: MakeJobs) -> None:
+    async def hang(_job: Job) -> None:
+        await asyncio.Event().wait()
+
+    jobs, handled = make_jobs(), Handled(hang)
+    jobs.handle("work", handled)
+    await defer(database, jobs, "work")
+    await jobs.start()
+    await handled.wait_for(begun=1)
+    async with database.write() as session:
+        await jobs.defer(session, "work", {"n": 2})
+        if not database.is_sqlite:  # where writers don't wait for each other anyway
+            await session.execute(text("LOCK TABLE jobs IN EXCLUSIVE MODE"))
+        jobs.wake()
+        for _ in range(20):  # the runner is now waiting to take what there is
+            await asyncio.sleep(0)
+        stopping = asyncio.create_task(jobs.stop(0.01))
+        await handled.wait_for(ended=1)
+    await stopping
+    assert handled.payloads == [0]
+    assert await states(database) == {"waiting": 2}
 
 
 async def test_what_repeats_itself_runs_once_for_all(database: Database, make_jobs: MakeJobs, clock: Clock) -> None:

@@ -200,6 +200,9 @@ class Runner:
         kind = taken.job.kind
         self._active[kind] += 1
         self._known.add(taken.job.id)
+        if self._stopping:  # taken in the moment of the stop, which waits for nothing that begins after it
+            self._ended.append(Ended(taken, "the server was stopped", self._clock(), counted=False))
+            return
         running = attempt(self._kinds[kind], taken, self._clock, lambda: self._stopping)
         task = asyncio.get_running_loop().create_task(running)
         self._attempts.add(task)
