@@ -14,6 +14,8 @@ from dialtone.platform.db import Database
 logger = logging.getLogger(__name__)
 
 BEAT_SECONDS = 5.0
+ANSWER_SECONDS = 5.0
+"""A database that takes longer counts as lost; the next beat takes another connection."""
 LOST_SECONDS = 20.0
 """A process not seen for so long counts as dead, so that its jobs run again within half a minute. One that only lost
 the database for a while finishes its attempts beside the new ones.
@@ -37,7 +39,7 @@ class Heartbeat:
 
     async def beat(self) -> bool:
         """Was there something to take over?"""
-        async with self._database.write() as session:
+        async with asyncio.timeout(ANSWER_SECONDS), self._database.write() as session:
             taken = await self._store.take_over_lost(session, LOST_SECONDS)
             if taken:
                 await self._store.end(session, [self._verdict(each) for each in taken], self._clock())
@@ -54,7 +56,7 @@ class Heartbeat:
                 logger.warning("the database can't be told that this process lives (%s)", type(problem).__name__)
 
     async def leave(self) -> None:
-        async with self._database.write() as session:
+        async with asyncio.timeout(ANSWER_SECONDS), self._database.write() as session:
             await self._store.leave(session)
             await self._store.announce(session)
 
