@@ -192,6 +192,24 @@ async def test_a_beat_that_gets_no_answer_is_given_up(
             await jobs.start()
 
 
+@pytest.mark.parametrize("database_url", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
+async def test_a_job_that_waits_for_more_than_one_change_runs_after_all_of_them(
+    database: Database, make_jobs: MakeJobs
+) -> None:
+    jobs, handled = make_jobs(), Handled()
+    jobs.handle("work", handled)
+    jobs.handle("other", handled)
+    await defer(database, jobs, "work", 1, once="key")
+    async with database.write() as session:
+        await jobs.defer(session, "work", {"n": 1}, once="key")
+        await jobs.start()
+        await defer(database, jobs, "other", 2)
+        await handled.wait_for(ended=1)
+        assert handled.payloads == [2]
+    await handled.wait_for(ended=2)
+    assert handled.payloads == [2, 1]
+
+
 async def test_a_lost_answer_to_a_commit_loses_no_job(database: Database, make_jobs: MakeJobs) -> None:
     jobs, handled = make_jobs(), Handled()
     jobs.handle("work", handled)

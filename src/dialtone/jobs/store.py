@@ -89,7 +89,9 @@ class JobStore:
         )
         if once is not None:
             waits = _jobs.c.state.in_([_WAITING, _PARKED])
-            row = row.on_conflict_do_nothing(index_elements=["once_key"], index_where=waits)
+            # Not "do nothing": the job that waits must be held, or it could run before what is told by this one counts.
+            unchanged = {"once_key": row.excluded.once_key}
+            row = row.on_conflict_do_update(index_elements=["once_key"], index_where=waits, set_=unchanged)
         await session.execute(row)
 
     async def add_repeated(self, session: AsyncSession, kind: str, due_at: datetime) -> None:
