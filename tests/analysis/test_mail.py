@@ -1,5 +1,6 @@
 """Reports by e-mail: who gets them, what they say, and what happens when they can't be sent."""
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -12,8 +13,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
-from sqlalchemy import text
+from sqlalchemy import Executable, text
 
+from dialtone.analysis import mailing
+from dialtone.calls.ending import AFTER_CALL
+from dialtone.jobs.jobs import Job
 from dialtone.platform.smtp import Mail, MailError, MailServer
 from dialtone.settings import Settings
 from tests.analysis.conftest import SAID, SUMMARY, Office
@@ -234,3 +238,33 @@ async def test_an_address_that_is_none_is_not_written_to(address: str) -> None:
 def test_settings_that_can_not_work_are_refused(url: str, sender: str | None) -> None:
     with pytest.raises(ValueError, match=r"DIALTONE_(SMTP_URL|MAIL_FROM)"):
         MailServer.from_settings(Settings(smtp_url=SecretStr(url), mail_from=sender))
+
+
+@pytest.mark.parametrize("database_url", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
+async def test_two_who_report_the_same_call_mail_it_once(office: Office) -> None:
+    database, analysis = office.house.database, office.house.app.state.parts.analysis
+    blocked = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+
+    async def until(query: Executable, count: int) -> None:
+        async with asyncio.timeout(20):
+            while True:
+                async with database.read() as session:
+                    if await session.scalar(query) == count:
+                        return
+                await asyncio.sleep(0.01)
+
+    async with database.write() as session:
+        await session.execute(text("LOCK TABLE report_emails IN EXCLUSIVE MODE"))
+        call_id = await office.call(notification_emails=[DESK])
+        await until(blocked, 1)
+        async with database.read() as reading:
+            owner = await reading.scalar(text("SELECT CAST(id AS text) FROM organizations"))
+        payload = {"organization_id": owner, "call_id": call_id}
+        again = asyncio.create_task(analysis.after_call(Job("1", AFTER_CALL, payload, 2)))
+        await until(blocked, 2)
+    await again
+    await office.noted(call_id, "mailed")
+    await until(text(f"SELECT count(*) FROM jobs WHERE kind = '{mailing.MAIL}'"), 0)
+    assert len(office.smtp.taken) == 1

@@ -92,7 +92,7 @@ class Analysis:
             pause = min(FIRST_PAUSE * 2 ** min(job.attempt - 1, 10), LONGEST_PAUSE)
             raise RetryLater(pause, str(findings.failure))
         async with self._database.write() as session:
-            ended = await self._endings.find(session, organization_id, call_id)
+            ended = await self._endings.find(session, organization_id, call_id, lock=True)
             if ended is None:
                 return
             ended = await store(session, ended, results)

@@ -100,9 +100,13 @@ class Endings:
         payload = {"organization_id": organization_id, "call_id": call_id}
         await self._jobs.defer(session, AFTER_CALL, payload, once=call_id)
 
-    async def find(self, session: AsyncSession, organization_id: str, call_id: str) -> EndedCall | None:
-        """The call that an after-call job names; None for one that was reported, or erased."""
-        call = await get_owned(session, Call, organization_id, call_id)
+    async def find(
+        self, session: AsyncSession, organization_id: str, call_id: str, *, lock: bool = False
+    ) -> EndedCall | None:
+        """The call that an after-call job names; None for one that was reported, or erased. `lock` holds it until the
+        transaction ends, so that of two who would report it one does.
+        """
+        call = await get_owned(session, Call, organization_id, call_id, lock=lock)
         kept = await self._kept(session, organization_id, call_id)
         if call is None or kept is None or call.ended_at is None:
             return None
