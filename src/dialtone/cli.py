@@ -1,5 +1,5 @@
-"""What a person types: `dialtone serve`, `call`, `keys`, `organizations`, `db`, `models`, `webhooks`, `demo`,
-`version`.
+"""What a person types: `dialtone serve`, `call`, `keys`, `organizations`, `db`, `jobs`, `models`, `webhooks`,
+`demo`, `version`.
 
 Parts load only when used.
 """
@@ -61,6 +61,7 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     _add_keys(commands)
     _add_organizations(commands)
     _add_db(commands)
+    _add_jobs(commands)
     _add_models(commands)
     _add_webhooks(commands)
     commands.add_parser("demo", help="a recorded caller talks to a demo assistant", add_help=False)
@@ -120,6 +121,15 @@ def _add_db(commands: Any) -> None:
     version.set_defaults(command=_db_version)
 
 
+def _add_jobs(commands: Any) -> None:
+    jobs = commands.add_parser("jobs", help="see durable work that failed")
+    jobs.add_argument("--data-dir", type=Path, help="default: DIALTONE_DATA_DIR or ./data")
+    actions = jobs.add_subparsers(required=True, metavar="ACTION")
+    failed = actions.add_parser("failed", help="list the jobs of the last 30 days that failed for good, newest first")
+    failed.add_argument("--limit", type=int, default=100, help="how many at most (default: %(default)d)")
+    failed.set_defaults(command=_jobs_failed)
+
+
 def _add_models(commands: Any) -> None:
     models = commands.add_parser("models", help="fetch and list local speech models")
     models.add_argument("--data-dir", type=Path, help="default: DIALTONE_DATA_DIR or ./data")
@@ -149,6 +159,7 @@ def _settings(arguments: argparse.Namespace) -> "Settings":
     """Settings of the environment, with the command line's on top. Exits with 2 where one is out of range."""
     from pydantic import ValidationError
 
+    from dialtone.platform.problems import validation_details
     from dialtone.settings import Settings
 
     names = ("host", "port", "data_dir")
@@ -157,7 +168,10 @@ def _settings(arguments: argparse.Namespace) -> "Settings":
         return Settings(**given)
     except ValidationError as problem:
         for found in problem.errors():
-            _complain(f"{'.'.join(map(str, found['loc']))}: {found['msg']}")
+            name = str(found["loc"][0])
+            shown = f"--{name.replace('_', '-')}" if name in given else f"DIALTONE_{name.upper()}"
+            for detail in validation_details([{**found, "loc": (shown,)}]):
+                _complain(detail)
         raise SystemExit(2) from None
 
 
@@ -277,6 +291,16 @@ def _db_version(arguments: argparse.Namespace) -> int:
         print(f"the database has {f'schema {found}' if found else 'no schema'}; this version needs {newest_revision()}")
 
     return _with_database(arguments, tell, migrate=False)
+
+
+def _jobs_failed(arguments: argparse.Namespace) -> int:
+    from dialtone.jobs.jobs import Jobs
+
+    async def show(database: "Database") -> None:
+        for job in await Jobs(database).failed(max(arguments.limit, 0)):
+            print(job)
+
+    return _with_database(arguments, show)
 
 
 def _with_database(

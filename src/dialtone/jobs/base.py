@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from dialtone.platform.db import iso
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -25,6 +27,11 @@ class FailedJob:
     job: Job
     reason: str
     failed_at: datetime
+
+    def __str__(self) -> str:
+        """One line for people."""
+        job = self.job
+        return f"{iso(self.failed_at)}  {job.kind}  {job.id}  attempt {job.attempt}: {self.reason}  {dict(job.payload)}"
 
 
 class RetryLater(Exception):  # noqa: N818 - no error, but a handler's wish
