@@ -40,6 +40,7 @@ from dialtone.platform.guarded_http import GuardedHttp
 from dialtone.platform.http import BodyLimit
 from dialtone.platform.identify import Identify
 from dialtone.platform.loop_watchdog import LoopWatchdog
+from dialtone.platform.methods import HeadAsGet
 from dialtone.platform.rate_limits import rate_limits_of
 from dialtone.platform.smtp import MailServer
 from dialtone.settings import Settings
@@ -175,6 +176,7 @@ def create_app(settings: Settings) -> FastAPI:
         requests_a_minute=settings.rate_limit,
         free_paths=("/health", "/api/v1/health"),
     )
+    app.add_middleware(HeadAsGet)
     errors.install(app)
     _add_routes(app, parts)
     openapi.describe(app, lambda: {**assistants_openapi.components(), **control_schemas.components()})

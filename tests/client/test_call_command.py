@@ -255,6 +255,21 @@ def test_no_server_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert "no server answers at http://127.0.0.1:1" in capsys.readouterr().err
 
 
+def test_an_address_without_its_scheme_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wav = write_wav(tmp_path / "in.wav", 16000)
+    assert call_command.run(arguments("localhost:1", wav, tmp_path / "call.wav")) == 1
+    assert "localhost:1 is no address of a server, such as http://" in capsys.readouterr().err
+
+
+def test_the_server_of_this_machine_is_called_at_its_configured_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    needed = ["--assistant", "a-1", "--wav", "in.wav", "--out", "out.wav"]
+    for port, url in (("", "http://127.0.0.1:8080"), ("8790", "http://127.0.0.1:8790")):
+        monkeypatch.setenv("DIALTONE_PORT", port)
+        parser = argparse.ArgumentParser()
+        call_command.add_arguments(parser)
+        assert parser.parse_args(needed).url == url
+
+
 def test_files_that_cannot_be_used_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = tmp_path / "text.wav"
     text.write_text("hello")

@@ -40,7 +40,8 @@ def flat(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
 
 
 NOT_JSON = [
-    (b"", "not JSON"),
+    (b"", "The body is empty"),
+    (b" \n", "The body is empty"),
     (b"{", "line 1, column 2"),
     (b"[]", "must be a JSON object"),
     (b'"text"', "must be a JSON object"),
@@ -104,8 +105,28 @@ async def test_a_chunked_body_is_cut_off_at_the_limit(client: httpx.AsyncClient)
 
 async def test_addresses_and_methods_that_do_not_exist(client: httpx.AsyncClient) -> None:
     flat(await client.get("/nothing"), 404, "not_found")
-    flat(await client.get(f"{ASSISTANTS}/"), 404, "not_found")
     flat(await client.put(ASSISTANTS, json={}), 405, "method_not_allowed")
+
+
+async def test_an_address_that_is_nearly_right_is_told_how_it_goes(client: httpx.AsyncClient) -> None:
+    for path, advice in ((f"{ASSISTANTS}/", "Leave out the slash"), ("/assistants", "begin with /api/v1")):
+        assert advice in flat(await client.get(path), 404, "not_found")["message"]
+
+
+async def test_head_is_answered_as_get_is_without_the_body(client: httpx.AsyncClient) -> None:
+    for path in ("/api/v1/health", ASSISTANTS, f"{ASSISTANTS}/nobody"):
+        asked, looked = await client.get(path), await client.head(path)
+        assert (looked.status_code, looked.content) == (asked.status_code, b"")
+        assert looked.headers["Content-Type"] == asked.headers["Content-Type"]
+    refused = await client.head("/api/v1/web-calls")
+    assert refused.status_code == 405
+    assert "HEAD" not in refused.headers["Allow"]
+    assert (await client.delete(ASSISTANTS)).headers["Allow"] == "GET, HEAD, POST"
+
+
+async def test_a_parameter_of_the_wrong_type_is_told_in_plain_words(client: httpx.AsyncClient) -> None:
+    answer = flat(await client.get("/api/v1/calls?limit=many"), 400, "invalid_request")
+    assert answer["details"] == ['limit: must be a whole number (got "many")']
 
 
 async def test_the_key_is_looked_at_before_the_body(anonymous: httpx.AsyncClient) -> None:

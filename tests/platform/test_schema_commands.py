@@ -105,3 +105,16 @@ def test_another_master_key_is_refused_at_the_start(
     told = capsys.readouterr().err
     assert "bring back the old DIALTONE_SECRET_KEY" in told
     assert len(told.splitlines()) == 1
+
+
+def test_a_setting_out_of_range_is_named_as_it_was_given(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DIALTONE_MAX_CALLS", "many")
+    with pytest.raises(SystemExit) as left:
+        main(["serve", "--port", "70000"])
+    assert left.value.code == 2
+    assert sorted(capsys.readouterr().err.splitlines()) == [
+        "dialtone: --port: must be at most 65535 (got 70000)",
+        'dialtone: DIALTONE_MAX_CALLS: must be a whole number (got "many")',
+    ]

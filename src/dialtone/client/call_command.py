@@ -31,7 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--wav", required=True, type=Path, help="what the caller says: a 16-bit WAV file")
     parser.add_argument("--out", required=True, type=Path, help="stereo WAV to write: caller left, assistant right")
     parser.add_argument("--json", action="store_true", help="print one JSON object at the end, nothing else")
-    parser.add_argument("--url", default=DEFAULT_URL, help="the server (default: %(default)s)")
+    port = os.environ.get("DIALTONE_PORT")
+    here = f"http://127.0.0.1:{port}" if port else DEFAULT_URL
+    parser.add_argument("--url", default=here, help="the server; its port is DIALTONE_PORT's (default: %(default)s)")
     parser.add_argument("--api-key", default=None, help="default: the environment variable DIALTONE_API_KEY")
     parser.add_argument("--encoding", choices=("pcm_s16le", "mulaw"), default="pcm_s16le")
     parser.add_argument("--sample-rate", type=int, choices=(8000, 16000, 24000), help="default: 16000, with mulaw 8000")

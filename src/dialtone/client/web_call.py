@@ -126,6 +126,8 @@ class WebCallClient:
                 body = await response.text()
                 if response.status >= 400:
                     raise WebCallError(f"the server refused the call ({response.status}): {_in_words(body)}")
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
+            raise WebCallError(f"{self._url} is no address of a server, such as {DEFAULT_URL}") from None
         except (aiohttp.ClientError, TimeoutError, ValueError) as problem:
             raise WebCallError(f"no server answers at {self._url}: {problem or type(problem).__name__}") from problem
         try:

@@ -98,6 +98,15 @@ _HTTP_ERRORS = {
 }
 
 
+def _near(path: str, methods: AllowedMethods) -> str:
+    """What is probably wrong with an address where nothing is; empty where that can't be told."""
+    if methods.at(path.rstrip("/")):
+        return " Leave out the slash at its end."
+    if methods.at(f"/api/v1{path}"):
+        return " Addresses of the API begin with /api/v1."
+    return ""
+
+
 async def _on_api_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ApiError)
     return error.response()
@@ -114,6 +123,8 @@ def _on_http_error(methods: AllowedMethods) -> Callable[[Request, Exception], Aw
         fallback = ("request_failed", str(error.detail), None)
         code, short, message = _HTTP_ERRORS.get(error.status_code, fallback)
         headers = error.headers
+        if error.status_code == 404:
+            message = f"{message}{_near(request.url.path, methods)}"
         if error.status_code == 405:
             headers = {"Allow": ", ".join(methods.at(request.url.path))}
         return ApiError(error.status_code, code, short, message, headers=headers).response()

@@ -1,6 +1,7 @@
-"""Which methods an address takes, for the Allow header of a refusal (RFC 9110 section 15.5.6).
+"""Which methods an address takes.
 
-The framework names only the methods of the first route that fits the address.
+Every address that takes GET takes HEAD, as RFC 9110 section 9.1 demands; the framework leaves HEAD out. For the Allow
+header of a refusal (section 15.5.6) the framework names only the methods of the first route that fits the address.
 """
 
 import re
@@ -9,6 +10,27 @@ from collections import defaultdict
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from starlette.routing import compile_path
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+
+class HeadAsGet:
+    """ASGI middleware: HEAD is answered as GET is, without the body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+
+        async def without_body(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        # A scope of its own: the server has to know that HEAD was asked, to leave the length of the body as it is.
+        await self._app({**scope, "method": "GET"}, receive, without_body)
 
 
 class AllowedMethods:
@@ -29,6 +51,6 @@ def _paths(app: FastAPI) -> list[tuple[re.Pattern[str], set[str]]]:
     methods: defaultdict[str, set[str]] = defaultdict(set)
     for route in iter_route_contexts(app.routes):
         if route.path is not None and route.methods is not None:
-            methods[route.path] |= set(route.methods)
+            methods[route.path] |= {*route.methods, "HEAD"} if "GET" in route.methods else route.methods
     by_parameters = sorted(methods, key=lambda path: path.count("{"))
     return [(compile_path(path)[0], methods[path]) for path in by_parameters]

@@ -18,6 +18,8 @@ def parse(body: bytes) -> Any:
 
     Raises `InvalidJsonError`.
     """
+    if not body.strip():
+        raise InvalidJsonError("The body is empty; send a JSON object.")
     try:
         document = json.loads(
             body.decode("utf-8"),
