@@ -4,6 +4,7 @@ import gzip
 import ipaddress
 import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from dialtone.platform.guarded_http import GuardedHttp, GuardedRequestError
+from dialtone.webhooks.room import AT_ONCE_TO_UNPROVEN
 from tests.platform_http.servers import http_server, raw_server
 
 
@@ -107,6 +109,34 @@ async def test_unresolvable_name(http: GuardedHttp, monkeypatch: pytest.MonkeyPa
     with pytest.raises(GuardedRequestError, match=r"the name nowhere\.example could not be resolved") as failure:
         await http.request("GET", "http://nowhere.example/", total_seconds=5)
     assert failure.value.retryable
+
+
+async def test_name_servers_that_never_answer_hold_up_nobody_else(
+    http: GuardedHttp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as there may be webhooks under way to receivers that have not proven themselves."""
+    release = threading.Event()
+
+    def getaddrinfo(host: str, port: int, *rest: Any) -> list[Any]:
+        if host.startswith("slow"):
+            release.wait(20)
+        return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", port))]
+
+    async def handler(request: web.Request) -> web.Response:
+        return web.Response(text="quick")
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    async with http_server(handler) as host, asyncio.TaskGroup() as tasks:
+        port = host.partition(":")[2]
+        urls = [f"http://slow{number}.example:{port}/" for number in range(AT_ONCE_TO_UNPROVEN)]
+        slow = [tasks.create_task(http.request("GET", url, total_seconds=30, connect_seconds=30)) for url in urls]
+        await asyncio.sleep(0)
+        try:
+            quick = await http.request("GET", f"http://quick.example:{port}/", total_seconds=10)
+            assert quick.body == b"quick"
+            assert not any(task.done() for task in slow)
+        finally:
+            release.set()
 
 
 async def test_redirects_are_not_followed(http: GuardedHttp) -> None:

@@ -24,7 +24,10 @@ CONNECT_SECONDS = 5.0
 MAX_CONNECTIONS = 1000
 MAX_CONNECTIONS_PER_HOST = 100
 DNS_CACHE_SECONDS = 10
-RESOLVER_THREADS = 8
+RESOLVER_THREADS = 128
+"""More than webhooks may wait for name servers that never answer, so that the tools of live calls are looked up beside
+them. They are made as they are needed.
+"""
 
 
 class GuardedRequestError(Exception):
