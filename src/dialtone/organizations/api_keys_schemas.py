@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 from dialtone.organizations.keys import MAX_NAME
 from dialtone.platform.db import now
 from dialtone.platform.fields import Part, rule
-from dialtone.platform.patterns import DATE_TIME, anchored
+from dialtone.platform.patterns import DATE_TIME, DATE_TIME_OUTLINE
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -25,13 +25,13 @@ def _moment_to_come(value: object) -> object:
         raise rule("must be a time in ISO 8601 such as 2027-01-31T09:30:00Z")
     if not re.fullmatch(DATE_TIME, value):
         raise rule("must be a time in ISO 8601 with its zone, such as 2027-01-31T09:30:00Z")
-    moment = _in_utc(datetime.fromisoformat(value))
+    moment = _in_utc(datetime.fromisoformat(value.upper()))
     if moment <= now():
         raise rule("must be in the future")
     return moment
 
 
-_WRITTEN = WithJsonSchema({"type": "string", "format": "date-time", "pattern": anchored(DATE_TIME)})
+_WRITTEN = WithJsonSchema({"type": "string", "format": "date-time", "pattern": DATE_TIME_OUTLINE})
 
 
 class ApiKeyCreate(Part):

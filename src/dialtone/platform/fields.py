@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchema
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from dialtone.platform.patterns import EMAIL, NOT_BLANK, SIP_URI, WEB_URL, anchored
+from dialtone.platform.patterns import EMAIL, EMAIL_OUTLINE, NOT_BLANK, SIP_URI, WEB_URL, WEB_URL_BEGIN, anchored
 from dialtone.platform.phone_numbers import E164_PATTERN, WRITTEN_PATTERN, canonical
 from dialtone.platform.problems import field_path, range_words
 
@@ -19,15 +19,23 @@ class Part(BaseModel):
     model_config = ConfigDict(strict=True, extra="allow", hide_input_in_errors=True, json_schema_extra={})
 
 
+def whole(value: object) -> object:
+    """A number without a fraction as `int`; anything else as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 @dataclass(frozen=True, slots=True)
 class Between:
-    """A range, both ends included: `Annotated[float, Between(0, 2)]`."""
+    """A range, both ends included: `Annotated[float, Between(0, 2)]`. In JSON `8.0` is a whole number too."""
 
     minimum: float
     maximum: float
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self._check, handler(source))
+        kind = handler(source)
+        if kind["type"] == "int":
+            kind = core_schema.no_info_before_validator_function(whole, kind)
+        return core_schema.no_info_after_validator_function(self._check, kind)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return handler(schema) | {"minimum": self.minimum, "maximum": self.maximum}
@@ -49,12 +57,14 @@ class Matches:
 
     pattern: str
     words: str
+    described: str | None = None
+    """The pattern that the API's description shows, where a `format` beside it says the rest."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self._check, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return handler(schema) | {"pattern": anchored(self.pattern)}
+        return handler(schema) | {"pattern": self.described or anchored(self.pattern)}
 
     def _check(self, value: str) -> str:
         if not re.fullmatch(self.pattern, value):
@@ -86,10 +96,14 @@ def _phone_number(value: str) -> str:
 Email = Annotated[
     str,
     Field(max_length=254, json_schema_extra={"format": "email"}),
-    Matches(EMAIL, NOT_AN_EMAIL),
+    Matches(EMAIL, NOT_AN_EMAIL, EMAIL_OUTLINE),
     AfterValidator(_email),
 ]
-WebUrl = Annotated[str, Field(max_length=2048, json_schema_extra={"format": "uri"}), Matches(WEB_URL, NOT_A_WEB_URL)]
+WebUrl = Annotated[
+    str,
+    Field(max_length=2048, json_schema_extra={"format": "uri"}),
+    Matches(WEB_URL, NOT_A_WEB_URL, WEB_URL_BEGIN),
+]
 CallableNumber = Annotated[str, Field(max_length=255), Matches(f"{E164_PATTERN}|{SIP_URI}", NOT_CALLABLE)]
 """E.164 (https://www.itu.int/rec/T-REC-E.164) or a SIP URI."""
 PhoneNumber = Annotated[

@@ -49,12 +49,17 @@ _USER = f"([{_UNRESERVED}:]|{_ENCODED})*@"
 _HOST = rf"([{_UNRESERVED}]|{_ENCODED})+|\[{IPV6}\]"
 _PATH = f"(/([{_UNRESERVED}:@]|{_ENCODED})*)*"
 _REST = f"([{_UNRESERVED}:@/?]|{_ENCODED})*"
-WEB_URL = rf"[Hh][Tt][Tt][Pp][Ss]?://({_USER})?({_HOST})(:{PORT}?)?{_PATH}(\?{_REST})?(#{_REST})?"
+WEB_HOST = rf"[Hh][Tt][Tt][Pp][Ss]?://({_USER})?({_HOST})(:{PORT}?)?"
+WEB_URL = rf"{WEB_HOST}{_PATH}(\?{_REST})?(#{_REST})?"
 """RFC 3986: an absolute http or https address, with a host."""
+WEB_URL_BEGIN = f"^{WEB_HOST}([/?#]|$)"
+"""In JSON Schema: what `format: uri` does not say of a `WEB_URL`."""
 
 _ATOM = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 EMAIL = rf"{_ATOM}(\.{_ATOM})*@({_LABEL}\.)+{_LAST_LABEL}"
 """RFC 5321 section 4.1.2, without quoted names and address literals."""
+EMAIL_OUTLINE = r'^[^"@]+@[^@\[]*\.[A-Za-z][A-Za-z0-9-]*$'
+"""In JSON Schema: what `format: email` does not say of an `EMAIL`."""
 
 SIP_URI = "[Ss][Ii][Pp][Ss]?:[!#-;=?-~]+"
 """RFC 3261 section 19.1: what follows the scheme is ASCII, without spaces, quotes and angle brackets."""
@@ -77,10 +82,12 @@ def _date(dash: str) -> str:
 
 
 _CLOCK = "([01][0-9]|2[0-3]):[0-5][0-9]"
-_SECONDS = r":[0-5][0-9](\.[0-9]{1,9})?"
+_SECONDS = r":[0-5][0-9](\.[0-9]+)?"
 
 DATE_TIME = f"{_date('-')}[Tt]{_CLOCK}{_SECONDS}([Zz]|[+-]{_CLOCK})"
-"""RFC 3339 section 5.6."""
+"""RFC 3339 section 5.6, without leap seconds."""
+DATE_TIME_OUTLINE = f"^{_YEAR}-[0-9]{{2}}-[0-9]{{2}}[Tt][0-9]{{2}}:[0-9]{{2}}:[0-5][0-9]"
+"""In JSON Schema: what `format: date-time` does not say of a `DATE_TIME`."""
 
 WRITTEN_TIME = f"({_date('-')}|{_date('')})([Tt ]{_CLOCK}({_SECONDS})?([Zz]|[+ -]([01][0-9]|2[0-3]):?[0-5][0-9])?)?"
 """As people write it in an address: a day, or a day and a time, with or without seconds and a zone. A space in place of

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from dialtone.platform.fields import whole
 from dialtone.platform.json_rules import rule_problems
 from dialtone.platform.problems import problem
 from dialtone.providers import catalog_data as data
@@ -159,12 +160,16 @@ def post_call_llm(llm_config: Mapping[str, Any], secret: str | None = None) -> d
 
 
 def clamped(rule: Rule, value: Any) -> Any:
-    """`value` with the numbers in range whose rules say that they are moved there rather than refused."""
+    """`value` with the numbers in range whose rules say that they are moved there rather than refused, and with whole
+    numbers as such: in JSON `8.0` is one, and vendors want `8`.
+    """
     if isinstance(value, dict) and "properties" in rule:
         return {
             name: clamped(rule["properties"][name], item) if name in rule["properties"] else item
             for name, item in value.items()
         }
+    if rule.get("type") == "integer" or "enum" in rule:
+        return whole(value)
     if rule.get("x-clamp") and isinstance(value, int | float) and not isinstance(value, bool):
         return min(max(value, rule["minimum"]), rule["maximum"])
     return value
