@@ -34,6 +34,7 @@ UNSCOPED = {
     "organizations/api_keys.py <module>": "last uses of keys that requests have shown, for all organizations together",
     "calls/service.py Calls.fail_unused": "a sweep over all organizations",
     "calls/service.py Calls.end_left_open": "the calls that this process held, whosever they are",
+    "jobs/store.py JobStore.add": "a job of the deployment; the rows that it names are an organization's",
     "jobs/store.py JobStore.take_over_lost": "which processes of the deployment are alive",
     "calls/counts.py <module>": "merges counters, each within its organization",
     "webhooks/service.py Webhooks.prune": "a sweep over all organizations",
