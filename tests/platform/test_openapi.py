@@ -156,6 +156,41 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
     assert set(references(document)) <= known
 
 
+def examples(node: Any, place: str) -> Iterator[tuple[str, dict[str, Any], Any]]:
+    """Every example of a schema, with the schema itself."""
+    if isinstance(node, list):
+        for index, child in enumerate(node):
+            yield from examples(child, f"{place}[{index}]")
+    elif isinstance(node, dict):
+        if isinstance(node.get("examples"), list):
+            schema = {name: rule for name, rule in node.items() if name != "examples"}
+            yield from ((place, schema, example) for example in node["examples"])
+        for name, child in node.items():
+            if name not in ("example", "examples"):
+                yield from examples(child, f"{place}.{name}")
+
+
+def test_every_example_fits_its_schema(document: dict[str, Any]) -> None:
+    found = [*examples(document["components"]["schemas"], "schemas"), *examples(document["paths"], "paths")]
+    assert len(found) > 200
+    assert [
+        f"{place}: {error.message}"
+        for place, schema, example in found
+        for error in Draft202012Validator(
+            {**schema, "components": document["components"]}, validate_formats=True
+        ).iter_errors(example)
+    ] == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["AssistantObject", "NumberObject", "TrunkObject", "ToolTemplateObject", "CallObject", "OrganizationUpdated"],
+)
+def test_answers_always_have_every_field(document: dict[str, Any], name: str) -> None:
+    schema = document["components"]["schemas"][name]
+    assert set(schema["required"]) == set(schema["properties"])
+
+
 def test_the_description_of_an_assistant_fits_what_is_taken(document: dict[str, Any]) -> None:
     schema = {"$ref": "#/components/schemas/AssistantUpdate", "components": document["components"]}
     validator = Draft202012Validator(schema)

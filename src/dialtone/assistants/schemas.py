@@ -162,8 +162,24 @@ REALTIME: dict[str, Any] = {
 """In JSON Schema: an assistant whose model hears and speaks by itself."""
 
 
+_EXAMPLE: dict[str, Any] = {
+    "name": "Front desk",
+    "first_message": "Luigi's restaurant, good evening. How can I help you?",
+    "stt_config": {"provider": "deepgram", "model": "nova-3", "language": "en"},
+    "llm_config": {
+        "provider": "openai",
+        "model": "gpt-5.4",
+        "messages": [{"role": "system", "content": "You take reservations. Be brief and friendly."}],
+        "tools": [{"type": "end_call"}],
+    },
+    "tts_config": {"provider": "elevenlabs", "model": "eleven_flash_v2_5", "voice_id": "21m00Tcm4TlvDq8ikWAM"},
+}
+
+
 class AssistantCreate(AssistantFields):
     """A new assistant. Only `name` is required."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     name: Name = Field(description=NAME, examples=["Front desk"])
 

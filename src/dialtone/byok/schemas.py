@@ -75,7 +75,10 @@ class ConfigChange(Part):
 
 
 def _secret_id(vendor: str) -> Any:
-    return Field(description=f"Id of the stored {vendor} key; null = none. Never the key itself.")
+    return Field(
+        description=f"Id of the stored {vendor} key; null = none. Never the key itself.",
+        json_schema_extra={"format": "uuid"},
+    )
 
 
 class KeyIds(BaseModel):
@@ -94,14 +97,22 @@ class KeyIds(BaseModel):
 
 
 class KeysAnswer(BaseModel):
+    """Which vendors' keys are stored."""
+
     byok_keys: KeyIds = Field(description="One field per vendor.")
 
 
 class KeyChangeAnswer(KeysAnswer):
+    """The keys after the change."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
     success: Literal[True] = Field(default=True, description="Always true.")
 
 
 class ConfigAnswer(BaseModel):
+    """Settings of the vendors whose keys are stored."""
+
     byok_config: dict[str, dict[str, Any]] = Field(
         description="Settings by vendor; vendors without any are absent.",
         examples=[{"deepgram": {"base_url": "https://api.eu.deepgram.com"}}],

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from dialtone.calls.schemas import AssistantChoice
+from dialtone.calls.schemas import EXAMPLE_ID, WAYS_TO_CHOOSE, AssistantChoice
 from dialtone.platform.fields import NOT_CALLABLE, Matches
 from dialtone.platform.patterns import SIP_URI, anchored
 from dialtone.platform.phone_numbers import E164_PATTERN, WRITTEN_PATTERN, canonical
@@ -29,10 +29,20 @@ Destination = Annotated[
 ]
 
 
+_EXAMPLE: dict[str, Any] = {
+    "destination": "+31612345678",
+    "assistant_id": EXAMPLE_ID,
+    "variables": {"first_name": "Mia"},
+    "metadata": {"order": "A-1042"},
+}
+
+
 class OutboundCallRequest(AssistantChoice):
     """Whom to call, and which assistant speaks: exactly one of `assistant_id`, `assistant_id` with
     `assistant_override`, and `assistant`.
     """
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": WAYS_TO_CHOOSE, "examples": [_EXAMPLE]})
 
     destination: Destination = Field(
         description="Whom to call: a number in E.164 form, or a SIP URI. Spaces, dashes and a leading 00 are taken "

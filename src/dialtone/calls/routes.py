@@ -23,13 +23,22 @@ from dialtone.calls.views import call_object
 from dialtone.platform.auth import Caller
 from dialtone.platform.db import iso
 from dialtone.platform.errors import ApiError, not_found
-from dialtone.platform.http import ApiRoute, answer, error_responses
+from dialtone.platform.http import IGNORED_HEADER, ApiRoute, answer, error_responses
 from dialtone.settings import Settings
 
 STREAM_PATH = "/api/v1/web-calls/stream"
 RECORDING_PATH = "/calls/{call_id}/recording"
 LOGS_AT_ONCE = 100
 """Logs of usage written together, so that a long page never holds up live calls."""
+
+_WAV = {"audio/wav": {"schema": {"type": "string", "format": "binary"}}}
+_AUDIO: dict[str, Any] = {"description": "The recording.", "content": _WAV}
+_PART_OF_AUDIO: dict[str, Any] = {"description": "The part that the request's Range header names.", "content": _WAV}
+_NO_SUCH_PART: dict[str, Any] = {
+    "description": "The recording has no such part; Content-Range says how long it is.",
+    "content": {"text/plain": {"schema": {"type": "string"}}},
+}
+_NOT_SIGNED = {**error_responses(403)[403], "description": "The address is not signed, or works no more."}
 
 CallId = Annotated[str, PathParameter(description="The call's id.")]
 
@@ -79,7 +88,7 @@ class CallRoutes:
             RECORDING_PATH,
             summary="Get a recording",
             response_class=FileResponse,
-            responses=error_responses(403, 404),
+            responses={200: _AUDIO, 206: _PART_OF_AUDIO, 416: _NO_SUCH_PART, **error_responses(404), 403: _NOT_SIGNED},
         )(self.get_recording)
         recording.head(RECORDING_PATH, include_in_schema=False)(self.get_recording)
         router.include_router(recording)
@@ -93,7 +102,7 @@ class CallRoutes:
             summary="Make a web call",
             status_code=201,
             response_model=WebCallCreated,
-            responses=error_responses(400, 401, 404, 409, 413, 415),
+            responses={201: {"headers": IGNORED_HEADER}, **error_responses(400, 401, 404, 409, 413, 415)},
         )(self.create_web_call)
         return router
 

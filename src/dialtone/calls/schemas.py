@@ -33,8 +33,10 @@ VariableName = Annotated[
 VariableValue = Annotated[str, StringConstraints(max_length=VARIABLE_CHARACTERS)]
 
 
+_UUID: dict[str, Any] = {"format": "uuid"}
+EXAMPLE_ID = "3f8d2a34-6c1b-4a57-9d0e-5b1f4c7a9e21"
 _NULL = {"type": "null"}
-_WAYS_TO_CHOOSE: list[Any] = [
+WAYS_TO_CHOOSE: list[Any] = [
     {
         "title": "a stored assistant",
         "required": ["assistant_id"],
@@ -55,12 +57,12 @@ WholeAssistant = Annotated[dict[str, Any], WithJsonSchema({COMPONENT: "Transient
 class AssistantChoice(Part):
     """Which assistant a call is for: exactly one of the three ways."""
 
-    model_config = ConfigDict(json_schema_extra={"anyOf": _WAYS_TO_CHOOSE})
-
     assistant_id: str | None = Field(
         default=None,
         validation_alias=AliasChoices("assistant_id", "agent_id"),
         description="A stored assistant. `agent_id` is the older name.",
+        examples=[EXAMPLE_ID],
+        json_schema_extra=_UUID,
     )
     assistant_override: AssistantFields | None = Field(
         default=None,
@@ -98,13 +100,22 @@ class AssistantChoice(Part):
 class WebCallRequest(AssistantChoice):
     """A web call to prepare."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": WAYS_TO_CHOOSE,
+            "examples": [{"assistant_id": EXAMPLE_ID, "variables": {"first_name": "Mia"}}],
+        }
+    )
+
 
 class WebCallCreated(BaseModel):
     """A prepared web call."""
 
     token: str = Field(description="Opens one connection, once. Safe to give to a browser.")
     call_id: str = Field(description="The call's id.")
-    server_url: str = Field(description="WebSocket to connect to; docs/web-calls.md describes it.")
+    server_url: str = Field(
+        description="WebSocket to connect to; docs/web-calls.md describes it.", json_schema_extra={"format": "uri"}
+    )
     expires_at: datetime = Field(description="Until when the token works.")
 
 
@@ -147,9 +158,11 @@ class CallObject(BaseModel):
     )
     agent_phone: str | None = Field(description="The same as `assistant_phone`.")
     phone_number: str | None = Field(description="The same as `assistant_phone`.")
-    number_id: str | None = Field(description="Which of the organization's numbers that is.")
-    assistant_id: str | None = Field(description="Null where the assistant was given for this call only.")
-    agent_id: str | None = Field(description="The same as `assistant_id`.")
+    number_id: str | None = Field(description="Which of the organization's numbers that is.", json_schema_extra=_UUID)
+    assistant_id: str | None = Field(
+        description="Null where the assistant was given for this call only.", json_schema_extra=_UUID
+    )
+    agent_id: str | None = Field(description="The same as `assistant_id`.", json_schema_extra=_UUID)
     assistant_name: str | None = Field(description="As it was when the call began.")
     agent_name: str | None = Field(description="The same as `assistant_name`.")
     business_name: str | None = Field(description="The assistant's, as it was when the call began.")
@@ -163,7 +176,9 @@ class CallObject(BaseModel):
     analysis_error: str | None = Field(description="Why the summary or the analysis is missing, in words.")
     messages: list[CallMessageObject] | None = Field(description="What was said, as it was heard.")
     room_name: str | None = Field(description="The place where the call's media met: here, the call itself.")
-    recording_url: str | None = Field(description="Works for a while, without a key.")
+    recording_url: str | None = Field(
+        description="Works for a while, without a key.", json_schema_extra={"format": "uri"}
+    )
     metadata: dict[str, Any] | None = Field(description="What the call was given when it was made.")
     latency: list[TurnLatencyObject] = Field(description="One entry for each answer of the assistant.")
     costs: list[CallCost] = Field(description="What the call used of its vendors, once it is over.")

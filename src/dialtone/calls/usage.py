@@ -23,8 +23,10 @@ class UsageLog(BaseModel):
     byok_llm: bool = Field(description="Whether the language model ran on the organization's own vendor key.")
     byok_tts: bool = Field(description="Whether the voice ran on the organization's own vendor key.")
     phone_number: str | None = Field(description="The assistant's number; null on web calls.")
-    assistant_id: str | None = Field(description="Null where the assistant was given for this call only.")
-    agent_id: str | None = Field(description="The same as `assistant_id`.")
+    assistant_id: str | None = Field(
+        description="Null where the assistant was given for this call only.", json_schema_extra={"format": "uuid"}
+    )
+    agent_id: str | None = Field(description="The same as `assistant_id`.", json_schema_extra={"format": "uuid"})
     assistant_name: str | None = Field(description="As it was when the call began.")
     agent_name: str | None = Field(description="The same as `assistant_name`.")
     business_name: str | None = Field(description="The assistant's, as it was when the call began.")

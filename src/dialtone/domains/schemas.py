@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 import idna
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from dialtone.platform.fields import Part, rule
 from dialtone.platform.patterns import anchored
@@ -101,6 +101,8 @@ class OptionalDomainAnswer(BaseModel):
 
 class SyncedAnswer(DomainAnswer):
     """The domain that was chosen."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
     message: Literal["Domain synced successfully from Resend"] = Field(
         default="Domain synced successfully from Resend", description="Always the same."

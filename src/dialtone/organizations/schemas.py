@@ -24,6 +24,8 @@ Name = Annotated[
 class OrganizationCreate(Part):
     """A new organization, with an API key of its own."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Bakery Jansen", "parent_org_id": _EXAMPLE_ID}]})
+
     name: Name
     parent_org_id: str | None = Field(
         default=None,
@@ -95,17 +97,20 @@ class OrganizationUpdate(Retention):
 
     model_config = ConfigDict(
         json_schema_extra={
+            "examples": [{"content_retention_days": 90, "metadata_retention_days": 365}],
             "anyOf": [
                 {"title": "with both periods, the content's not the longer one", **_SOUND_PERIODS},
                 {"title": "with `webhook_url`", "required": ["webhook_url"], **_NO_PERIODS},
                 {"title": "with `webhook_secret`", "required": ["webhook_secret"], **_NO_PERIODS},
-            ]
+            ],
         }
     )
 
 
 class OrganizationUpdated(Retention):
     """The organization's settings after the change."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)  # every answer has every field
 
 
 class Child(BaseModel):
@@ -116,8 +121,15 @@ class Child(BaseModel):
     created_at: datetime = Field(description="When it was made.")
 
 
+def _without_children(schema: dict[str, Any]) -> None:
+    schema["required"].remove("children")
+
+
 class OrganizationObject(Retention):
     """Your organization."""
+
+    # Every answer has every field, but for those that only some requests ask for.
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True, json_schema_extra=_without_children)
 
     id: str = Field(description="The organization's id.", json_schema_extra=_UUID, examples=[_EXAMPLE_ID])
     name: Name

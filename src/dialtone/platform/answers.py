@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from dialtone.platform.json_text import to_json
@@ -12,6 +12,8 @@ from dialtone.platform.json_text import to_json
 
 class Deleted(BaseModel):
     """The object is gone."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
     success: Literal[True] = Field(default=True, description="Always true; a failure answers an error.")
 

@@ -43,11 +43,20 @@ class AnalysisTemplateFields(Part):
     )
 
 
+_EXAMPLE: dict[str, Any] = {
+    "name": "Outcome of the call",
+    "system_prompt": "You find facts in transcripts of calls.",
+    "user_prompt": "Did the caller book a table?\n\n{transcript}",
+    "schema": {"type": "object", "properties": {"booked": {"type": "boolean"}}, "required": ["booked"]},
+}
+
+
 class AnalysisTemplateCreate(AnalysisTemplateFields):
     """A new analysis template: `name`, `system_prompt`, `user_prompt` and `schema` are required."""
 
     model_config = ConfigDict(
         json_schema_extra={
+            "examples": [_EXAMPLE],
             "anyOf": [
                 {"title": "with prompts", "required": ["schema", "system_prompt", "user_prompt"]},
                 {
@@ -56,7 +65,7 @@ class AnalysisTemplateCreate(AnalysisTemplateFields):
                     "properties": {"messages": {"type": "array"}},
                     "not": {"anyOf": [{"required": ["system_prompt"]}, {"required": ["user_prompt"]}]},
                 },
-            ]
+            ],
         }
     )
 

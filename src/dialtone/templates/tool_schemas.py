@@ -116,17 +116,29 @@ _BY_OLDER_NAMES: dict[str, Any] = {
 }
 
 
+_EXAMPLE: dict[str, Any] = {
+    "name": "look_up_order",
+    "tool_type": "function",
+    "tool_config": {
+        "description": "Looks up the state of an order by its number.",
+        "parameters": {"type": "object", "properties": {"number": {"type": "string"}}, "required": ["number"]},
+        "url": "https://example.com/orders/look-up",
+    },
+}
+
+
 class ToolTemplateCreate(ToolTemplateFields):
     """A new tool template: `name`, `tool_type` and `tool_config` are required."""
 
     model_config = ConfigDict(
         json_schema_extra={
+            "examples": [_EXAMPLE],
             "anyOf": [
                 {**_config("function", "FunctionConfig"), **_function_names()},
                 _config("end_call", "EndCallConfig"),
                 _config("transfer_call", "TransferCallConfig"),
                 _BY_OLDER_NAMES,
-            ]
+            ],
         }
     )
 

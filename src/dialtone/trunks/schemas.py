@@ -81,10 +81,20 @@ _WAYS_TO_WRITE_A_TRUNK: list[Any] = [
 ]
 
 
+_EXAMPLE: dict[str, Any] = {
+    "name": "Main line",
+    "provider": "Example Telecom",
+    "address": "sip.example.com:5060",
+    "transport": "tls",
+    "auth_username": "user123",
+    "auth_password": "a long password",
+}
+
+
 class TrunkCreate(TrunkFields):
     """A new trunk: `name`, `provider` and `address` are required."""
 
-    model_config = ConfigDict(json_schema_extra={"anyOf": _WAYS_TO_WRITE_A_TRUNK})
+    model_config = ConfigDict(json_schema_extra={"anyOf": _WAYS_TO_WRITE_A_TRUNK, "examples": [_EXAMPLE]})
 
     name: Name = Field(description="What people call the trunk.")
 

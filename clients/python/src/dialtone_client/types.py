@@ -828,9 +828,11 @@ class InjectContextCommand(TypedDict):
 
 
 class KeyChangeAnswer(TypedDict):
+    """The keys after the change."""
+
     byok_keys: KeyIds
     """One field per vendor."""
-    success: NotRequired[bool]
+    success: bool
     """Always true."""
 
 
@@ -1377,15 +1379,15 @@ class OrganizationCreated(TypedDict):
 class OrganizationObject(TypedDict):
     """Your organization."""
 
-    content_retention_days: NotRequired[Literal[30, 90, 180, 365] | None]
+    content_retention_days: Literal[30, 90, 180, 365] | None
     """Days until a call's transcript, summary, analysis and recording are to be deleted; at most
     `metadata_retention_days`. Null until it is set: kept.
     """
-    metadata_retention_days: NotRequired[Literal[30, 90, 180, 365, 730] | None]
+    metadata_retention_days: Literal[30, 90, 180, 365, 730] | None
     """Days until a call's phone numbers and events are to be deleted. Null until it is set: kept."""
-    webhook_url: NotRequired[str | None]
+    webhook_url: str | None
     """The account's own webhook, for calls whose assistant names none; null = none."""
-    webhook_secret: NotRequired[str | None]
+    webhook_secret: str | None
     """Signs the account's webhook. Reads back masked; the mask sent back means unchanged, null clears."""
     id: str
     """The organization's id."""
@@ -1429,15 +1431,15 @@ class OrganizationUpdate(TypedDict):
 class OrganizationUpdated(TypedDict):
     """The organization's settings after the change."""
 
-    content_retention_days: NotRequired[Literal[30, 90, 180, 365] | None]
+    content_retention_days: Literal[30, 90, 180, 365] | None
     """Days until a call's transcript, summary, analysis and recording are to be deleted; at most
     `metadata_retention_days`. Null until it is set: kept.
     """
-    metadata_retention_days: NotRequired[Literal[30, 90, 180, 365, 730] | None]
+    metadata_retention_days: Literal[30, 90, 180, 365, 730] | None
     """Days until a call's phone numbers and events are to be deleted. Null until it is set: kept."""
-    webhook_url: NotRequired[str | None]
+    webhook_url: str | None
     """The account's own webhook, for calls whose assistant names none; null = none."""
-    webhook_secret: NotRequired[str | None]
+    webhook_secret: str | None
     """Signs the account's webhook. Reads back masked; the mask sent back means unchanged, null clears."""
 
 
@@ -2034,7 +2036,7 @@ class SyncedAnswer(TypedDict):
 
     domain: DomainObject
     """The domain."""
-    message: NotRequired[Literal["Domain synced successfully from Resend"]]
+    message: Literal["Domain synced successfully from Resend"]
     """Always the same."""
 
 
