@@ -31,7 +31,7 @@ from dialtone.organizations import routes as organizations_routes
 from dialtone.organizations.accounts import Counts, OrganizationAccounts
 from dialtone.organizations.api_keys import ApiKeys, KeyUses
 from dialtone.organizations.service import Organizations, check_key
-from dialtone.platform import deployment, errors, health, openapi
+from dialtone.platform import deployment, errors, health, methods, openapi
 from dialtone.platform.auth import Authenticator
 from dialtone.platform.crypto import Secrets
 from dialtone.platform.data_keys import DataKeys
@@ -40,7 +40,6 @@ from dialtone.platform.guarded_http import GuardedHttp
 from dialtone.platform.http import BodyLimit
 from dialtone.platform.identify import Identify
 from dialtone.platform.loop_watchdog import LoopWatchdog
-from dialtone.platform.methods import HeadAsGet
 from dialtone.platform.rate_limits import rate_limits_of
 from dialtone.platform.smtp import MailServer
 from dialtone.settings import Settings
@@ -176,9 +175,10 @@ def create_app(settings: Settings) -> FastAPI:
         requests_a_minute=settings.rate_limit,
         free_paths=("/health", "/api/v1/health"),
     )
-    app.add_middleware(HeadAsGet)
+    app.add_middleware(methods.HeadAsGet)
     errors.install(app)
     _add_routes(app, parts)
+    methods.keep_fixed_paths(app)
     openapi.describe(app, lambda: {**assistants_openapi.components(), **control_schemas.components()})
     return app
 
