@@ -54,6 +54,12 @@ AssistantFields = Annotated[dict[str, Any], WithJsonSchema({COMPONENT: "Assistan
 WholeAssistant = Annotated[dict[str, Any], WithJsonSchema({COMPONENT: "TransientAssistant"})]
 
 
+def _no_other_names(schema: dict[str, Any]) -> None:
+    """pydantic describes the values behind the names that fit, and leaves other names open."""
+    ((pattern, value),) = schema.pop("patternProperties").items()
+    schema |= {"propertyNames": {"pattern": pattern}, "additionalProperties": value}
+
+
 class AssistantChoice(Part):
     """Which assistant a call is for: exactly one of the three ways."""
 
@@ -76,7 +82,10 @@ class AssistantChoice(Part):
         description="Instead of `assistant_id`: a whole assistant, for this call only. `agent` is the older name.",
     )
     variables: dict[VariableName, VariableValue] = Field(
-        default_factory=dict, max_length=100, description="Texts for `{{name}}` placeholders."
+        default_factory=dict,
+        max_length=100,
+        description="Texts for `{{name}}` placeholders.",
+        json_schema_extra=_no_other_names,
     )
     metadata: dict[str, Any] | None = Field(default=None, description="Comes back on the call.")
 

@@ -1467,7 +1467,7 @@ class OutboundCallRequest(TypedDict):
     """
     assistant: NotRequired[TransientAssistant | None]
     """Instead of `assistant_id`: a whole assistant, for this call only. `agent` is the older name."""
-    variables: NotRequired[dict[str, Any]]
+    variables: NotRequired[dict[str, str]]
     """Texts for `{{name}}` placeholders."""
     metadata: NotRequired[dict[str, Any] | None]
     """Comes back on the call."""
@@ -2607,7 +2607,7 @@ class WebCallRequest(TypedDict):
     """
     assistant: NotRequired[TransientAssistant | None]
     """Instead of `assistant_id`: a whole assistant, for this call only. `agent` is the older name."""
-    variables: NotRequired[dict[str, Any]]
+    variables: NotRequired[dict[str, str]]
     """Texts for `{{name}}` placeholders."""
     metadata: NotRequired[dict[str, Any] | None]
     """Comes back on the call."""
