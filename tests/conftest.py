@@ -1,6 +1,8 @@
 """A whole server in the test's own process, on SQLite and, where one is at hand, on PostgreSQL."""
 
+import asyncio
 import os
+import shutil
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -12,10 +14,14 @@ import psycopg
 import pytest
 from fastapi import FastAPI
 
+from dialtone.platform.db import Database
 from dialtone.server import create_app
 from dialtone.settings import Settings
 
 API_KEY = "fl_test_of_the_first_organization"
+
+SQLITE_FILE = "dialtone.db"
+"""The embedded database, in the data directory."""
 
 BOTH_DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
 
@@ -42,11 +48,11 @@ def postgresql_server() -> str:
 
 
 @contextmanager
-def empty_database(postgresql_server: str) -> Iterator[str]:
-    """URL of an empty PostgreSQL database, dropped afterwards."""
+def empty_database(postgresql_server: str, template: str = "template1") -> Iterator[str]:
+    """URL of a PostgreSQL database, empty unless there is something in its template, dropped afterwards."""
     name = f"dialtone_test_{uuid.uuid4().hex}"
     with psycopg.connect(postgresql_server, autocommit=True) as admin:
-        admin.execute(f'CREATE DATABASE "{name}"')  # type: ignore[call-overload]
+        admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')  # type: ignore[call-overload]
         try:
             yield urlunsplit(urlsplit(postgresql_server)._replace(path=f"/{name}"))
         finally:
@@ -60,15 +66,61 @@ def postgresql_url(postgresql_server: str) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory, _no_settings_from_outside: None) -> Path:
+    """A SQLite database with the newest schema and nothing in it. Copying it is faster than migrating anew."""
+    data_dir = tmp_path_factory.mktemp("migrated")
+    _migrate(Settings(data_dir=data_dir))
+    return data_dir / SQLITE_FILE
+
+
+@pytest.fixture(scope="session")
+def migrated_template(
+    postgresql_server: str, tmp_path_factory: pytest.TempPathFactory, _no_settings_from_outside: None
+) -> Iterator[str]:
+    """The name of a PostgreSQL database like `migrated_file`."""
+    with empty_database(postgresql_server) as url:
+        _migrate(Settings(data_dir=tmp_path_factory.mktemp("migrated"), database_url=url))
+        yield urlsplit(url).path.removeprefix("/")
+
+
+def _migrate(settings: Settings) -> None:
+    async def upgrade() -> None:
+        database = Database(settings)
+        await database.migrate()
+        await database.close()
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(upgrade())
+    loop.close()
+
+
+@pytest.fixture
+def migrated_url(postgresql_server: str, migrated_template: str) -> Iterator[str]:
+    """URL of a database of the test's own, with the newest schema and nothing in it."""
+    with empty_database(postgresql_server, migrated_template) as url:
+        yield url
+
+
 @pytest.fixture(params=BOTH_DATABASES)
 def database_url(request: pytest.FixtureRequest) -> str | None:
     """The setting for the database under test: None is SQLite in the data directory."""
+    return None if request.param == "sqlite" else str(request.getfixturevalue("migrated_url"))
+
+
+@pytest.fixture(params=BOTH_DATABASES)
+def empty_database_url(request: pytest.FixtureRequest) -> str | None:
+    """Like `database_url`, for tests of how a schema comes about."""
     return None if request.param == "sqlite" else str(request.getfixturevalue("postgresql_url"))
 
 
 @pytest.fixture
-def settings(tmp_path: Path, database_url: str | None) -> Settings:
-    return Settings(data_dir=tmp_path / "data", database_url=database_url, api_key=API_KEY)
+def settings(tmp_path: Path, database_url: str | None, migrated_file: Path) -> Settings:
+    data_dir = tmp_path / "data"
+    if database_url is None:
+        data_dir.mkdir()
+        shutil.copyfile(migrated_file, data_dir / SQLITE_FILE)
+    return Settings(data_dir=data_dir, database_url=database_url, api_key=API_KEY)
 
 
 @pytest.fixture

@@ -18,6 +18,12 @@ from dialtone.platform.db import Base, Database, new_id
 from dialtone.platform.db import database_url as url_of
 from dialtone.server import create_app
 from dialtone.settings import Settings
+from tests.conftest import API_KEY
+
+
+@pytest.fixture
+def settings(tmp_path: Path, empty_database_url: str | None) -> Settings:
+    return Settings(data_dir=tmp_path / "data", database_url=empty_database_url, api_key=API_KEY)
 
 
 async def test_the_migrations_make_the_tables_that_the_code_declares(app: FastAPI) -> None:

@@ -15,12 +15,12 @@ from dialtone.settings import Settings
 
 
 @pytest.fixture
-def settings(tmp_path: Path, database_url: str | None, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def settings(tmp_path: Path, empty_database_url: str | None, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Also what the commands find in their environment."""
     monkeypatch.setenv("DIALTONE_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("DIALTONE_PORT", "0")
-    if database_url:
-        monkeypatch.setenv("DIALTONE_DATABASE_URL", database_url)
+    if empty_database_url:
+        monkeypatch.setenv("DIALTONE_DATABASE_URL", empty_database_url)
     return Settings()
 
 

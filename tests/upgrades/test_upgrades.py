@@ -53,8 +53,8 @@ PLAIN = {
 
 
 @pytest.fixture
-def settings(tmp_path: Path, database_url: str | None) -> Settings:
-    return Settings(data_dir=tmp_path / "data", database_url=database_url, secret_key=SecretStr(MASTER_KEY))
+def settings(tmp_path: Path, empty_database_url: str | None) -> Settings:
+    return Settings(data_dir=tmp_path / "data", database_url=empty_database_url, secret_key=SecretStr(MASTER_KEY))
 
 
 @pytest.fixture

@@ -47,6 +47,15 @@ class ErrorBody(BaseModel):
     )
 
 
+def error_response(description: str) -> dict[str, Any]:
+    """A failure, for a route's OpenAPI description.
+
+    A reference, since FastAPI would build a validator for each of the hundreds of places that name the model.
+    """
+    schema = {"$ref": f"#/components/schemas/{ErrorBody.__name__}"}
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
 class ApiError(Exception):
     """A request that can't be served. Raised anywhere below a route; the handler turns it into the answer."""
 

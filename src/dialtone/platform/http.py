@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dialtone.platform.auth import authenticate
-from dialtone.platform.errors import ApiError, ErrorBody
+from dialtone.platform.errors import ApiError, error_response
 from dialtone.platform.fields import header_safe
 from dialtone.platform.json_text import to_json
 from dialtone.platform.strict_json import InvalidJsonError, parse
@@ -121,7 +121,7 @@ async def _with_json(request: Request) -> Request:
 
 def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The failures of a route, for its OpenAPI description."""
-    return {status: {"model": ErrorBody, "description": _DESCRIPTIONS[status]} for status in statuses}
+    return {status: error_response(_DESCRIPTIONS[status]) for status in statuses}
 
 
 _DESCRIPTIONS = {

@@ -7,6 +7,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
+from dialtone.platform.errors import ErrorBody, error_response
+
 
 def operation_id(route: APIRoute) -> str:
     """A route's function name as clients write operation ids: `list_calls` is `listCalls`."""
@@ -34,6 +36,7 @@ def describe(app: FastAPI, components: Callable[[], dict[str, Any]]) -> None:
                 if "security" in operation:
                     _describe_key(operation["responses"])
             document["components"]["headers"] = RATE_LIMIT_HEADERS
+            schemas[ErrorBody.__name__] = ErrorBody.model_json_schema(mode="serialization")
             schemas.update({name: schema for name, schema in components().items() if name not in schemas})
             _link(document)
             app.openapi_schema = document
@@ -61,19 +64,12 @@ _RETRY_AFTER = {"description": "Seconds to wait before the next try.", "schema":
 
 def _describe_key(responses: dict[str, Any]) -> None:
     """Add what every operation does that wants a key: refuse a bad one, and count the requests of a good one."""
-    responses["429"] = _refusal("The API key has made its requests of this minute; nothing was done.")
+    responses["429"] = error_response("The API key has made its requests of this minute; nothing was done.")
     responses["429"]["headers"] = {"Retry-After": _RETRY_AFTER}
     for response in responses.values():
         counted = {name: {"$ref": f"#/components/headers/{name}"} for name in RATE_LIMIT_HEADERS}
         response["headers"] = {**response.get("headers", {}), **counted}
-    responses["401"] = _refusal("The API key is missing, unknown, revoked or expired; `code` says which.")
-
-
-def _refusal(description: str) -> dict[str, Any]:
-    return {
-        "description": description,
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorBody"}}},
-    }
+    responses["401"] = error_response("The API key is missing, unknown, revoked or expired; `code` says which.")
 
 
 def _link(node: Any) -> None:
