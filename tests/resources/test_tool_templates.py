@@ -156,7 +156,7 @@ async def test_templates_written_by_older_names(client: httpx.AsyncClient, app: 
     moved = await changed(client, path, server_url="https://y.example")
     assert moved["tool_config"]["server"] == {"url": "https://y.example", "secret": MASK}
     assert await _secret(app, made["id"]) == "s3cret"
-    assert details(await client.patch(path, json={"parameters": {"type": "strin"}}))[0].startswith("tool_config.param")
+    assert details(await client.patch(path, json={"parameters": {"type": "strin"}}))[0].startswith("parameters: must be a JSON Schema")
 
 
 async def test_todays_names_win_over_older_ones(client: httpx.AsyncClient) -> None:

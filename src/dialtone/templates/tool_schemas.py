@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel, WithJsonSchema
 
 from dialtone.assistants.tools import FUNCTION_NAME, Description, Destinations, FunctionName, Parameters, Webhook
-from dialtone.platform.fields import Part, WebUrl
+from dialtone.platform.fields import Part, WebUrl, rule
 from dialtone.platform.openapi import COMPONENT
 from dialtone.platform.patterns import anchored
 
@@ -45,12 +45,22 @@ class ToolTemplateConfig(RootModel[FunctionConfig | TransferCallConfig | EndCall
 Config = Annotated[dict[str, Any], WithJsonSchema({COMPONENT: "ToolTemplateConfig"})]
 
 
+def _of_an_object(schema: dict[str, Any]) -> dict[str, Any]:
+    if schema.get("type", "object") != "object":
+        raise rule("must be a JSON Schema whose type is object")
+    return schema
+
+
+OlderParameters = Annotated[Parameters, AfterValidator(_of_an_object)]
+"""Checked here already, since they may go nowhere: they count only where today's field is absent."""
+
+
 class FunctionDefinition(Part):
     """Older shape of a function."""
 
     name: FunctionName | None = Field(default=None, description="The function's name.")
     description: Description | None = Field(default=None, description="Tells the model when to call it.")
-    parameters: Parameters | None = Field(default=None, description="JSON Schema of the arguments.")
+    parameters: OlderParameters | None = Field(default=None, description="JSON Schema of the arguments.")
 
 
 class ToolTemplateFields(Part):
@@ -66,7 +76,7 @@ class ToolTemplateFields(Part):
         default=None, description="Older name of `tool_type`; absent = function.", json_schema_extra=_DEPRECATED
     )
     url: WebUrl | None = Field(default=None, description="Older: the function's URL.", json_schema_extra=_DEPRECATED)
-    parameters: Parameters | None = Field(
+    parameters: OlderParameters | None = Field(
         default=None, description="Older: JSON Schema of the function's arguments.", json_schema_extra=_DEPRECATED
     )
     run_async: bool = Field(
@@ -83,39 +93,50 @@ class ToolTemplateFields(Part):
     )
 
 
-_NAMED = {"pattern": anchored(FUNCTION_NAME)}
+_OLDER_FIELDS = ("url", "async", "parameters", "function_definition", "server_url", "server_secret")
+_BY_OLDER_FIELDS: dict[str, Any] = {"anyOf": [{"required": [name]} for name in _OLDER_FIELDS]}
+_NO_CONFIG: dict[str, Any] = {"not": {"required": ["tool_config"]}}
 
 
-def _config(tool_type: ToolType, model: str) -> dict[str, Any]:
-    """In JSON Schema: a template of this type, and its config."""
+def _is_of_type(tool_type: ToolType) -> dict[str, Any]:
+    """In JSON Schema: `tool_type` says so, or else `type`, or else an older field, which is a function's."""
+    ways: list[dict[str, Any]] = [
+        {"required": ["tool_type"], "properties": {"tool_type": {"const": tool_type}}},
+        {"not": {"required": ["tool_type"]}, "required": ["type"], "properties": {"type": {"const": tool_type}}},
+    ]
+    if tool_type == "function":
+        ways.append({"not": {"required": ["tool_type"]}, "properties": {"type": {"type": "null"}}, **_BY_OLDER_FIELDS})
+    return {"anyOf": ways}
+
+
+def _names_a_function(config: str) -> dict[str, Any]:
+    """In JSON Schema: the config has a name, or else the template's name is a function's."""
+    name = {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}
+    named = {"required": [config], "properties": {config: name}}
+    return {"anyOf": [{"properties": {"name": {"pattern": anchored(FUNCTION_NAME)}}}, named]}
+
+
+def _with_config(tool_type: ToolType, model: str, *rules: dict[str, Any]) -> dict[str, Any]:
     return {
         "title": tool_type,
-        "required": ["tool_type", "tool_config"],
-        "properties": {"tool_type": {"const": tool_type}, "tool_config": {"$ref": f"#/components/schemas/{model}"}},
+        "required": ["tool_config"],
+        "properties": {"tool_config": {"$ref": f"#/components/schemas/{model}"}},
+        "allOf": [_is_of_type(tool_type), *rules],
     }
 
 
-def _function_names() -> dict[str, Any]:
-    """In JSON Schema: where the config names no function, the template's name is the function's."""
-    return {
-        "anyOf": [
-            {"properties": {"name": _NAMED}},
-            {"properties": {"tool_config": {"required": ["name"], "properties": {"name": {"type": "string"}}}}},
-        ]
-    }
+def _by_older_fields(tool_type: ToolType, *rules: dict[str, Any]) -> dict[str, Any]:
+    title = f"{tool_type}, by older names"
+    return {"title": title, **_NO_CONFIG, "allOf": [_is_of_type(tool_type), _BY_OLDER_FIELDS, *rules]}
 
 
-_BY_OLDER_NAMES: dict[str, Any] = {
-    "title": "by older names",
-    "not": {"anyOf": [{"required": ["tool_type"]}, {"required": ["tool_config"]}]},
-    "anyOf": [
-        {"required": [name]}
-        for name in ("url", "async", "parameters", "function_definition", "server_url", "server_secret")
-    ],
-    "properties": {"type": {"enum": ["function", "end_call", None]}, "name": _NAMED},
-}
-
-
+_WAYS_TO_WRITE_A_TEMPLATE: list[Any] = [
+    _with_config("function", "FunctionConfig", _names_a_function("tool_config")),
+    _with_config("end_call", "EndCallConfig"),
+    _with_config("transfer_call", "TransferCallConfig"),
+    _by_older_fields("function", _names_a_function("function_definition")),
+    _by_older_fields("end_call"),
+]
 _EXAMPLE: dict[str, Any] = {
     "name": "look_up_order",
     "tool_type": "function",
@@ -130,17 +151,7 @@ _EXAMPLE: dict[str, Any] = {
 class ToolTemplateCreate(ToolTemplateFields):
     """A new tool template: `name`, `tool_type` and `tool_config` are required."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [_EXAMPLE],
-            "anyOf": [
-                {**_config("function", "FunctionConfig"), **_function_names()},
-                _config("end_call", "EndCallConfig"),
-                _config("transfer_call", "TransferCallConfig"),
-                _BY_OLDER_NAMES,
-            ],
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"anyOf": _WAYS_TO_WRITE_A_TEMPLATE, "examples": [_EXAMPLE]})
 
     name: Name = Field(description=_NAME)
 
