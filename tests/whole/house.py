@@ -42,6 +42,11 @@ class WholeHouse:
             assert answer.status == 201, await answer.text()
             return str((await answer.json())["assistant"]["id"])
 
+    async def ended(self, call_id: str) -> dict[str, Any]:
+        """The call's record, once no call is live any more: callers hear of the end before all of it is over."""
+        await self.parts.calls.live._engine.wait_empty()  # type: ignore[union-attr]
+        return await self.record(call_id)
+
     async def record(self, call_id: str) -> dict[str, Any]:
         """The call's record, once everything it told is written."""
         await self.parts.calls.flush()

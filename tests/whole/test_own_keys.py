@@ -24,8 +24,7 @@ async def test_vendors_see_the_organizations_own_keys(tmp_path: Path, caplog: py
         )
         async with calling(house, assistant, SPEAKS_AT) as caller:
             await caller.until_over()
-        await house.parts.calls.live._engine.wait_empty()  # type: ignore[union-attr]
-        record = await house.record(caller.call.call_id)
+        record = await house.ended(caller.call.call_id)
         async with house.http.get(f"{house.url}/api/v1/usage") as answer:
             logs = (await answer.json())["logs"]
     assert (record["status"], record["end_reason"]) == ("ended", "assistant_hangup"), record["error"]

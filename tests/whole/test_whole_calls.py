@@ -93,7 +93,7 @@ async def test_a_conversation_with_a_tool_is_held_recorded_and_written_down(
         )
         async with calling(house, assistant, SPEAKS_AT) as caller:
             await caller.until_over()
-        record = await house.record(caller.call.call_id)
+        record = await house.ended(caller.call.call_id)
         async with house.http.get(record["recording_url"], headers={"Authorization": ""}) as answer:
             left, right = channels(await answer.read())
     await runner.cleanup()
@@ -126,7 +126,7 @@ async def test_a_transcriber_that_drops_in_the_middle_loses_no_word(tmp_path: Pa
         assistant = await house.create(first_message=GREETING)
         async with calling(house, assistant, SPEAKS_AT) as caller:
             await caller.until("It is booked.")
-        record = await house.record(caller.call.call_id)
+        record = await house.ended(caller.call.call_id)
     assert [line["content"] for line in record["messages"] if line["role"] == "user"] == [QUESTION]
     assert any("replaced" in note for note in record["notes"])
 
@@ -142,7 +142,7 @@ async def test_a_vendor_that_refuses_ends_the_call_in_words(tmp_path: Path, vend
         assistant = await house.create(first_message=GREETING)
         async with calling(house, assistant, SPEAKS_AT) as caller:
             await caller.until_over()
-        record = await house.record(caller.call.call_id)
+        record = await house.ended(caller.call.call_id)
     assert caller.view.end_reason == "error"
     assert record["end_reason"] == "error"
     assert "key" in record["error"]
@@ -157,7 +157,7 @@ async def test_gdpr_mode_leaves_no_word_on_disk(tmp_path: Path) -> None:
             await caller.until(reply)
             await caller.call.hang_up()
             await caller.until_over()
-        record = await house.record(caller.call.call_id)
+        record = await house.ended(caller.call.call_id)
     assert record["end_reason"] == "user_hangup"
     assert not record["messages"]
     assert record["recording_url"] is None
