@@ -156,7 +156,8 @@ async def test_templates_written_by_older_names(client: httpx.AsyncClient, app: 
     moved = await changed(client, path, server_url="https://y.example")
     assert moved["tool_config"]["server"] == {"url": "https://y.example", "secret": MASK}
     assert await _secret(app, made["id"]) == "s3cret"
-    assert details(await client.patch(path, json={"parameters": {"type": "strin"}}))[0].startswith("parameters: must be a JSON Schema")
+    refused = await client.patch(path, json={"parameters": {"type": "strin"}})
+    assert details(refused)[0].startswith("parameters: must be a JSON Schema whose type is object")
 
 
 async def test_todays_names_win_over_older_ones(client: httpx.AsyncClient) -> None:

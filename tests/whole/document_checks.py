@@ -44,6 +44,27 @@ UNSAYABLE = tuple(
 )
 
 
+@schemathesis.hook
+def before_load_schema(_context: schemathesis.HookContext, raw_schema: dict[str, Any]) -> None:
+    """Leave out the examples of single fields, around each of which schemathesis would take seconds to build a whole
+    assistant. Examples of whole requests stay; that all of them fit is tested beside the document's other qualities.
+    """
+    _without_examples_of_fields(raw_schema)
+
+
+def _without_examples_of_fields(node: Any) -> None:
+    if isinstance(node, dict):
+        properties = node.get("properties")
+        for field in properties.values() if isinstance(properties, dict) else ():
+            if isinstance(field, dict):
+                field.pop("examples", None)
+        for child in node.values():
+            _without_examples_of_fields(child)
+    elif isinstance(node, list):
+        for child in node:
+            _without_examples_of_fields(child)
+
+
 @schemathesis.check
 def refused_only_for_what_a_schema_cannot_say(
     _context: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case
