@@ -4,7 +4,6 @@ does not, and holds every answer against it.
 
 import json
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -17,8 +16,8 @@ ROOT = Path(__file__).parents[2]
 SEED = 20260131
 SECONDS = 60
 """Shared by the phases: examples, coverage, fuzzing, chains of requests."""
-CASES_A_MINUTE = 2000
-"""For each minute of the processor's time that schemathesis gets, so that other work of the machine does not count."""
+CASES = 1000
+"""At least, also on a machine that does other work; a free core asks several thousand."""
 RESEND_KEY = "re_of_the_deployment"
 
 
@@ -43,23 +42,15 @@ def ask_everything(url: str, directory: Path) -> tuple[subprocess.CompletedProce
     return said, json.loads(report.read_text())
 
 
-def busy_seconds() -> float:
-    """How long processes that this one started and waited for have kept a processor busy."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
 def test_the_document_is_the_truth(tmp_path: Path, database_url: str | None) -> None:
     resend = FakeResend(RESEND_KEY)
     with beside(resend):
         settings = {"control_rate_limit": "off", "byok_to_base_urls": "true", "RESEND_API_KEY": RESEND_KEY}
         with served(tmp_path / "data", database_url, RESEND_BASE_URL=resend.url, **settings) as server:
-            before = busy_seconds()
             said, report = ask_everything(server.url, tmp_path)
-            seconds = busy_seconds() - before
             complaints = server.complaints()
     assert said.returncode == 0, said.stdout
     assert complaints == []
     assert report["operations"]["errored"] == 0
     assert report["operations"]["tested"] == report["operations"]["total"] > 60
-    assert report["test_cases"]["generated"] / seconds * 60 >= CASES_A_MINUTE, report["test_cases"]
+    assert report["test_cases"]["generated"] >= CASES, report["test_cases"]
