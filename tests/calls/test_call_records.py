@@ -9,7 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import SecretStr
 from sqlalchemy import update
 
-from dialtone.calls.recordings import RecordingUrls, file_of
+from dialtone.calls.recording_urls import RecordingUrls
+from dialtone.calls.recordings import file_of
 from dialtone.calls.tables import Call
 from dialtone.platform.crypto import Secrets
 from dialtone.platform.db import iso, now

@@ -1,16 +1,20 @@
-"""Where recordings lie, and the signed addresses that open them."""
+"""Where recordings lie, and how they go."""
 
-import hashlib
-import hmac
-import time
+import asyncio
 import wave
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from dialtone.platform.crypto import Secrets
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from dialtone.calls.tables import Call
+from dialtone.jobs.jobs import Job, Jobs
 
 RECORDINGS = "recordings"
-PURPOSE = "recording urls"
+DELETE_AT_ONCE = 40
+"""Recordings that one job deletes."""
 
 
 def recording_path(call_id: str, at: datetime) -> str:
@@ -25,34 +29,6 @@ def file_of(data_dir: Path, recording: str) -> Path | None:
     return path if path.is_relative_to(root) else None
 
 
-class RecordingUrls:
-    """Addresses that open one call's recording for a while, to whoever holds them."""
-
-    def __init__(self, secrets: Secrets, seconds: int) -> None:
-        self._secrets = secrets
-        self._seconds = seconds
-
-    def sign(self, base: str, call_id: str) -> str:
-        """An absolute URL below `base` (scheme and host)."""
-        expires = int(time.time()) + self._seconds
-        signature = _signature(self._secrets.derive(PURPOSE), call_id, str(expires))
-        return f"{base}/api/v1/calls/{call_id}/recording?expires={expires}&signature={signature}"
-
-    def problem(self, call_id: str, expires: str, signature: str) -> str | None:
-        """Why this address opens nothing, in words; None where it is good."""
-        given = signature.encode("utf-8", "replace")
-        expected = (_signature(key, call_id, expires).encode() for key in self._secrets.derive_all(PURPOSE))
-        if not any(hmac.compare_digest(one, given) for one in expected):
-            return "The signature does not fit; take recording_url from the call as it is."
-        if int(expires) < time.time():
-            return "This address has expired; the call's recording_url is renewed on every request."
-        return None
-
-
-def _signature(key: bytes, call_id: str, expires: str) -> str:
-    return hmac.new(key, f"{call_id}:{expires}".encode("utf-8", "replace"), hashlib.sha256).hexdigest()
-
-
 def recorded_seconds(data_dir: Path, recording: str) -> float | None:
     """How long the recording at this path below the data directory is; None where there is none that can be read."""
     try:
@@ -60,3 +36,40 @@ def recorded_seconds(data_dir: Path, recording: str) -> float | None:
             return file.getnframes() / file.getframerate()
     except (OSError, wave.Error, EOFError, ZeroDivisionError):
         return None
+
+
+class Recordings:
+    """The recordings that this node makes, and their deletion wherever they are."""
+
+    def __init__(self, data_dir: Path, jobs: Jobs, node: str) -> None:
+        self._data_dir = data_dir
+        self._jobs = jobs
+        jobs.handle(_delete_files(node), self._delete_files, at_once=2)
+
+    async def delete(self, session: AsyncSession, calls: Sequence[Call]) -> None:
+        """Take the recordings from these calls, rows of the session. The files go soon after its transaction is
+        committed: by a job of the node that has them, which a killed process resumes.
+        """
+        by_node: dict[str, list[str]] = defaultdict(list)
+        for call in calls:
+            if call.recording is not None:
+                by_node[call.node].append(call.recording)
+                call.recording = None
+        for node, recordings in by_node.items():
+            for start in range(0, len(recordings), DELETE_AT_ONCE):
+                payload = {"recordings": recordings[start : start + DELETE_AT_ONCE]}
+                await self._jobs.defer(session, _delete_files(node), payload)
+
+    async def _delete_files(self, job: Job) -> None:
+        await asyncio.to_thread(self._unlink, job.payload["recordings"])
+
+    def _unlink(self, recordings: Sequence[str]) -> None:
+        for recording in recordings:
+            path = file_of(self._data_dir, recording)
+            if path is not None:
+                path.unlink(missing_ok=True)
+
+
+def _delete_files(node: str) -> str:
+    """The kind of the jobs that only the process with this data directory can do."""
+    return f"delete-recordings.{node}"

@@ -18,7 +18,8 @@ from dialtone.calls.listing import CallListing
 from dialtone.calls.live import LiveCalls, RunsCalls
 from dialtone.calls.node import node_id
 from dialtone.calls.outbound import Outbound
-from dialtone.calls.recordings import RecordingUrls, recorded_seconds
+from dialtone.calls.recording_urls import RecordingUrls
+from dialtone.calls.recordings import Recordings, recorded_seconds
 from dialtone.calls.routes import CallRoutes
 from dialtone.calls.service import Calls
 from dialtone.calls.tables import Call
@@ -78,6 +79,7 @@ class CallsRoom:
         self.prices = Prices.load(settings.prices_file)
         self._open = contextlib.AsyncExitStack()
         node = node_id(settings.data_dir)
+        self.recordings = Recordings(settings.data_dir, jobs, node)
         urls = RecordingUrls(secrets, settings.recording_url_seconds)
         self.endings = Endings(database, secrets, jobs, webhooks, partial(_recording_url, settings, urls))
         self.calls = Calls(database, secrets, organizations, assistants, byok, webhooks, self.endings, node)

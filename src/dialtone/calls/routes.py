@@ -15,7 +15,8 @@ from dialtone.calls.costs import shown_cost
 from dialtone.calls.listing import CallFilter, CallListing, Page
 from dialtone.calls.paging import Window
 from dialtone.calls.query import call_filter, period, window
-from dialtone.calls.recordings import RecordingUrls, file_of
+from dialtone.calls.recording_urls import RecordingUrls
+from dialtone.calls.recordings import file_of
 from dialtone.calls.schemas import CallList, CallObject, WebCallCreated, WebCallRequest
 from dialtone.calls.service import CallDetails, Calls
 from dialtone.calls.usage import UsageList, usage_log, usage_summary
