@@ -85,6 +85,8 @@ class FakeEngine:
         if self.broken:
             raise RuntimeError("no engine")
         journal.answered(datetime.now(UTC))
+        if plan.recording_path is not None:
+            journal.recording_began()
         call = RunningCall(plan, vendors, journal, asyncio.get_running_loop().create_future())
         self.calls.append(call)
         self.arrived.put_nowait(call)

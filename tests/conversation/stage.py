@@ -315,6 +315,7 @@ class Notes:
     turns: list[TurnLatency] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     endings: list[Ending] = field(default_factory=list)
+    recorded_from: float | None = None
     closed_with: list[str] = field(default_factory=list)
     ended_after: float = 0.0
     cleared: list[float] = field(default_factory=list)
@@ -361,6 +362,9 @@ class Notes:
 
     def answered(self, at: object) -> None:
         self.start = asyncio.get_running_loop().time()
+
+    def recording_began(self) -> None:
+        self.recorded_from = self.now()
 
     def message(self, role: str, content: str) -> None:
         assert not self.endings, "nothing is told after the end"
@@ -446,7 +450,9 @@ class Stage:
     async def _play(self) -> None:
         loop = asyncio.get_running_loop()
         shared = Shared(MediaClock(), self.detector, self.recordings, self.cache, self.ambience)
-        choice = VendorChoice(lambda: CallVendors(self.ears, self.model, self.voice), lambda: self.spare)
+        choice = VendorChoice(
+            lambda: CallVendors(self.ears, self.model, self.voice), lambda: self.spare, lambda: self.voice
+        )
         before = asyncio.all_tasks()
         call = Call(self.plan, self.notes, choice, self.tools, self.notes, shared)  # type: ignore[arg-type]
         running = loop.create_task(call.run())

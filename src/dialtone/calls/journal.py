@@ -31,14 +31,22 @@ class StoredJournal:
     """
 
     def __init__(
-        self, writer: CallWriter, endings: Endings, organization_id: str, kept: Kept, costing: Costing
+        self,
+        writer: CallWriter,
+        endings: Endings,
+        organization_id: str,
+        kept: Kept,
+        costing: Costing,
+        recording: str | None,
     ) -> None:
+        """`recording`: where the call's recording will lie, below the data directory, if it is recorded."""
         self._writer = writer
         self._endings = endings
         self._call_id = kept.context.call_id
         self._organization_id = organization_id
         self._kept = kept
         self._costing = costing
+        self._recording = recording
         self._unwritten: list[dict[str, str]] = []
         """The transcript in GDPR mode."""
         self._messages = 0
@@ -63,6 +71,10 @@ class StoredJournal:
 
         begun = self._update(status=IN_PROGRESS, started_at=at)
         self._writer.put(begun.where(Call.ended_at.is_(None)), tell, must=True)
+
+    def recording_began(self) -> None:
+        """See `Journal.recording_began`."""
+        self._writer.put(self._update(recording=self._recording), must=True)
 
     def message(self, role: Literal["system", "user", "assistant", "tool"], content: str) -> None:
         """See `Journal.message`."""

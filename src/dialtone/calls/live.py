@@ -108,13 +108,14 @@ class LiveCalls:
 
     def _start(self, claimed: ClaimedCall, line: Line) -> None:
         self._arriving -= 1
-        journal = self._journal(claimed)
+        recording = self._recording(claimed)
+        journal = self._journal(claimed, recording)
         plan = web_call_plan(
             claimed.call_id,
             claimed.organization_id,
             claimed.assistant,
             claimed.variables,
-            self._recording_path(claimed),
+            self._path(recording),
         )
         plan = with_webhook(plan, claimed.context)
         self._own(self._run(plan, line, self._vendors_of(claimed), journal))
@@ -152,7 +153,8 @@ class LiveCalls:
     async def _dial(
         self, claimed: ClaimedCall, dialer: Dialer, request: DialRequest, first_message: str | None
     ) -> None:
-        journal = self._journal(claimed)
+        recording = self._recording(claimed)
+        journal = self._journal(claimed, recording)
         line = await self._answered(dialer, request, journal)
         task = asyncio.current_task()
         assert task is not None
@@ -164,7 +166,7 @@ class LiveCalls:
             claimed.organization_id,
             claimed.assistant,
             claimed.variables,
-            self._recording_path(claimed),
+            self._path(recording),
             first_message=first_message,
             destination=request.destination,
             caller_number=request.caller_number,
@@ -198,12 +200,12 @@ class LiveCalls:
         task.add_done_callback(self._running.discard)
         return task
 
-    def _journal(self, claimed: ClaimedCall) -> StoredJournal:
+    def _journal(self, claimed: ClaimedCall, recording: str | None) -> StoredJournal:
         kept = Kept.of(claimed.context, claimed.assistant)
         own = own_keys_used(claimed.assistant, claimed.own_keys)
         roles = {column.removeprefix("byok_") for column, used in own.items() if used}
         costing = Costing(self._prices, roles, self._is_sqlite)
-        return StoredJournal(self._writer, self._endings, claimed.organization_id, kept, costing)
+        return StoredJournal(self._writer, self._endings, claimed.organization_id, kept, costing, recording)
 
     def _vendors_of(self, claimed: ClaimedCall) -> Vendors:
         """The vendors with the organization's own keys; which of these the call uses is written down."""
@@ -212,12 +214,14 @@ class LiveCalls:
             self._writer.put(_change_of(claimed).values(**used), must=True)
         return self._vendors.with_own_keys(claimed.own_keys)
 
-    def _recording_path(self, claimed: ClaimedCall) -> Path | None:
+    def _recording(self, claimed: ClaimedCall) -> str | None:
+        """Where the call's recording goes, below the data directory; None where it is not recorded."""
         if not may_record(claimed.assistant, recording=self._settings.recording):
             return None
-        path = recording_path(claimed.call_id, datetime.now(UTC))
-        self._writer.put(_change_of(claimed).values(recording=path), must=True)
-        return self._settings.data_dir / path
+        return recording_path(claimed.call_id, datetime.now(UTC))
+
+    def _path(self, recording: str | None) -> Path | None:
+        return None if recording is None else self._settings.data_dir / recording
 
     async def _run(self, plan: CallPlan, line: Line, vendors: Vendors, journal: Journal) -> None:
         try:

@@ -12,12 +12,13 @@ from dialtone.providers.catalog_types import Block
 from dialtone.tools.envelope import CallContext
 
 
-def may_record(assistant: ResolvedAssistant, *, recording: bool) -> bool:
-    """Whether a web call or an outbound call is recorded: never in GDPR mode, nor where the caller would have to
-    consent first, which only inbound calls ask for.
+def may_record(assistant: ResolvedAssistant, *, recording: bool, asks_consent: bool = False) -> bool:
+    """Whether a call is recorded: never in GDPR mode; where the caller would have to consent, only if the call
+    `asks_consent`, as inbound phone calls do.
     """
     consent = assistant.recording_consent
-    return recording and not assistant.gdpr_mode and not (consent is not None and consent.enabled)
+    consents = asks_consent or consent is None or not consent.enabled
+    return recording and not assistant.gdpr_mode and consents
 
 
 def own_keys_used(assistant: ResolvedAssistant, vendors: Collection[str]) -> dict[str, bool]:
@@ -84,6 +85,29 @@ def with_webhook(plan: CallPlan, context: CallContext) -> CallPlan:
         webhook_url=context.webhook_url,
         webhook_secret=context.webhook_secret,
         webhook_events=context.webhook_events,
+    )
+
+
+def inbound_call_plan(
+    call_id: str,
+    organization_id: str,
+    assistant: ResolvedAssistant,
+    variables: Mapping[str, str],
+    recording_path: Path | None,
+    *,
+    caller: str | None,
+    called: str,
+) -> CallPlan:
+    """The plan of a phone call from `caller` (None: withheld) to the number `called`. Where the assistant asks for
+    consent, nothing else happens before it is given.
+    """
+    consent = assistant.recording_consent
+    return replace(
+        web_call_plan(call_id, organization_id, assistant, variables, recording_path),
+        direction="inbound",
+        caller_number=caller,
+        assistant_number=called,
+        consent_message=consent.message if consent is not None and consent.enabled else None,
     )
 
 

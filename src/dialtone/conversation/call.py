@@ -10,9 +10,10 @@ from typing import Any
 
 from dialtone.conversation.behaviours.apology import apology
 from dialtone.conversation.behaviours.background import Background
+from dialtone.conversation.behaviours.consent import Consent
 from dialtone.conversation.behaviours.keypad import Keypad
 from dialtone.conversation.behaviours.silence import Silence
-from dialtone.conversation.control import Command, Control, not_in_progress
+from dialtone.conversation.control import Command, Control, EndCall, not_in_progress
 from dialtone.conversation.dialogue import Dialogue
 from dialtone.conversation.journal import Ending, EndReason, Journal
 from dialtone.conversation.listening import Listening, VoiceDetector
@@ -72,6 +73,8 @@ class Call:
         self._started_at = self._loop.time()
         self._caller_audio: list[bytes] = []
         self._background = Background(plan.call_id, line.audio, shared.ambience)
+        self._consent: Consent | None = None
+        self._consent_voice: Voice | None = None
         self._recorder: Recorder | None = None
         self._listening: Listening | None = None
         self._dialogue: Dialogue | None = None
@@ -118,6 +121,9 @@ class Call:
 
     def command(self, command: Command) -> None:
         """Begin to carry out a command from outside. Raises `CommandError`."""
+        if self._consent is not None and isinstance(command, EndCall):
+            self.end("api_end_call")  # without a last word: the caller has agreed to nothing yet
+            return
         if self._control is None or self._failure is not None or self._over.done():
             raise not_in_progress()
         self._control.carry_out(command)
@@ -128,22 +134,46 @@ class Call:
             self._control.transfer(destination)
 
     def _start(self) -> None:
+        self._timers.append(self._loop.call_later(self._plan.max_duration_seconds, self.end, "max_duration"))
+        if self._plan.consent_message is None:
+            self._converse()
+        else:
+            self._ask_consent(self._plan.consent_message)
+        self._shared.clock.add(self, self._clock_failed)
+        self._line.attach(self)
+
+    def _ask_consent(self, message: str) -> None:
+        try:
+            provider = self._meter.behind_voice(self._choice.consent_voice())
+        except ProviderError as error:
+            self.vendor_failed(error)
+            return
+        voice = self._consent_voice = self._make_voice(provider)
+        self._consent = Consent(self._line, lambda: voice.say(message, keep=True), self)
+        self._speaker = self._consent.speaker
+        self._consent.ask()
+
+    def consented(self) -> None:
+        """The caller agrees to be recorded: the conversation begins."""
+        self._consent = self._speaker = None
+        if self._consent_voice is not None:
+            self._spawn(self._consent_voice.close())
+        self._converse()
+
+    def _converse(self) -> None:
+        """Begin to record, to listen and to speak."""
         plan = self._plan
         if plan.recording_path is not None:
             self._recorder = self._shared.recordings.open(plan.recording_path, self._line.audio, self._journal.note)
-        self._timers.append(self._loop.call_later(plan.max_duration_seconds, self.end, "max_duration"))
+            self._journal.recording_began()
         if plan.background is not None:
             self._spawn(self._background.prepare(plan.background))
         try:
             vendors = self._meter.behind(self._choice.choose())
         except ProviderError as error:
-            self._shared.clock.add(self, self._clock_failed)
-            self._line.attach(self)
             self.vendor_failed(error)
             return
         self._join(vendors)
-        self._shared.clock.add(self, self._clock_failed)
-        self._line.attach(self)
         self._greet()
         self._spawn(self._connect(vendors))
 
@@ -211,7 +241,9 @@ class Call:
             self._caller_audio.append(audio)
 
     def on_dtmf(self, digit: str) -> None:
-        if self._keypad is not None and self._failure is None:
+        if self._consent is not None:
+            self._consent.press(digit)
+        elif self._keypad is not None and self._failure is None:
             self._keypad.press(digit)
 
     def on_mark(self, name: str) -> None:
@@ -278,14 +310,15 @@ class Call:
         """Say sorry in the assistant's voice, kept from an earlier call if it must be, or in one that needs nobody."""
         self._quiet()
         self._spare = self._spare_voice()
-        for voice in (self._voice, self._spare):
+        for voice in (self._voice or self._consent_voice, self._spare):
             if voice is None:
                 continue
             try:
                 speech = await asyncio.wait_for(voice.recorded(apology(self._plan.language)), APOLOGY_SECONDS / 3)
             except (ProviderError, TimeoutError):
                 continue
-            self._speaker = Speaker(self._line, LastWords(self._journal, lambda: self.end("error", str(error))))
+            journal = self._journal if self._consent is None else None
+            self._speaker = Speaker(self._line, LastWords(journal, lambda: self.end("error", str(error))))
             self._speaker.play(speech)
             return
         self.end("error", str(error))
@@ -298,6 +331,8 @@ class Call:
 
     def _quiet(self) -> None:
         """Nobody says anything of their own accord any more."""
+        if self._consent is not None:
+            self._consent.stop()
         if self._silence is not None:
             self._silence.stop()
         if self._keypad is not None:
@@ -338,7 +373,8 @@ class Call:
                 task.cancel()
             if tasks:
                 await asyncio.wait(tasks, timeout=TEARDOWN_SECONDS)
-            closing = [part.close() for part in (self._voice, self._spare, self._recorder) if part]
+            parts = (self._consent_voice, self._voice, self._spare, self._recorder)
+            closing = [part.close() for part in parts if part]
             await asyncio.gather(*(self._bounded(close) for close in closing))
         except Exception:
             logger.exception("call %s: could not be closed in order", self._plan.call_id)
@@ -353,8 +389,8 @@ class Call:
         if self._dialogue is not None:
             self._dialogue.let_go()
         self._dialogue = self._speaker = self._listening = self._silence = self._keypad = None
-        self._control = None
-        self._voice = self._spare = self._recorder = None
+        self._control = self._consent = None
+        self._consent_voice = self._voice = self._spare = self._recorder = None
         self._timers.clear()
 
     async def _bounded(self, closing: Coroutine[Any, Any, object]) -> None:
@@ -371,9 +407,9 @@ def _first(errors: "ExceptionGroup[ProviderError]") -> ProviderError:
 
 
 class LastWords:
-    """Hears when the last speech of a failed call has been played."""
+    """Hears when the last speech of a failed call has been played, and tells the journal, where there is one."""
 
-    def __init__(self, journal: Journal, on_said: Callable[[], None]) -> None:
+    def __init__(self, journal: Journal | None, on_said: Callable[[], None]) -> None:
         self._journal = journal
         self._on_said = on_said
 
@@ -381,5 +417,6 @@ class LastWords:
         """Nothing to do before it was said."""
 
     def speech_finished(self, speech: Speech) -> None:
-        self._journal.message("assistant", speech.heard)
+        if self._journal is not None:
+            self._journal.message("assistant", speech.heard)
         self._on_said()

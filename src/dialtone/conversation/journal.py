@@ -67,6 +67,9 @@ class Journal(Protocol):
     def answered(self, at: datetime) -> None:
         """The conversation begins (UTC)."""
 
+    def recording_began(self) -> None:
+        """From now on the call is recorded, at the place that its plan names."""
+
     def message(self, role: Literal["system", "user", "assistant", "tool"], content: str) -> None:
         """A message is part of the transcript for good."""
 

@@ -43,8 +43,12 @@ class Meter:
         return CallVendors(
             MeteredSpeechToText(vendors.speech_to_text, self),
             MeteredLanguageModel(vendors.language_model, self),
-            MeteredTextToSpeech(vendors.text_to_speech, self),
+            self.behind_voice(vendors.text_to_speech),
         )
+
+    def behind_voice(self, vendor: TextToSpeech) -> TextToSpeech:
+        """The same voice, counted."""
+        return MeteredTextToSpeech(vendor, self)
 
     def uses(self) -> tuple[VendorUse, ...]:
         """What was used, one entry for each vendor that did anything."""

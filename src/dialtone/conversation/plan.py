@@ -69,6 +69,8 @@ class CallPlan:
     max_duration_seconds: float = 3600.0
     recording_path: Path | None = None
     """Where the stereo WAV goes; None = not recorded."""
+    consent_message: str | None = None
+    """What the caller is asked before anything else is said, heard or recorded; None = nothing is asked."""
     keep_content: bool = True
     """False in GDPR mode: nothing of the content is written down."""
     webhook_url: str | None = None

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from dialtone.conversation.plan import CallPlan
-from dialtone.providers import factory
+from dialtone.providers import catalog, factory
 from dialtone.providers.base import LanguageModel, ProviderError, SpeechToText, TextToSpeech
 from dialtone.providers.factory import Vendors
 
@@ -18,11 +18,13 @@ class CallVendors:
 
 @dataclass(frozen=True, slots=True)
 class VendorChoice:
-    """How a call gets its vendors; both functions may raise `ProviderError`."""
+    """How a call gets its vendors; the functions may raise `ProviderError`."""
 
     choose: Callable[[], CallVendors]
     spare_voice: Callable[[], TextToSpeech]
     """A voice that needs no vendor, for an apology when the assistant's own is gone."""
+    consent_voice: Callable[[], TextToSpeech]
+    """What asks for the caller's consent: the assistant's voice, or the deployment's where a model speaks by itself."""
 
 
 def vendor_choice(plan: CallPlan, vendors: Vendors) -> VendorChoice:
@@ -44,4 +46,10 @@ def vendor_choice(plan: CallPlan, vendors: Vendors) -> VendorChoice:
         language = (plan.language or "en").split("-")[0]
         return factory.text_to_speech({"provider": "local", "voice_id": language, "language": language}, vendors)
 
-    return VendorChoice(choose, spare_voice)
+    def consent_voice() -> TextToSpeech:
+        config = plan.tts_config
+        if config is None:
+            config = catalog.effective("tts", catalog.default_config("tts", vendors.keys))
+        return factory.text_to_speech(config, vendors)
+
+    return VendorChoice(choose, spare_voice, consent_voice)
