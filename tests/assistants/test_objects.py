@@ -80,6 +80,15 @@ FULL: dict[str, Any] = {
                 "async_response": "Later.",
                 "parameters": {"type": "object", "properties": {"n": {"type": "integer"}}},
             },
+            {
+                "name": "order",
+                "description": "Changes an order",
+                "url": "https://clinic.example/orders/{{n}}",
+                "method": "PATCH",
+                "query": {"source": "phone", "n": "{{n}}", "tags": ["a", 1, True]},
+                "body": {"caller": "{{caller_number}}", "deep": [{"n": "{{n}}"}, None]},
+                "parameters": {"type": "object", "properties": {"n": {"type": "integer"}}},
+            },
             {"type": "endCall"},
             {
                 "type": "transfer_call",
@@ -325,24 +334,40 @@ async def test_secrets_are_stored_encrypted_shown_masked_and_kept(
         "description": "d",
         "server": {"url": "https://x.example", "secret": "tool-secret-value"},
     }
-    llm = {"provider": "openai", "model": "gpt-5.4", "tools": [{"type": "end_call"}, tool]}
+    nested = {
+        "type": "function",
+        "function": {"name": "g"},
+        "headers": {"Authorization": "header-secret-value", "X-Key": "key-secret-value"},
+    }
+    llm = {"provider": "openai", "model": "gpt-5.4", "tools": [{"type": "end_call"}, tool, nested]}
     made = await create(client, llm_config=llm, webhook_secret="hook-secret-value")
     assert made["llm_config"]["tools"][1]["server"]["secret"] == MASK
+    assert made["llm_config"]["tools"][2]["headers"] == {"Authorization": MASK, "X-Key": MASK}
     async with app.state.parts.database.read() as session:
         stored = str((await session.execute(text("SELECT * FROM assistants"))).all())
     assert "secret-value" not in stored
     reordered = {**made["llm_config"], "tools": list(reversed(made["llm_config"]["tools"]))}
+    reordered["tools"][0]["headers"] = {"authorization": MASK, "X-Key": "new-secret-value"}
     await client.patch(f"{ASSISTANTS}/{made['id']}", json={"webhook_secret": MASK, "llm_config": reordered})
     async with app.state.parts.database.read() as session:
         resolved = await app.state.parts.assistants.resolve(session, organization_id, made["id"])
     assert resolved.webhook_secret == "hook-secret-value"
-    assert resolved.llm_config["tools"][0]["server"]["secret"] == "tool-secret-value"
+    assert resolved.llm_config["tools"][0]["headers"] == {
+        "authorization": "header-secret-value",
+        "X-Key": "new-secret-value",
+    }
+    assert resolved.llm_config["tools"][1]["server"]["secret"] == "tool-secret-value"
     assert "secret-value" not in repr(resolved)
     assert "secret-value" not in repr(resolved.public)
 
 
 async def test_a_mask_without_a_stored_secret_is_refused(client: httpx.AsyncClient) -> None:
-    tool = {"name": "f", "description": "d", "server": {"url": "https://x.example", "secret": MASK}}
+    tool = {
+        "name": "f",
+        "description": "d",
+        "server": {"url": "https://x.example", "secret": MASK},
+        "headers": {"X-Key": MASK},
+    }
     body = {
         "name": "x",
         "webhook_secret": MASK,
@@ -352,4 +377,5 @@ async def test_a_mask_without_a_stored_secret_is_refused(client: httpx.AsyncClie
     assert [detail.partition(":")[0] for detail in details] == [
         "webhook_secret",
         "llm_config.tools[0].server.secret",
+        "llm_config.tools[0].headers.X-Key",
     ]

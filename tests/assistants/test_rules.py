@@ -308,6 +308,98 @@ def test_rules_of_tools(tool: Any, detail: str) -> None:
     assert found[0].startswith(f"llm_config.tools[0]{detail}")
 
 
+PARAMETERS = {"type": "object", "properties": {"day": {"type": "string"}}}
+REST = {
+    "name": "f",
+    "description": "d",
+    "method": "POST",
+    "url": "https://x.example/a/{{day}}",
+    "parameters": PARAMETERS,
+}
+UNKNOWN = (
+    "must hold only placeholders of the tool's arguments, or of caller_number, assistant_number, call_id, now, date"
+)
+
+
+@pytest.mark.parametrize(
+    ("fields", "detail"),
+    [
+        ({"method": "HEAD"}, ".method: must be one of 'GET', 'POST', 'PUT', 'PATCH' or 'DELETE' (got \"HEAD\")"),
+        ({"url": None}, ".url: is required with method"),
+        ({"method": None}, ".url: may hold placeholders only with method"),
+        ({"method": None, "url": None, "query": {}, "body": []}, ".query: needs method"),
+        ({"url": "https://{{day}}.example/"}, ".url: must be an http:// or https:// address, with {{placeholders}}"),
+        (
+            {"url": "https://x.example/?a={{day}}"},
+            ".url: must be an http:// or https:// address, with {{placeholders}}",
+        ),
+        ({"url": "https://x.example:{{day}}/"}, ".url: must be an http:// or https:// address"),
+        ({"url": "{{day}}"}, ".url: must be an http:// or https:// address"),
+        ({"url": "https://x.example/{{dya}}"}, f'.url: {UNKNOWN}, variables.NAME (got "{{{{dya}}}}")'),
+        ({"url": None, "server": {"url": "https://x.example/{{dya}}"}}, f".server.url: {UNKNOWN}"),
+        ({"query": {"q": "{{dya}}"}}, f".query.q: {UNKNOWN}"),
+        ({"query": {"q": ["{{day}}", "{{ }}"]}}, f".query.q[1]: {UNKNOWN}"),
+        ({"query": {"q": {}}}, ".query.q: must be a string, a number, true or false, or a list of these"),
+        ({"query": {"q": None}}, ".query.q: must be a string, a number, true or false, or a list of these"),
+        ({"query": {"": 1}}, ".query: must have names of 1 to 200 characters"),
+        ({"query": {str(number): 1 for number in range(51)}}, ".query: must have at most 50 names (got 51)"),
+        ({"query": ["a"]}, ".query: must be an object"),
+        ({"body": {"a": [{"b": "of {{dya}}"}]}}, f".body.a[0].b: {UNKNOWN}"),
+        ({"body": {"a": "{{day of week}}"}}, f".body.a: {UNKNOWN}"),
+        ({"body": "{{day}}"}, ".body: must be an object or a list"),
+        ({"body": [1] * 201}, ".body: must have at most 200 values, at most 16 levels deep"),
+        ({"method": "GET", "body": {}}, ".body: can't be sent with GET; use query"),
+        ({"parameters": None, "body": {"a": "{{day}}"}}, ".url: must hold only placeholders"),
+        ({"headers": []}, ".headers: must be an object"),
+        ({"headers": {"": "x"}}, ".headers: must map names of HTTP headers"),
+        (
+            {"headers": {"X Y": "x"}},
+            ".headers: must map names of HTTP headers, at most 64 characters long; 'X Y' is none",
+        ),
+        ({"headers": {"X\r\nEvil": "x"}}, ".headers: must map names of HTTP headers"),
+        ({"headers": {"x" * 5000: "x"}}, ".headers: must map names of HTTP headers"),
+        ({"headers": {"X": ""}}, ".headers: must give X a text of 1 to 4096 visible ASCII characters"),
+        ({"headers": {"X": 5}}, ".headers: must give X a text of 1 to 4096 visible ASCII characters"),
+        ({"headers": {"X": "a\r\nEvil: b"}}, ".headers: must give X a text"),
+        ({"headers": {"X": " a"}}, ".headers: must give X a text"),
+        ({"headers": {"X": "é"}}, ".headers: must give X a text"),
+        ({"headers": {"X": "x" * 4097}}, ".headers: must give X a text"),
+        ({"headers": {"hOST": "a"}}, ".headers: must not hold hOST, which the server itself sets"),
+        ({"headers": {"Content-Length": "1"}}, ".headers: must not hold Content-Length, which the server itself sets"),
+        ({"headers": {"Transfer-Encoding": "x"}}, ".headers: must not hold Transfer-Encoding"),
+        ({"headers": {"Connection": "x"}}, ".headers: must not hold Connection"),
+        ({"headers": {"X-Webhook-Signature": "x"}}, ".headers: must not hold X-Webhook-Signature"),
+        ({"headers": {"X-Key": "a", "x-key": "b"}}, ".headers: must not hold x-key twice"),
+        ({"headers": {f"X-{number}": "a" for number in range(21)}}, ".headers: must have at most 20 headers"),
+        ({"headers": {"X-Key": "********"}}, ".headers.X-Key: is the mask of a secret, and none is stored"),
+    ],
+)
+def test_rules_of_requests(fields: dict[str, Any], detail: str) -> None:
+    nested = {key: value for key, value in {**REST, **fields}.items() if key not in ("name", "description")}
+    function = {"name": "f", "parameters": nested.pop("parameters")}
+    for tool in ({**REST, **fields}, {"type": "function", "function": function, **nested}):
+        found = details(block("llm/openai", tools=[tool]))
+        assert found[0].startswith(f"llm_config.tools[0]{detail}"), found
+        assert len(found[0]) < 400
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"query": {}, "body": []},
+        {
+            "query": {"a": ["{{day}}", 1, True]},
+            "body": {"{{key}}": None, "b": "{{ caller_number }} {{variables.x}} {{"},
+        },
+        {"url": "https://x.example/{{call_id}}/{{variables.order}}.json?fixed=1#f", "parameters": None},
+        {"method": None, "url": "https://x.example", "headers": {"Authorization": "Basic abc=", "Accept": "a\tb"}},
+    ],
+)
+def test_requests_within_the_rules(fields: dict[str, Any]) -> None:
+    assert details(block("llm/openai", tools=[{**REST, **fields}])) == []
+
+
 def test_tools_of_one_name_and_too_many_tools() -> None:
     names = [{"name": f"f{index}", "description": "d"} for index in range(51)]
     assert details(block("llm/openai", tools=names[:50])) == []

@@ -43,12 +43,13 @@ class Node:
             keys = {f"key of {row.provider}": row.secret for row in await session.scalars(select(ProviderKey))}
             (organization,) = await session.scalars(select(Organization))
             (assistant,) = await session.scalars(select(Assistant))
-        tool = assistant.llm_config["tools"][1]["server"]["secret"]
+        tool = assistant.llm_config["tools"][1]
         return {
             **keys,
             "account": organization.webhook_secret or "",
             "assistant": assistant.webhook_secret or "",
-            "tool": tool,
+            "tool": tool["server"]["secret"],
+            "header": tool["headers"]["Authorization"],
         }
 
     async def check(self) -> None:
@@ -83,7 +84,8 @@ async def fill(first: Node) -> None:
 
 def _assistant(organization: str, encrypt: Callable[[str], str]) -> Assistant:
     server = {"url": "https://example.com", "secret": encrypt("tool")}
-    tools = [{"name": "open"}, {"name": "closed", "server": server}, {"name": "bare", "server": {"url": "https://b"}}]
+    closed = {"name": "closed", "server": server, "headers": {"Authorization": encrypt("header")}}
+    tools = [{"name": "open"}, closed, {"name": "bare", "server": {"url": "https://b"}}]
     return Assistant(
         organization_id=organization,
         name="Ada",

@@ -21,6 +21,14 @@ FUNCTION: dict[str, Any] = {
     "description": "Looks up",
     "parameters": {"type": "object", "properties": {"n": {"type": "integer"}}},
 }
+REST: dict[str, Any] = {
+    "name": "order",
+    "url": "https://x.example/orders/{{n}}",
+    "method": "PUT",
+    "query": {"source": "phone"},
+    "body": {"n": "{{n}}", "caller": "{{caller_number}}"},
+    "parameters": {"type": "object", "properties": {"n": {"type": "integer"}}},
+}
 DESTINATIONS = [{"type": "number", "number": "+31201234567", "description": "Desk", "message": "Wait.", "mode": "warm"}]
 
 
@@ -29,6 +37,7 @@ DESTINATIONS = [{"type": "number", "number": "+31201234567", "description": "Des
     [
         ("function", FUNCTION),
         ("function", {"name": "f"}),
+        ("function", REST),
         ("end_call", {}),
         ("transfer_call", {"destinations": DESTINATIONS}),
     ],
@@ -70,6 +79,10 @@ NAME_RULE = "must begin with a letter or _, go on with letters, digits, _ or -, 
             f"tool_config: must have at most {MAX_CONFIG_BYTES} bytes of JSON",
         ),
         ("function", {"name": "f", "server": {"secret": MASK}}, "tool_config.server.secret: is the mask of a secret"),
+        ("function", {"name": "f", "headers": {"X-Key": MASK}}, "tool_config.headers.X-Key: is the mask of a secret"),
+        ("function", {"name": "f", "headers": {"Host": "x"}}, "tool_config.headers: must not hold Host"),
+        ("function", {**REST, "method": None}, "tool_config.query: needs method"),
+        ("function", {**REST, "parameters": {}}, "tool_config.url: must hold only placeholders of the tool's"),
         ("transfer_call", {}, "tool_config.destinations: is required"),
         ("transfer_call", {"destinations": []}, "tool_config.destinations: must have at least 1 items"),
         (
@@ -130,6 +143,33 @@ async def test_a_secret_is_stored_encrypted_shown_masked_and_kept(client: httpx.
         "server": {"secret": None}
     }
     assert details(await client.patch(path, json={"tool_config": moved}))[0].startswith("tool_config.server.secret: ")
+
+
+async def test_values_of_headers_are_secrets_each_kept_by_its_name(client: httpx.AsyncClient, app: FastAPI) -> None:
+    config = {"url": "https://x.example", "headers": {"Authorization": "one-secret-value", "X-Key": "two-secret-value"}}
+    made = await create(client, TOOL_TEMPLATES, name="f", tool_type="function", tool_config=config)
+    path = f"{TOOL_TEMPLATES}/{made['id']}"
+    assert made["tool_config"]["headers"] == {"Authorization": MASK, "X-Key": MASK}
+    before = await _config(app, made["id"])
+    assert "secret-value" not in str(before)
+    assert (await changed(client, path, tool_config=made["tool_config"]))["updated_at"] == made["updated_at"]
+    assert await _config(app, made["id"]) == before
+    fewer = {"url": "https://y.example", "headers": {"x-key": MASK, "X-New": "three-secret-value"}}
+    assert (await changed(client, path, tool_config=fewer))["tool_config"]["headers"] == {"x-key": MASK, "X-New": MASK}
+    stored = (await _config(app, made["id"]))["headers"]
+    assert {name: app.state.parts.secrets.decrypt(value) for name, value in stored.items()} == {
+        "x-key": "two-secret-value",
+        "X-New": "three-secret-value",
+    }
+    moved = await changed(client, path, url="https://z.example")
+    assert (moved["tool_config"]["url"], moved["tool_config"]["headers"]) == (
+        "https://z.example",
+        fewer["headers"] | {"X-New": MASK},
+    )
+    lost = {**fewer, "headers": {"Authorization": MASK}}
+    assert details(await client.patch(path, json={"tool_config": lost}))[0].startswith(
+        "tool_config.headers.Authorization: "
+    )
 
 
 async def test_templates_written_by_older_names(client: httpx.AsyncClient, app: FastAPI) -> None:

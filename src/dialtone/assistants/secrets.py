@@ -8,33 +8,42 @@ from dialtone.platform.crypto import MASK, Secrets
 from dialtone.platform.problems import problem
 from dialtone.platform.sealing import MASK_WITHOUT_SECRET, sealed
 
+ToolSecret = tuple[str | None, str]
+"""The name of a secret's tool, and the secret's place within it; names of headers are told apart without their case."""
 
-def map_tool_secrets(llm_config: Mapping[str, Any], change: Callable[[str | None, int, str], str]) -> dict[str, Any]:
-    """A copy of the block with every tool's `server.secret` replaced by `change(tool name, index, secret)`."""
+
+def map_tool_secrets(llm_config: Mapping[str, Any], change: Callable[[ToolSecret, str, str], str]) -> dict[str, Any]:
+    """A copy of the block with every secret of its tools replaced by `change(which, path, secret)`; `path` is the
+    field's, below that of the list of tools.
+    """
     result = dict(llm_config)
     if isinstance(tools := result.get("tools"), list):
-        result["tools"] = [_with_secret(tool, index, change) for index, tool in enumerate(tools)]
+        result["tools"] = [_with_secrets(tool, index, change) for index, tool in enumerate(tools)]
     return result
 
 
-def _with_secret(tool: dict[str, Any], index: int, change: Callable[[str | None, int, str], str]) -> dict[str, Any]:
-    return map_server_secret(tool, lambda secret: change(tool_name(tool), index, secret))
+def _with_secrets(tool: dict[str, Any], index: int, change: Callable[[ToolSecret, str, str], str]) -> dict[str, Any]:
+    name = tool_name(tool)
+    return map_secrets(tool, lambda place, secret: change((name, place.lower()), f"[{index}].{place}", secret))
 
 
-def map_server_secret(tool: dict[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
-    """The tool with its `server.secret`, if it has one, replaced by `change(secret)`."""
+def map_secrets(tool: dict[str, Any], change: Callable[[str, str], str]) -> dict[str, Any]:
+    """The tool with its secrets, `server.secret` and the values of `headers`, replaced by `change(place, secret)`."""
     server = tool.get("server") or {}
-    secret = server.get("secret")
-    return tool if secret is None else {**tool, "server": {**server, "secret": change(secret)}}
+    if (secret := server.get("secret")) is not None:
+        tool = {**tool, "server": {**server, "secret": change("server.secret", secret)}}
+    if headers := tool.get("headers"):
+        tool = {**tool, "headers": {name: change(f"headers.{name}", value) for name, value in headers.items()}}
+    return tool
 
 
 def masked(llm_config: Mapping[str, Any]) -> dict[str, Any]:
-    return map_tool_secrets(llm_config, lambda _name, _index, _secret: MASK)
+    return map_tool_secrets(llm_config, lambda _which, _path, _secret: MASK)
 
 
 def opened(llm_config: Mapping[str, Any], secrets: Secrets) -> dict[str, Any]:
     """With tool secrets decrypted. Raises `crypto.SecretKeyError`."""
-    return map_tool_secrets(llm_config, lambda _name, _index, stored: secrets.decrypt(stored))
+    return map_tool_secrets(llm_config, lambda _which, _path, stored: secrets.decrypt(stored))
 
 
 class Sealer:
@@ -44,11 +53,11 @@ class Sealer:
         self.problems: list[str] = []
         self._secrets = secrets
         self._webhook_secret = stored_webhook_secret
-        self._tool_secrets: dict[str | None, str] = {}
+        self._tool_secrets: dict[ToolSecret, str] = {}
         map_tool_secrets(stored_llm or {}, self._remember)
 
-    def _remember(self, name: str | None, _index: int, stored: str) -> str:
-        self._tool_secrets[name] = stored
+    def _remember(self, which: ToolSecret, _path: str, stored: str) -> str:
+        self._tool_secrets[which] = stored
         return stored
 
     def seal(self, values: dict[str, Any], prefix: str = "") -> None:
@@ -60,9 +69,7 @@ class Sealer:
             place = f"{prefix}llm_config.tools"
             values["llm_config"] = map_tool_secrets(
                 values["llm_config"],
-                lambda name, index, secret: self._sealed(
-                    secret, self._tool_secrets.get(name), f"{place}[{index}].server.secret"
-                ),
+                lambda which, path, secret: self._sealed(secret, self._tool_secrets.get(which), place + path),
             )
 
     def _sealed(self, secret: str, stored: str | None, path: str) -> str:

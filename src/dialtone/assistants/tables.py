@@ -36,7 +36,9 @@ class Assistant(Owned, Base):
     webhook_events: Mapped[list[str] | None] = mapped_column(Json)
     analysis_plan: Mapped[dict[str, Any] | None] = mapped_column(Json)
     stt_config: Mapped[dict[str, Any] | None] = mapped_column(Json)
-    llm_config: Mapped[dict[str, Any]] = mapped_column(Json, nullable=False, info=secrets_at("tools.*.server.secret"))
+    llm_config: Mapped[dict[str, Any]] = mapped_column(
+        Json, nullable=False, info=secrets_at("tools.*.server.secret", "tools.*.headers.*")
+    )
     tts_config: Mapped[dict[str, Any] | None] = mapped_column(Json)
     speech_config: Mapped[dict[str, Any] | None] = mapped_column(Json)
     postcall_stt: Mapped[dict[str, Any] | None] = mapped_column(Json)

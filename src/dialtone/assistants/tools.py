@@ -4,8 +4,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 
+from dialtone.assistants.rest_tools import Body, Headers, Method, Query, ToolUrl, request_problems
 from dialtone.platform.db import parse_id
-from dialtone.platform.fields import CallableNumber, Matches, Part, WebUrl, given, ignored_fields, rule
+from dialtone.platform.fields import CallableNumber, Matches, Part, given, ignored_fields, rule
 from dialtone.platform.json_rules import schema_problems
 from dialtone.platform.problems import problem, validation_details
 
@@ -43,7 +44,7 @@ def _uuid(value: str) -> str:
 class ToolServer(Part):
     """Where a webhook tool sends its requests."""
 
-    url: WebUrl | None = Field(default=None, description="The address.", examples=["https://example.com/book"])
+    url: ToolUrl | None = Field(default=None, description="The address.", examples=["https://example.com/book"])
     secret: Annotated[str, Field(max_length=512)] | None = Field(
         default=None, description="Signs this tool's requests. Reads back masked; the mask sent back means unchanged."
     )
@@ -52,10 +53,38 @@ class ToolServer(Part):
 class Webhook(Part):
     """Where a webhook tool sends its requests, and what is said meanwhile."""
 
-    url: WebUrl | None = Field(
-        default=None, description="Wins over `server.url`; without both, the assistant's webhook."
+    url: ToolUrl | None = Field(
+        default=None,
+        description="Wins over `server.url`; without both, the assistant's webhook. With `method`, its path may hold "
+        "placeholders such as `{{order_id}}`.",
     )
     server: ToolServer | None = Field(default=None, description="The address, and what signs the requests.")
+    method: Method | None = Field(
+        default=None,
+        description="Calls `url` as a plain REST API, by this method; absent or null = the platform's own `tool-calls` "
+        "event by POST.",
+        examples=["GET"],
+    )
+    headers: Headers | None = Field(
+        default=None,
+        description="Sent with its requests as they are, for example an API key. Values read back masked; the mask "
+        "sent back means unchanged.",
+        examples=[{"Authorization": "Bearer 6f1d"}],
+    )
+    query: Query | None = Field(
+        default=None,
+        description="With `method`: query parameters by name. A text may hold `{{name}}` placeholders of the tool's "
+        "arguments, of `caller_number`, `assistant_number`, `call_id`, `now` and `date`, and of the call's variables "
+        "as `{{variables.name}}`. What needs a value that is not there is left out. Without `query` and `body` all "
+        "arguments are sent: in the query for GET and DELETE, else as a JSON body.",
+        examples=[{"date": "{{day}}", "limit": 5}],
+    )
+    body: Body | None = Field(
+        default=None,
+        description="With `method`, but for GET: a template of the JSON body, with placeholders as in `query`. A text "
+        "that is one placeholder keeps the argument's type.",
+        examples=[{"guests": "{{party}}", "phone": "{{caller_number}}"}],
+    )
     run_async: bool = Field(default=False, alias="async", description="Do not wait for the answer.")
     message: ToolText | None = Field(default=None, description="Said while waiting; the result where `async`.")
     async_response: ToolText | None = Field(
@@ -169,8 +198,10 @@ def check_tools(tools: Any, path: str) -> tuple[list[dict[str, Any]], list[str],
         ignored += ignored_fields(checked, place)
         if isinstance(checked, NestedTool):
             problems += parameters_problems(checked.function.parameters, f"{place}.function.parameters")
+            problems += request_problems(kept[-1], checked.function.parameters, place)
         elif isinstance(checked, FlatTool):
             problems += parameters_problems(checked.parameters, f"{place}.parameters")
+            problems += request_problems(kept[-1], checked.parameters, place)
     return kept, problems + _duplicates(kept, path), ignored
 
 

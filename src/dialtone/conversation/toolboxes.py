@@ -1,6 +1,9 @@
 """The toolbox of one call."""
 
+from datetime import UTC, datetime
+
 from dialtone.conversation.journal import Journal
+from dialtone.conversation.placeholders import tool_values_of
 from dialtone.conversation.plan import CallPlan
 from dialtone.platform.guarded_http import GuardedHttp
 from dialtone.tools.envelope import CallContext, CallType
@@ -30,4 +33,11 @@ def make_toolbox(plan: CallPlan, http: GuardedHttp, journal: Journal, *, can_tra
         webhook_secret=plan.webhook_secret,
         webhook_events=plan.webhook_events,
     )
-    return Toolbox.from_stored(stored, context, http, can_transfer=can_transfer, on_note=journal.note)
+    return Toolbox.from_stored(
+        stored,
+        context,
+        http,
+        can_transfer=can_transfer,
+        values=lambda: tool_values_of(plan, datetime.now(UTC)),
+        on_note=journal.note,
+    )

@@ -76,10 +76,13 @@ def field_path(location: Sequence[int | str]) -> str:
 
 
 def validation_details(found: Iterable[Mapping[str, Any]], prefix: Sequence[str | int] = ()) -> list[str]:
-    """One detail per problem that pydantic found (`error.errors()`), below the field path `prefix`."""
+    """One detail per problem that pydantic found (`error.errors()`), below the field path `prefix`. Without one, the
+    first step may name the part of a request that FastAPI read.
+    """
     details = []
     for one in found:
-        location = [*prefix, *(part for part in one["loc"] if part not in ("body", "query"))]
+        begins_in_request = not prefix and one["loc"][:1] in (("body",), ("query",))
+        location = [*prefix, *one["loc"][begins_in_request:]]
         details.append(_detail(field_path(location) or "body", one))
     return details
 

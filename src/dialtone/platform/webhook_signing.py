@@ -22,13 +22,16 @@ def webhook_headers(
     `timestamp` is the Unix time of this try, in seconds; receivers refuse old ones. Without a secret the
     request is not signed.
     """
-    headers = {
-        "Content-Type": "application/json",
-        "User-Agent": USER_AGENT,
-        "X-Webhook-Event": event,
+    headers = {"Content-Type": "application/json", "User-Agent": USER_AGENT, "X-Webhook-Event": event}
+    if secret:
+        return headers | signature_headers(body, webhook_id=webhook_id, timestamp=timestamp, secret=secret)
+    return {**headers, "X-Webhook-Id": webhook_id, "X-Webhook-Timestamp": str(timestamp)}
+
+
+def signature_headers(body: bytes, *, webhook_id: str, timestamp: int, secret: str) -> dict[str, str]:
+    """What a receiver needs to know that `body`, which may be empty, comes from us, and that it is fresh."""
+    return {
         "X-Webhook-Id": webhook_id,
         "X-Webhook-Timestamp": str(timestamp),
+        "X-Webhook-Signature": sign(secret, timestamp, body),
     }
-    if secret:
-        headers["X-Webhook-Signature"] = sign(secret, timestamp, body)
-    return headers

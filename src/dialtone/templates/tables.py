@@ -24,8 +24,10 @@ class ToolTemplate(Template, Base):
     __tablename__ = "tool_templates"
 
     tool_type: Mapped[str] = mapped_column(String(16), nullable=False)
-    tool_config: Mapped[dict[str, Any]] = mapped_column(Json, nullable=False, info=secrets_at("server.secret"))
-    """The secret inside is encrypted."""
+    tool_config: Mapped[dict[str, Any]] = mapped_column(
+        Json, nullable=False, info=secrets_at("server.secret", "headers.*")
+    )
+    """The secrets inside are encrypted."""
 
 
 class AnalysisTemplate(Template, Base):

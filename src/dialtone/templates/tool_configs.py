@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from dialtone.assistants.secrets import map_server_secret
+from dialtone.assistants.rest_tools import request_problems
+from dialtone.assistants.secrets import map_secrets
 from dialtone.assistants.tools import FunctionName, parameters_problems
 from dialtone.platform.crypto import MASK, Secrets
 from dialtone.platform.errors import invalid
@@ -31,13 +32,13 @@ _FUNCTION_NAME = TypeAdapter(FunctionName)
 @dataclass(frozen=True, slots=True)
 class Checked:
     config: dict[str, Any]
-    """As it is to be stored, its secret encrypted."""
+    """As it is to be stored, its secrets encrypted."""
     ignored: list[str]
     """Paths of fields that were dropped."""
 
 
 def masked(config: dict[str, Any]) -> dict[str, Any]:
-    return map_server_secret(config, lambda _secret: MASK)
+    return map_secrets(config, lambda _place, _secret: MASK)
 
 
 def modern(changes: Mapping[str, Any], stored: Mapping[str, Any] | None) -> tuple[dict[str, Any], list[str]]:
@@ -79,20 +80,31 @@ def check_config(
         checked = _CONFIGS[tool_type].model_validate(config)
     except ValidationError as error:
         raise invalid(validation_details(error.errors(), ["tool_config"])) from None
+    values = given(checked)
     if isinstance(checked, FunctionConfig) and (
         found := parameters_problems(checked.parameters, "tool_config.parameters")
+        or request_problems(values, checked.parameters, "tool_config")
     ):
         raise invalid(found)
-    old_secret = ((stored or {}).get("server") or {}).get("secret")
-    kept = map_server_secret(given(checked), lambda secret: _sealed(secrets, secret, old_secret))
-    return Checked(kept, ignored_fields(checked, "tool_config"))
+    return Checked(_sealed(secrets, values, dict(stored or {})), ignored_fields(checked, "tool_config"))
 
 
-def _sealed(secrets: Secrets, secret: str, stored: str | None) -> str:
-    kept = sealed(secrets, secret, stored)
-    if kept is None:
-        raise invalid([problem("tool_config.server.secret", MASK_WITHOUT_SECRET)])
-    return kept
+def _sealed(secrets: Secrets, config: dict[str, Any], stored: dict[str, Any]) -> dict[str, Any]:
+    """The config with its secrets encrypted, or kept where their mask came back."""
+    known: dict[str, str] = {}
+    map_secrets(stored, lambda place, secret: known.setdefault(place.lower(), secret))
+    lacking: list[str] = []
+
+    def seal(place: str, secret: str) -> str:
+        kept = sealed(secrets, secret, known.get(place.lower()))
+        if kept is None:
+            lacking.append(problem(f"tool_config.{place}", MASK_WITHOUT_SECRET))
+        return kept or ""
+
+    result = map_secrets(config, seal)
+    if lacking:
+        raise invalid(lacking)
+    return result
 
 
 def check_name(template: Mapping[str, Any]) -> None:

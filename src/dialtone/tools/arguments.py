@@ -14,7 +14,11 @@ MAX_PROBLEM_CHARACTERS = 200
 
 
 class ArgumentsError(ValueError):
-    """The arguments can't be used; `str()` tells the model why."""
+    """The arguments can't be used; `str()` tells the model why, `summary` the operator, without the arguments."""
+
+    def __init__(self, message: str, summary: str) -> None:
+        super().__init__(message)
+        self.summary = summary
 
 
 class SchemaError(ValueError):
@@ -38,14 +42,15 @@ class ArgumentsSchema:
     def read(self, arguments: str) -> dict[str, Any]:
         """The arguments as an object that fits the schema. Raises `ArgumentsError`."""
         if len(arguments) > MAX_ARGUMENT_CHARACTERS:
-            raise ArgumentsError(f"they are longer than {MAX_ARGUMENT_CHARACTERS} characters")
+            words = f"they are longer than {MAX_ARGUMENT_CHARACTERS} characters"
+            raise ArgumentsError(words, words)
         try:
             # Vendors write nothing at all where a tool takes no arguments.
             values = json.loads(arguments.strip() or "{}", parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
-            raise ArgumentsError(f"they are not valid JSON ({error})") from error
+            raise ArgumentsError(f"they are not valid JSON ({error})", "they are not valid JSON") from error
         if not isinstance(values, dict):
-            raise ArgumentsError("they must be a JSON object")
+            raise ArgumentsError("they must be a JSON object", "they are no JSON object")
         problems = []
         try:
             for problem in itertools.islice(self._validator.iter_errors(values), MAX_PROBLEMS):
@@ -53,9 +58,9 @@ class ArgumentsSchema:
                 words = f"{place}: {problem.message}" if place else problem.message
                 problems.append(_shortened(words))
         except ValueError as error:
-            raise ArgumentsError("they are nested too deeply") from error
+            raise ArgumentsError("they are nested too deeply", "they are nested too deeply") from error
         if problems:
-            raise ArgumentsError("; ".join(problems))
+            raise ArgumentsError("; ".join(problems), "they do not fit its parameters")
         return values
 
 

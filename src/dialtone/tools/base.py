@@ -7,7 +7,10 @@ from typing import Any, Literal
 
 ToolKind = Literal["webhook", "end_call", "transfer_call", "mcp"]
 TransferMode = Literal["blind", "bridge", "warm"]
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
+TIMEOUT_SECONDS = 10.0
+"""A tool's server must have given its whole answer by then."""
 MAX_MCP_TOOLS = 25
 
 _KINDS: dict[str | None, ToolKind] = {
@@ -20,6 +23,7 @@ _KINDS: dict[str | None, ToolKind] = {
     "transferCall": "transfer_call",
     "mcp": "mcp",
 }
+_METHODS: dict[str, Method] = {"GET": "GET", "POST": "POST", "PUT": "PUT", "PATCH": "PATCH", "DELETE": "DELETE"}
 _MODES: dict[str, TransferMode] = {"blind": "blind", "bridge": "bridge", "warm": "warm"}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _DESTINATION = re.compile(r"\+[1-9][0-9]{1,14}|sips?:[^\s@]+(@[^\s@]+)?")
@@ -57,8 +61,16 @@ class Tool:
     """JSON Schema of the arguments."""
     url: str | None = None
     """None = the assistant's webhook."""
-    secret: str | None = None
-    """Signs this tool's requests; None = the assistant's webhook secret."""
+    secret: str | None = field(default=None, repr=False)
+    """Signs this tool's requests; None = the assistant's webhook secret, where `method` is None too."""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Sent with its requests; they hold secrets."""
+    method: Method | None = None
+    """None = the platform's own event by POST; else `url` is a plain REST API."""
+    query: Mapping[str, Any] | None = None
+    """JSON template of the REST API's query parameters, by name."""
+    body: Any = None
+    """JSON template of the REST API's body."""
     is_async: bool = False
     message: str | None = None
     """Spoken while waiting for a tool's result; for an async tool, the result that the model gets."""
@@ -67,6 +79,11 @@ class Tool:
     allowed_tools: tuple[str, ...] = ()
     required: bool = True
     """For kind `mcp`: without its server the call must not go on."""
+
+    @property
+    def maps(self) -> bool:
+        """Whether the tool says itself where its arguments go."""
+        return self.query is not None or self.body is not None
 
 
 def normalise(stored: Mapping[str, Any]) -> Tool:
@@ -134,16 +151,37 @@ def _webhook(stored: Mapping[str, Any]) -> Tool:
     if parameters.get("type", "object") != "object":
         raise ToolConfigError(f"{path}parameters.type", f"must be object (got {parameters['type']!r})")
     server = _object(stored, "server") or {}
+    url, method = _text(stored, "url") or _text(server, "url", "server."), _method(stored)
+    if method is not None and url is None:
+        raise ToolConfigError("url", "is required with method")
     return Tool(
         kind="webhook",
         name=name,
         description=_text(function, "description", path) or "",
         parameters={**_NO_PARAMETERS, **parameters},
-        url=_text(stored, "url") or _text(server, "url", "server."),
+        url=url,
         secret=_text(server, "secret", "server."),
+        headers=_headers(stored),
+        method=method,
+        query=_object(stored, "query"),
+        body=stored.get("body"),
         is_async=_flag(stored, "async", default=False),
         message=_text(stored, "message") or _text(stored, "async_response"),
     )
+
+
+def _method(stored: Mapping[str, Any]) -> Method | None:
+    written = _text(stored, "method")
+    if written is not None and written not in _METHODS:
+        raise ToolConfigError("method", f"must be one of {', '.join(_METHODS)} (got {written!r})")
+    return None if written is None else _METHODS[written]
+
+
+def _headers(stored: Mapping[str, Any]) -> Mapping[str, str]:
+    headers = _object(stored, "headers") or {}
+    if not all(isinstance(value, str) for value in headers.values()):
+        raise ToolConfigError("headers", "must be texts")
+    return headers
 
 
 def _end_call() -> Tool:

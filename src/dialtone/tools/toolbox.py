@@ -7,10 +7,12 @@ from typing import Any, Self
 
 from dialtone.platform.guarded_http import GuardedHttp
 from dialtone.providers.base import ToolCall, ToolSpec
+from dialtone.tools.answers import ToolFailedError
 from dialtone.tools.arguments import ArgumentsError, ArgumentsSchema, SchemaError
-from dialtone.tools.base import Destination, Tool, ToolConfigError, normalise
+from dialtone.tools.base import TIMEOUT_SECONDS, Destination, Tool, ToolConfigError, normalise
 from dialtone.tools.envelope import CallContext
-from dialtone.tools.webhook import TIMEOUT_SECONDS, ToolFailedError, address_of, call_webhook
+from dialtone.tools.rest import call_rest
+from dialtone.tools.webhook import address_of, call_webhook
 
 MAX_BACKGROUND_CALLS = 16
 BACKGROUND_STARTED = "The tool was started; its result will not be known in this call."
@@ -39,8 +41,9 @@ class _Entry:
 class Toolbox:
     """Belongs to one call, which closes it.
 
-    `notes` says what an operator should know about tools that can't be used; `on_note` gets the same, and later
-    every failure of a tool. Neither holds content of the call.
+    `values` gives what the call itself puts into a REST API's placeholders. `notes` says what an operator should know
+    about tools that can't be used; `on_note` gets the same, and later every failure of a tool and every call of the
+    model that was refused. Neither holds content of the call.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class Toolbox:
         http: GuardedHttp,
         *,
         can_transfer: bool = True,
+        values: Callable[[], Mapping[str, str]] = dict,
         on_note: Callable[[str], None] = lambda note: None,
     ) -> None:
         self.notes: list[str] = []
@@ -57,6 +61,7 @@ class Toolbox:
         self._context = context
         self._http = http
         self._can_transfer = can_transfer
+        self._values = values
         self._entries: dict[str, _Entry] = {}
         self._background: set[asyncio.Task[None]] = set()
         for tool in tools:
@@ -70,6 +75,7 @@ class Toolbox:
         http: GuardedHttp,
         *,
         can_transfer: bool = True,
+        values: Callable[[], Mapping[str, str]] = dict,
         on_note: Callable[[str], None] = lambda note: None,
     ) -> Self:
         """From `llm_config.tools` as stored. A tool that can't be used is left out and noted; the call goes on."""
@@ -79,7 +85,7 @@ class Toolbox:
                 tools.append(normalise(config))
             except ToolConfigError as error:
                 problems.append(f"tool {index + 1} is left out: {error}")
-        toolbox = cls(tools, context, http, can_transfer=can_transfer, on_note=on_note)
+        toolbox = cls(tools, context, http, can_transfer=can_transfer, values=values, on_note=on_note)
         for problem in problems:
             toolbox._note(problem)
         return toolbox
@@ -121,11 +127,13 @@ class Toolbox:
         """Use a tool. Never raises but when cancelled; takes 10 seconds at most."""
         entry = self._entries.get(call.name)
         if entry is None:
+            self._on_note("the model called a tool that does not exist")
             known = ", ".join(self._entries) or "none"
             return _failure(f"there is no tool named {call.name[:64]!r}. Available: {known}.")
         try:
             arguments = entry.schema.read(call.arguments)
         except ArgumentsError as error:
+            self._on_note(f"the model's arguments of tool {call.name} were refused: {error.summary}")
             return _failure(f"the arguments of {call.name} were refused: {error}. Correct them and try again.")
         tool = entry.tool
         if tool.kind == "end_call":
@@ -135,10 +143,15 @@ class Toolbox:
         if tool.is_async:
             return self._start(tool, call.id, arguments)
         try:
-            return ToolOutcome(await call_webhook(tool, call.id, arguments, self._context, self._http))
+            return ToolOutcome(await self._ask(tool, call.id, arguments))
         except ToolFailedError as error:
             self._on_note(f"tool {tool.name} failed: {error.summary}")
             return _failure(f"{tool.name} failed: {error}")
+
+    async def _ask(self, tool: Tool, call_id: str, arguments: dict[str, Any]) -> str:
+        if tool.method is not None:
+            return await call_rest(tool, arguments, self._values(), self._http)
+        return await call_webhook(tool, call_id, arguments, self._context, self._http)
 
     def _transfer(self, tool: Tool, arguments: dict[str, Any]) -> ToolOutcome:
         if not self._can_transfer:
@@ -156,7 +169,7 @@ class Toolbox:
 
     async def _finish(self, tool: Tool, call_id: str, arguments: dict[str, Any]) -> None:
         try:
-            await call_webhook(tool, call_id, arguments, self._context, self._http)
+            await self._ask(tool, call_id, arguments)
         except ToolFailedError as error:
             self._on_note(f"async tool {tool.name} failed: {error.summary}")
 

@@ -10,23 +10,18 @@ from typing import Any
 
 from dialtone.platform.guarded_http import GuardedHttp, GuardedRequestError, GuardedResponse
 from dialtone.platform.webhook_signing import webhook_headers
-from dialtone.tools.base import Tool
+from dialtone.tools.answers import (
+    MAX_RESPONSE_BYTES,
+    ToolFailedError,
+    failure,
+    result,
+    text_of,
+)
+from dialtone.tools.base import TIMEOUT_SECONDS, Tool
 from dialtone.tools.envelope import CallContext, event_envelope
+from dialtone.tools.headers import with_own
 
 EVENT = "tool-calls"
-TIMEOUT_SECONDS = 10.0
-MAX_RESPONSE_BYTES = 256 * 1024
-MAX_RESULT_BYTES = 16 * 1024
-MAX_ERROR_CHARACTERS = 500
-NO_RESULT = "The tool is done; it gave no result."
-
-
-class ToolFailedError(Exception):
-    """The tool gave no result. `str()` tells the model why; `summary` is free of what the server itself said."""
-
-    def __init__(self, message: str, *, summary: str | None = None) -> None:
-        super().__init__(message)
-        self.summary = summary or message
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +68,7 @@ async def call_webhook(
         response = await http.request(
             "POST",
             address.url,
-            headers=headers,
+            headers=with_own(tool.headers, headers),
             body=body,
             total_seconds=TIMEOUT_SECONDS,
             max_response_bytes=MAX_RESPONSE_BYTES,
@@ -81,36 +76,36 @@ async def call_webhook(
     except GuardedRequestError as error:
         raise ToolFailedError(str(error)) from error
     try:
-        return _bounded(_result(response, call_id))
+        return result(_value(response, tool, call_id), tool)
     except RecursionError as error:
         raise ToolFailedError("its server's answer is nested too deeply") from error
 
 
-def _result(response: GuardedResponse, call_id: str) -> str:
+def _value(response: GuardedResponse, tool: Tool, call_id: str) -> Any:
+    """The result in an answer, whichever of the four forms it has."""
     value = _content(response)
     if not 200 <= response.status < 300:
-        summary = f"its server answered with status {response.status}"
-        raise ToolFailedError(summary + _explanation(value), summary=summary)
+        raise failure(f"its server answered with status {response.status}", _explanation(value), tool)
     if not isinstance(value, dict):
-        return _as_text(value)
+        return value
     results = value.get("results")
     if isinstance(results, list) and any(isinstance(entry, dict) and "tool_call_id" in entry for entry in results):
         value = _own_entry(results, call_id)
     if value.get("error"):
-        said = _as_text(value["error"])[:MAX_ERROR_CHARACTERS]
-        raise ToolFailedError(said, summary="its server answered with an error")
-    return _as_text(value.get("result", value))
+        raise failure("its server answered with an error", result(value["error"], tool), tool)
+    return value.get("result", value)
 
 
 def _content(response: GuardedResponse) -> Any:
     """The answer's JSON; None if it is empty; its text if it says that it is plain text."""
-    if not response.body.strip():
+    text = text_of(response)
+    if not text:
         return None
     try:
-        return json.loads(response.body)
+        return json.loads(text)
     except ValueError as error:
         if response.headers.get("Content-Type", "").lower().startswith("text/plain"):
-            return response.body.decode(errors="replace")
+            return text
         if 200 <= response.status < 300:
             raise ToolFailedError("its server's answer is not valid JSON") from error
         return None
@@ -125,21 +120,4 @@ def _own_entry(results: list[Any], call_id: str) -> dict[str, Any]:
 
 def _explanation(value: Any) -> str:
     problem = value.get("error") or value.get("message") if isinstance(value, dict) else None
-    return f": {problem[:MAX_ERROR_CHARACTERS]}" if isinstance(problem, str) else ""
-
-
-def _as_text(value: Any) -> str:
-    if value is None or value == "":
-        return NO_RESULT
-    if isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _bounded(text: str) -> str:
-    # JSON can carry half a surrogate pair, which no later encoder would take.
-    encoded = text.encode(errors="replace")
-    if len(encoded) <= MAX_RESULT_BYTES:
-        return encoded.decode()
-    kept = encoded[:MAX_RESULT_BYTES].decode(errors="ignore")
-    return f"{kept}\n[cut here: the whole result has {len(encoded)} bytes]"
+    return problem if isinstance(problem, str) else ""
