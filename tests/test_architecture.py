@@ -17,6 +17,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sip": set(),
     "platform": {"settings"},
     "jobs": {"platform", "settings"},
+    "storage": {"settings"},
     "lines": {"media", "sip", "platform", "settings"},
     "providers": {"media", "platform", "settings"},
     "tools": {"providers", "platform", "settings"},
@@ -32,6 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "domains": {"byok", "organizations", "platform", "settings"},
     "webhooks": {"tools", "jobs", "organizations", "platform", "settings"},
     "calls": {
+        "storage",
         "webhooks",
         "jobs",
         "byok",
@@ -47,7 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "platform",
         "settings",
     },
-    "analysis": {"calls", "domains", "assistants", "byok", "jobs", "providers", "platform", "settings"},
+    "analysis": {"calls", "storage", "domains", "assistants", "byok", "jobs", "providers", "platform", "settings"},
     "client": {"media"},
 }
 """Which rooms each room may know. Every room must be listed, so that a new one is given its place."""

@@ -26,7 +26,8 @@ UNSCOPED = {
     "numbers/service.py Numbers.for_inbound": "whose number is called is not known before",
     "organizations/service.py _set_configured_key": "the deployment's own key, found by its hash",
     "calls/service.py Calls.claim": "a web call's token is found by its hash, and names its organization",
-    "calls/service.py Calls.recording_of": "the signed address is the permission; it names one call",
+    "calls/recordings.py Recordings.named_by": "the signed address is the permission; it names one call",
+    "calls/recordings.py Recordings._still_named": "whose call has this file of the node, whosever it is",
     # For whoever has the machine, and for the process itself.
     "organizations/service.py Organizations.ensure_first": "is there any key in the deployment",
     "organizations/key_commands.py list_keys": "the operator's command, for all organizations",

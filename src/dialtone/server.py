@@ -136,7 +136,14 @@ class Parts:
         )
         mailing = Mailing(database, secrets, self.jobs, self.domains, MailServer.from_settings(settings))
         self.analysis = Analysis(
-            settings, database, self.calls.endings, self.byok, self.jobs, mailing, self.calls.prices
+            settings,
+            database,
+            self.calls.endings,
+            self.calls.recordings,
+            self.byok,
+            self.jobs,
+            mailing,
+            self.calls.prices,
         )
 
     def _accounts(self, settings: Settings) -> OrganizationAccounts:
@@ -220,6 +227,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         parts.watchdog.stop()
         await parts.calls.stop()
         await parts.jobs.stop(JOBS_STOP_SECONDS)
+        await parts.calls.recordings.stop()
         await parts.analysis.stop()
         await _close_local_speech()
         await parts.webhooks.stop()

@@ -49,6 +49,16 @@ class Settings(BaseSettings):
     """Record calls, except where the assistant's settings or the law say otherwise."""
     recording_url_seconds: int = Field(default=3600, ge=60, le=7 * 86400)
     """How long a `recording_url` works."""
+    report_recording_url_seconds: int = Field(default=2 * 86400, ge=60, le=30 * 86400)
+    """How long the `recording_url` of an end-of-call-report works: deliveries are tried again for a day."""
+    recording_store: str | None = None
+    """`s3://bucket/prefix` of any store that speaks S3. Default: recordings stay in the data directory."""
+    recording_store_path_style: bool | None = None
+    """Whether the bucket is in the path of addresses, not in the host's name. Default: where `AWS_ENDPOINT_URL` is."""
+    recording_store_public_url: str | None = None
+    """How those who open recordings reach the store. Default: as this server does, at `AWS_ENDPOINT_URL`."""
+    webhook_log_days: int = Field(default=30, ge=1, le=3650)
+    """How long webhook deliveries that are over stay in the log."""
     webhook_log_days: int = Field(default=30, ge=1, le=3650)
     """How long webhook deliveries that are over stay in the log."""
     max_calls: int = Field(default=500, ge=1)
@@ -74,6 +84,15 @@ class Settings(BaseSettings):
     """Who mail comes from where it goes by SMTP, e.g. `Dialtone <calls@example.com>`."""
     log_level: str = "INFO"
 
+    aws_access_key_id: SecretStr | None = Field(default=None, validation_alias=_vendor("AWS_ACCESS_KEY_ID"))
+    """For `recording_store`, as are the next ones."""
+    aws_secret_access_key: SecretStr | None = Field(default=None, validation_alias=_vendor("AWS_SECRET_ACCESS_KEY"))
+    aws_session_token: SecretStr | None = Field(default=None, validation_alias=_vendor("AWS_SESSION_TOKEN"))
+    aws_endpoint_url: str | None = Field(default=None, validation_alias=_vendor("AWS_ENDPOINT_URL"))
+    """Of a store other than Amazon's, e.g. `https://minio.example.com:9000`."""
+    aws_region: str | None = Field(
+        default=None, validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION", "aws_region")
+    )
     openai_api_key: SecretStr | None = Field(default=None, validation_alias=_vendor("OPENAI_API_KEY"))
     openai_base_url: str = Field(default="https://api.openai.com/v1", validation_alias=_vendor("OPENAI_BASE_URL"))
     """Any server that speaks OpenAI's chat API (Ollama, vLLM, llama.cpp); any model name is then accepted."""

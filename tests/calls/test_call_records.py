@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import SecretStr
 from sqlalchemy import update
 
+from dialtone.calls.recording_files import RecordingFiles
 from dialtone.calls.recording_urls import RecordingUrls
-from dialtone.calls.recordings import file_of
 from dialtone.calls.tables import Call
 from dialtone.platform.crypto import Secrets
 from dialtone.platform.db import iso, now
@@ -164,9 +164,9 @@ async def test_addresses_carry_the_public_url(tmp_path: Path) -> None:
 
 
 def test_a_path_out_of_the_recordings_opens_nothing(tmp_path: Path) -> None:
-    assert file_of(tmp_path, "recordings/2026/01/02/a.wav") is not None
-    assert file_of(tmp_path, "recordings/../secret.key") is None
-    assert file_of(tmp_path, "/etc/passwd") is None
+    assert RecordingFiles(tmp_path / "recordings").path("recordings/2026/01/02/a.wav") is not None
+    assert RecordingFiles(tmp_path / "recordings").path("recordings/../secret.key") is None
+    assert RecordingFiles(tmp_path / "recordings").path("/etc/passwd") is None
 
 
 def test_a_signature_holds_for_one_call_only() -> None:

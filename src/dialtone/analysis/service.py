@@ -5,7 +5,6 @@ from collections.abc import Callable, Collection
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,7 +14,7 @@ from dialtone.analysis.mailing import Mailing
 from dialtone.byok.service import Byok
 from dialtone.calls.costs import Costing
 from dialtone.calls.ending import AFTER_CALL, EndedCall, Endings
-from dialtone.calls.recordings import file_of
+from dialtone.calls.recordings import Recordings
 from dialtone.calls.results import Results, assistant_of, store
 from dialtone.jobs.jobs import Job, Jobs, RetryLater
 from dialtone.platform.crypto import SecretKeyError
@@ -27,6 +26,7 @@ from dialtone.providers.factory import Vendors, open_vendors
 from dialtone.providers.prices import Prices
 from dialtone.providers.use import VendorUse
 from dialtone.settings import Settings
+from dialtone.storage.answers import StorageError
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +55,7 @@ class Analysis:
         settings: Settings,
         database: Database,
         endings: Endings,
+        recordings: Recordings,
         byok: Byok,
         jobs: Jobs,
         mailing: Mailing,
@@ -64,6 +65,7 @@ class Analysis:
         self._settings = settings
         self._database = database
         self._endings = endings
+        self._recordings = recordings
         self._byok = byok
         self._mailing = mailing
         self._prices = prices
@@ -147,10 +149,14 @@ class Analysis:
         llm_config = assistant_of(ended)["llm_config"]
         if config is None or recording is None or not catalog.is_realtime(llm_config):
             return findings, None
-        path = file_of(self._settings.data_dir, recording)
         try:
             transcriber = factory.recorded_speech_to_text(config, vendors)
-            spoken = await transcriber.transcribe(path or Path(recording))
+            async with self._recordings.reading(recording) as path:
+                spoken = await transcriber.transcribe(path)
+        except StorageError as problem:
+            findings.errors.append(str(problem))
+            findings.failure = ProviderError("recordings", str(problem))
+            return findings, None
         except OSError as problem:
             findings.errors.append(f"the recording can't be read ({type(problem).__name__})")
             return findings, None

@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dialtone.calls.kept import Kept, seal, unseal
+from dialtone.calls.recordings import Recordings
 from dialtone.calls.status import FAILED, IN_PROGRESS
 from dialtone.calls.tables import Call, CallMessage, KeptCall
 from dialtone.jobs.jobs import Jobs
@@ -44,12 +45,19 @@ class EndedCall:
 
 class Endings:
     def __init__(
-        self, database: Database, secrets: Secrets, jobs: Jobs, webhooks: Webhooks, recording_url: RecordingUrl
+        self,
+        database: Database,
+        secrets: Secrets,
+        jobs: Jobs,
+        webhooks: Webhooks,
+        recordings: Recordings,
+        recording_url: RecordingUrl,
     ) -> None:
         self._database = database
         self._secrets = secrets
         self._jobs = jobs
         self._webhooks = webhooks
+        self._recordings = recordings
         self._recording_url = recording_url
 
     async def keep(self, session: AsyncSession, organization_id: str, kept: Kept) -> None:
@@ -81,6 +89,8 @@ class Endings:
         came to. `messages`: the transcript in GDPR mode, kept encrypted until the report is on its way.
         """
         call = await get_owned(session, Call, organization_id, call_id, lock=True)
+        if call is not None and call.ended_at is not None:
+            await self._recordings.ended(session, call)
         kept = await self._kept(session, organization_id, call_id)
         if call is None or kept is None or call.ended_at is None:
             return

@@ -15,7 +15,7 @@ from dialtone.calls.ending import Endings
 from dialtone.calls.journal import StoredJournal
 from dialtone.calls.kept import Kept
 from dialtone.calls.plans import may_record, outbound_call_plan, own_keys_used, web_call_plan, with_webhook
-from dialtone.calls.recordings import recording_path
+from dialtone.calls.recordings import Recordings, recording_path
 from dialtone.calls.service import Calls, ClaimedCall, ClaimError
 from dialtone.calls.tables import Call
 from dialtone.calls.writer import CallWriter
@@ -67,6 +67,7 @@ class LiveCalls:
         writer: CallWriter,
         vendors: Vendors,
         endings: Endings,
+        recordings: Recordings,
         prices: Prices,
         *,
         is_sqlite: bool,
@@ -74,6 +75,7 @@ class LiveCalls:
         self._settings = settings
         self._calls = calls
         self._endings = endings
+        self._recordings = recordings
         self._prices = prices
         self._engine = engine
         self._writer = writer
@@ -225,6 +227,7 @@ class LiveCalls:
 
     async def _run(self, plan: CallPlan, line: Line, vendors: Vendors, journal: Journal) -> None:
         try:
+            self._recordings.follow(plan.recording_path)
             await self._engine.run(plan, line, vendors, journal)
         except Exception:
             logger.exception("call %s broke the engine", plan.call_id)

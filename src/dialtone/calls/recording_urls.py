@@ -16,11 +16,17 @@ class RecordingUrls:
         self._secrets = secrets
         self._seconds = seconds
 
-    def sign(self, base: str, call_id: str) -> str:
-        """An absolute URL below `base` (scheme and host)."""
-        expires = int(time.time()) + self._seconds
+    def sign(self, base: str, call_id: str, seconds: int | None = None) -> str:
+        """An absolute URL below `base` (scheme and host). It works for `seconds`, else for as long as all others."""
+        expires = int(time.time()) + (self._seconds if seconds is None else seconds)
         signature = _signature(self._secrets.derive(PURPOSE), call_id, str(expires))
         return f"{base}/api/v1/calls/{call_id}/recording?expires={expires}&signature={signature}"
+
+    def seconds_left(self, expires: str) -> int:
+        """For how long an address that `problem` finds good may still lead to a recording; at most as long as one that
+        is signed now works.
+        """
+        return max(1, min(int(expires) - int(time.time()), self._seconds))
 
     def problem(self, call_id: str, expires: str, signature: str) -> str | None:
         """Why this address opens nothing, in words; None where it is good."""

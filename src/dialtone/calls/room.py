@@ -19,7 +19,7 @@ from dialtone.calls.live import LiveCalls, RunsCalls
 from dialtone.calls.node import node_id
 from dialtone.calls.outbound import Outbound
 from dialtone.calls.recording_urls import RecordingUrls
-from dialtone.calls.recordings import Recordings, recorded_seconds
+from dialtone.calls.recordings import Recordings
 from dialtone.calls.routes import CallRoutes
 from dialtone.calls.service import Calls
 from dialtone.calls.tables import Call
@@ -40,6 +40,7 @@ from dialtone.platform.rate_limits import RateLimits
 from dialtone.providers.factory import open_vendors
 from dialtone.providers.prices import Prices
 from dialtone.settings import Settings
+from dialtone.storage.location import Location
 from dialtone.trunks.service import Trunks
 from dialtone.webhooks.service import Webhooks
 
@@ -79,9 +80,12 @@ class CallsRoom:
         self.prices = Prices.load(settings.prices_file)
         self._open = contextlib.AsyncExitStack()
         node = node_id(settings.data_dir)
-        self.recordings = Recordings(settings.data_dir, jobs, node)
+        location = Location.from_settings(settings)
+        self.recordings = Recordings(settings.data_dir, database, jobs, node, location)
         urls = RecordingUrls(secrets, settings.recording_url_seconds)
-        self.endings = Endings(database, secrets, jobs, webhooks, partial(_recording_url, settings, urls))
+        self.endings = Endings(
+            database, secrets, jobs, webhooks, self.recordings, partial(_recording_url, settings, urls)
+        )
         self.calls = Calls(database, secrets, organizations, assistants, byok, webhooks, self.endings, node)
         self.inbound = Inbound(database, self.calls, numbers, organizations, assistants, byok, outgoing)
         """For what brings calls in."""
@@ -96,7 +100,7 @@ class CallsRoom:
         self._outbound = Outbound(database, self.calls, numbers, trunks, organizations, self.dialers, self._started)
         self._stopping = False
         self.door = WebSocketDoor(self._claim)
-        self._routes = CallRoutes(self.calls, self.listing, urls, settings, self.prices.currency)
+        self._routes = CallRoutes(self.calls, self.listing, self.recordings, urls, settings, self.prices.currency)
 
     def routers(self) -> tuple[APIRouter, APIRouter]:
         """The routes below `/api/v1`, and those below `/v1`."""
@@ -107,8 +111,9 @@ class CallsRoom:
 
     async def start(self) -> None:
         """Be ready for callers."""
-        await self.calls.end_left_open(partial(recorded_seconds, self._settings.data_dir))
+        await self.calls.end_left_open(self.recordings.files.seconds)
         await self.calls.fail_unused()
+        await self.recordings.start()
         vendors = await self._open.enter_async_context(open_vendors(self._settings))
         self._writer.start()
         self.live = LiveCalls(
@@ -118,6 +123,7 @@ class CallsRoom:
             self._writer,
             vendors,
             self.endings,
+            self.recordings,
             self.prices,
             is_sqlite=self._database.is_sqlite,
         )
@@ -176,4 +182,4 @@ def _recording_url(settings: Settings, urls: RecordingUrls, call: Call) -> str |
     """Where a report's receiver gets the recording; None where this server was not told how others reach it."""
     if settings.public_url is None or call.recording is None or call.started_at is None:
         return None
-    return urls.sign(settings.public_url.rstrip("/"), call.id)
+    return urls.sign(settings.public_url.rstrip("/"), call.id, settings.report_recording_url_seconds)

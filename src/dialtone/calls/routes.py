@@ -3,20 +3,18 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Depends, Query, Request
-from fastapi import Path as PathParameter
-from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 
 from dialtone.calls.costs import shown_cost
 from dialtone.calls.listing import CallFilter, CallListing, Page
 from dialtone.calls.paging import Window
 from dialtone.calls.query import call_filter, period, window
 from dialtone.calls.recording_urls import RecordingUrls
-from dialtone.calls.recordings import file_of
+from dialtone.calls.recordings import Recordings
 from dialtone.calls.schemas import CallList, CallObject, WebCallCreated, WebCallRequest
 from dialtone.calls.service import CallDetails, Calls
 from dialtone.calls.usage import UsageList, usage_log, usage_summary
@@ -26,9 +24,11 @@ from dialtone.platform.db import iso
 from dialtone.platform.errors import ApiError, not_found
 from dialtone.platform.http import IGNORED_HEADER, ApiRoute, answer, error_responses
 from dialtone.settings import Settings
+from dialtone.storage.answers import StorageError
 
 STREAM_PATH = "/api/v1/web-calls/stream"
 RECORDING_PATH = "/calls/{call_id}/recording"
+RETRY_AFTER_SECONDS = 30
 LOGS_AT_ONCE = 100
 """Logs of usage written together, so that a long page never holds up live calls."""
 
@@ -39,22 +39,29 @@ _NO_SUCH_PART: dict[str, Any] = {
     "description": "The recording has no such part; Content-Range says how long it is.",
     "content": {"text/plain": {"schema": {"type": "string"}}},
 }
+_ELSEWHERE: dict[str, Any] = {"description": "The recording is in the deployment's object store, at Location."}
 _NOT_SIGNED = {**error_responses(403)[403], "description": "The address is not signed, or works no more."}
 
-CallId = Annotated[str, PathParameter(description="The call's id.")]
+CallId = Annotated[str, Path(description="The call's id.")]
 
 
 class CallRoutes:
     """The handlers, with what they work on."""
 
     def __init__(
-        self, calls: Calls, listing: CallListing, urls: RecordingUrls, settings: Settings, currency: str
+        self,
+        calls: Calls,
+        listing: CallListing,
+        recordings: Recordings,
+        urls: RecordingUrls,
+        settings: Settings,
+        currency: str,
     ) -> None:
         self._calls = calls
         self._listing = listing
+        self._recordings = recordings
         self._urls = urls
         self._public_url = settings.public_url.rstrip("/") if settings.public_url else None
-        self._data_dir = settings.data_dir
         self._currency = currency
 
     def router(self) -> APIRouter:
@@ -89,7 +96,14 @@ class CallRoutes:
             RECORDING_PATH,
             summary="Get a recording",
             response_class=FileResponse,
-            responses={200: _AUDIO, 206: _PART_OF_AUDIO, 416: _NO_SUCH_PART, **error_responses(404), 403: _NOT_SIGNED},
+            responses={
+                200: _AUDIO,
+                206: _PART_OF_AUDIO,
+                307: _ELSEWHERE,
+                416: _NO_SUCH_PART,
+                **error_responses(404, 503),
+                403: _NOT_SIGNED,
+            },
         )(self.get_recording)
         recording.head(RECORDING_PATH, include_in_schema=False)(self.get_recording)
         router.include_router(recording)
@@ -172,17 +186,26 @@ class CallRoutes:
         signature: Annotated[str, Query(description="As the address has it.")] = "",
     ) -> Response:
         """A call's recording as stereo WAV, caller left, assistant right; also while the call still runs. The address
-        is a call's `recording_url`, and needs no key. Takes Range requests.
+        is a call's `recording_url`, and needs no key. Takes Range requests. Where the deployment keeps recordings in an
+        object store, the answer leads there, to an address that expires.
         """
         problem = self._urls.problem(call_id, expires, signature)
         if problem is not None:
             raise ApiError(403, "forbidden", "Forbidden", problem)
-        recording = await self._calls.recording_of(call_id)
-        path = None if recording is None else await asyncio.to_thread(_existing, self._data_dir, recording)
-        if path is None:
+        recording = await self._recordings.named_by(call_id)
+        if recording is None:
             raise not_found("recording")
         headers = {"Cache-Control": "private, no-store"}
-        return FileResponse(path, media_type="audio/wav", filename=f"{call_id}.wav", headers=headers)
+        path = await self._recordings.local_file(recording)
+        if path is not None:
+            return FileResponse(path, media_type="audio/wav", filename=f"{call_id}.wav", headers=headers)
+        try:
+            url = await self._recordings.stored_url(recording, self._urls.seconds_left(expires))
+        except StorageError:
+            raise _store_away() from None
+        if url is None:
+            raise not_found("recording")
+        return RedirectResponse(url, 307, headers)
 
     def _object(self, base: str, details: CallDetails) -> dict[str, Any]:
         call = details.call
@@ -195,9 +218,14 @@ class CallRoutes:
         return self._public_url or f"{request.url.scheme}://{request.url.netloc}"
 
 
-def _existing(data_dir: Path, recording: str) -> Path | None:
-    path = file_of(data_dir, recording)
-    return path if path is not None and path.is_file() else None
+def _store_away() -> ApiError:
+    return ApiError(
+        503,
+        "recording_store_unavailable",
+        "Service unavailable",
+        "The store of recordings does not answer now; try again in a moment.",
+        headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+    )
 
 
 def _pagination(page: Page, part: Window) -> dict[str, Any]:

@@ -281,12 +281,6 @@ class Calls:
             # Not inside: whoever reads the list slowly must not hold a connection to the database.
             yield details
 
-    async def recording_of(self, call_id: str) -> str | None:
-        """Where the recording of a call lies, for whoever holds a signed address of it."""
-        async with self._database.read() as session:
-            recording: str | None = await session.scalar(select(Call.recording).where(Call.id == call_id))
-        return recording
-
     # Calls that nobody will end
 
     async def fail_unused(self) -> None:

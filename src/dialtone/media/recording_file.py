@@ -4,8 +4,11 @@ Nothing here belongs on the event loop: it decodes and writes. The layout is tha
 `data` chunk (Multimedia Programming Interface and Data Specifications 1.0, IBM and Microsoft, 1991, "Waveform Audio").
 """
 
+import os
 import struct
+import sys
 from collections.abc import Sequence
+from io import FileIO
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +26,10 @@ _AHEAD_FRAMES = 50
 """Audio further ahead of the clock than this (1 s) is dropped."""
 
 Frames = Sequence[bytes | None]
+
+
+class StillWrittenError(OSError):
+    """Somebody writes to the recording still."""
 
 
 class AlignedTrack:
@@ -78,6 +85,7 @@ class RecordingFile:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("wb", buffering=0)
         try:
+            lock(self._file)
             self._write_all(self._header())
         except OSError:
             self._file.close()
@@ -113,3 +121,38 @@ class RecordingFile:
         form = struct.pack("<HHIIHH", 1, 2, rate, rate * _SAMPLE_FRAME_BYTES, _SAMPLE_FRAME_BYTES, 16)
         riff = struct.pack("<4sI4s", b"RIFF", HEADER_BYTES - 8 + self._data_bytes, b"WAVE")
         return riff + struct.pack("<4sI16s4sI", b"fmt ", len(form), form, b"data", self._data_bytes)
+
+
+def settle(path: Path) -> float:
+    """Make the header of a recording that nobody writes to any more tell all that is in the file, and give its seconds.
+
+    A process that was killed may have written audio that its header does not tell of. 0 for a file that it left before
+    there was any. Raises `ValueError` for a file that is no recording, `StillWrittenError`, `OSError`.
+    """
+    with path.open("r+b", buffering=0) as file:
+        lock(file)
+        header = bytearray(file.read(HEADER_BYTES))
+        if len(header) < HEADER_BYTES:
+            return 0.0
+        (rate,) = struct.unpack_from("<I", header, 24)
+        if header[:4] != b"RIFF" or header[36:40] != b"data" or not rate:
+            raise ValueError("the file is not a recording")
+        size = file.seek(0, os.SEEK_END)
+        data_bytes = min(size - HEADER_BYTES, MAX_DATA_BYTES) // _SAMPLE_FRAME_BYTES * _SAMPLE_FRAME_BYTES
+        file.truncate(HEADER_BYTES + data_bytes)
+        struct.pack_into("<I", header, 4, HEADER_BYTES - 8 + data_bytes)
+        struct.pack_into("<I", header, 40, data_bytes)
+        file.seek(0)
+        file.write(header)
+        return data_bytes / _SAMPLE_FRAME_BYTES / float(rate)
+
+
+def lock(file: FileIO) -> None:
+    """Hold a recording for writing, until it is closed or the process is gone. Raises `StillWrittenError`."""
+    if sys.platform != "win32":
+        import fcntl
+
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StillWrittenError from None
