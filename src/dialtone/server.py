@@ -235,6 +235,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await parts.vendors.close()
         await parts.data_keys.stop()
         await parts.key_uses.close()
+        await parts.assistants.close()
         await parts.authenticator.close()
         await parts.rate_limits.close()
         await parts.database.close()

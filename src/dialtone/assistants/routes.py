@@ -62,7 +62,7 @@ def _operations(assistants: Assistants, prefix: str, noun: str, *, deprecated: b
         summary="Change an assistant",
         description="Only the given fields change. A given config block replaces the stored one whole.",
         response_model=AssistantAnswer,
-        responses={200: {"headers": IGNORED_HEADER}, **error_responses(400, 404, 413, 415)},
+        responses={200: {"headers": IGNORED_HEADER}, **error_responses(400, 404, 409, 413, 415)},
     )
     async def update_assistant(caller: Caller, assistant_id: AssistantId, body: AssistantUpdate) -> Response:
         assistant, ignored = await assistants.update(caller, assistant_id, body)

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import Depends, Request, Security
-from fastapi.security import HTTPBearer
+from fastapi import Request, Security
+from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
+from fastapi.security.base import SecurityBase
 
 from dialtone.platform.batches import Batches
 from dialtone.platform.db import iso, now
@@ -154,23 +155,30 @@ def _unauthorized(code: str, error: str, message: str) -> ApiError:
     return ApiError(401, code, error, message, headers={"WWW-Authenticate": "Bearer"})
 
 
-_bearer = HTTPBearer(
-    scheme_name="BearerAuth", bearerFormat="fl_...", description="Your organization's API key.", auto_error=False
-)
+class _Bearer(SecurityBase):
+    """How the API document describes the key. As a dependency it only hands on what `identify.Identify` has found out:
+    FastAPI takes a request apart anew for every dependency, so a route has one.
+    """
+
+    def __init__(self) -> None:
+        self.model = HTTPBearerModel(bearerFormat="fl_...", description="Your organization's API key.")
+        self.scheme_name = "BearerAuth"
 
 
-async def current_identity(request: Request, _documented: Annotated[object, Security(_bearer)]) -> Identity:
-    """FastAPI dependency: who asks. Raises `ApiError` (401)."""
-    return authenticate(request)
+class _CurrentIdentity(_Bearer):
+    async def __call__(self, request: Request) -> Identity:
+        """Raises `ApiError` (401)."""
+        return authenticate(request)
 
 
-async def current_organization(request: Request, _documented: Annotated[object, Security(_bearer)]) -> str:
-    """FastAPI dependency: the id of the organization that asks. Raises `ApiError` (401)."""
-    return authenticate(request).organization_id
+class _CurrentOrganization(_Bearer):
+    async def __call__(self, request: Request) -> str:
+        """Raises `ApiError` (401)."""
+        return authenticate(request).organization_id
 
 
-Caller = Annotated[str, Depends(current_organization)]
+Caller = Annotated[str, Security(_CurrentOrganization())]
 """Type of a route's parameter that receives the id of the asking organization."""
 
-CallerIdentity = Annotated[Identity, Depends(current_identity)]
+CallerIdentity = Annotated[Identity, Security(_CurrentIdentity())]
 """The same with the id of the key."""

@@ -22,9 +22,12 @@ Answer = TypeVar("Answer")
 class Batches(Generic[Question, Answer]):
     """Collects questions while the ones before them are being answered."""
 
-    def __init__(self, answer_all: Callable[[Sequence[Question]], Awaitable[Sequence[Answer]]]) -> None:
-        """`answer_all` gives one answer per question, in their order."""
+    def __init__(
+        self, answer_all: Callable[[Sequence[Question]], Awaitable[Sequence[Answer]]], most: int = MAX_BATCH
+    ) -> None:
+        """`answer_all` gives one answer per question, in their order; it is asked at most `most` at once."""
         self._answer_all = answer_all
+        self._most = most
         self._waiting: deque[tuple[Question, asyncio.Future[Answer]]] = deque()
         self._working: asyncio.Task[None] | None = None
 
@@ -47,7 +50,7 @@ class Batches(Generic[Question, Answer]):
         batch: list[tuple[Question, asyncio.Future[Answer]]] = []
         try:
             while self._waiting:
-                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))]
+                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._most))]
                 await self._answer(batch)
         finally:
             self._working = None

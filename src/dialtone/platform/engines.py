@@ -44,9 +44,11 @@ class Engines:
     """For transactions that only read."""
     look_up: AsyncEngine
     """For single queries: without BEGIN and ROLLBACK, each of which would be a way to the database and back."""
+    single_write: AsyncEngine
+    """For single statements that write, likewise: each is a transaction of its own."""
 
     async def dispose(self) -> None:
-        for engine in {self.writing, self.reading, self.look_up}:
+        for engine in {self.writing, self.reading, self.look_up, self.single_write}:
             await engine.dispose()
 
 
@@ -55,11 +57,12 @@ def connect(url: URL, serialize: Callable[[Any], str], *, foreign_keys: bool = T
     if url.get_backend_name() != "sqlite":
         transactions = _postgresql(url, serialize)
         single = _postgresql(url, serialize, isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True)
-        return Engines(transactions, transactions, single)
+        return Engines(transactions, transactions, single, single)
     # SQLite has one writer at a time.
     writing = _sqlite(url, serialize, "BEGIN IMMEDIATE", connections=1, foreign_keys=foreign_keys)
     reading = _sqlite(url, serialize, "BEGIN", connections=SQLITE_READERS, foreign_keys=foreign_keys)
-    return Engines(writing, reading, reading.execution_options(**{_SINGLE: True}))
+    single_query, single_write = (engine.execution_options(**{_SINGLE: True}) for engine in (reading, writing))
+    return Engines(writing, reading, single_query, single_write)
 
 
 def _postgresql(url: URL, serialize: Callable[[Any], str], **options: Any) -> AsyncEngine:

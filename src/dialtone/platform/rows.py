@@ -1,12 +1,15 @@
 """What every room does with its rows: change them, and tell why the database refused one."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from sqlalchemy.exc import IntegrityError
 
 from dialtone.platform.db import now
+
+_TICK = timedelta(milliseconds=1)
+"""The precision of times that the API shows."""
 
 _POSTGRESQL_UNIQUE = "23505"  # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _SQLITE_UNIQUE = ("SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY")  # https://sqlite.org/rescode.html
@@ -26,10 +29,13 @@ def apply_changes(row: Dated, values: Mapping[str, Any]) -> None:
 
 
 def changes_of(row: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """The same for a row that no session keeps track of: what to write, nothing where nothing differs."""
+    """The same for a row that no session keeps track of: what to write, nothing where nothing differs.
+
+    `updated_at` always moves on, so that it tells of every change.
+    """
     changes = {name: value for name, value in values.items() if value != row[name]}
     if changes:
-        changes["updated_at"] = max(now(), row["updated_at"])
+        changes["updated_at"] = max(now(), row["updated_at"] + _TICK)
     return changes
 
 

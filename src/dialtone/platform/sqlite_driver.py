@@ -30,7 +30,7 @@ class Module(AsyncAdapt_aiosqlite_dbapi):
     def connect(self, *arguments: Any, **options: Any) -> Any:
         worker = _Worker()
         try:
-            opened = await_only(worker.do(lambda: sqlite3.connect(*arguments, **options)))
+            opened = await_only(worker.do(lambda: sqlite3.connect(*arguments, **{**options, "isolation_level": None})))
         except BaseException:
             worker.end()
             raise

@@ -1,13 +1,14 @@
 """Every row behind its organization: the one place that scopes queries."""
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import ColumnElement, ForeignKey, Select, Table, Update, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from dialtone.platform.batches import Batches
 from dialtone.platform.db import Base, Database, Id, new_id, parse_id
 from dialtone.platform.errors import ApiError
 
@@ -23,7 +24,7 @@ class Owned:
 
 Row = TypeVar("Row", bound=Owned)
 
-_OWNER, _ROW = "owner", "row"
+_OWNER, _ROW, _SEEN, _NEW = "owner", "row", "seen", "new_"
 
 
 def select_owned(table: type[Row], organization_id: str) -> Select[Any]:
@@ -69,38 +70,53 @@ async def get_owned(
     return row
 
 
-async def look_up_owned(
-    database: Database, table: type[Owned], organization_id: str, row_id: str
-) -> Mapping[str, Any] | None:
-    """The columns of the row that `get_owned` finds, by their names; a third of the work, since no session keeps track
-    of it. For what clients ask all day.
+class OwnedLookUps:
+    """Rows of a table by their ids, as their columns: for what clients ask all day. No session keeps track of them, and
+    who asks while a statement is under way shares the next one. `Batches` says what that raises.
     """
-    canonical = parse_id(row_id)
-    if canonical is None:
-        return None
-    rows = await database.look_up(_by_id(_rows(table)), {_OWNER: organization_id, _ROW: canonical})
-    return rows[0] if rows else None
+
+    def __init__(self, database: Database, table: type[Owned], most: int) -> None:
+        """`most` rows are read in one go, and keep the event loop busy for as long as that takes."""
+        self._database = database
+        rows = _rows(table)
+        self._query = select(*rows.c).where(rows.c.id.in_(bindparam(_ROW, expanding=True)))
+        self._batches: Batches[str, Mapping[str, Any] | None] = Batches(self._look_up, most)
+
+    async def get(self, organization_id: str, row_id: str) -> Mapping[str, Any] | None:
+        """The columns of the row that `get_owned` finds, by their names."""
+        canonical = parse_id(row_id)
+        row = await self._batches.ask(canonical) if canonical is not None else None
+        return row if row is not None and row["organization_id"] == organization_id else None
+
+    async def close(self) -> None:
+        await self._batches.close()
+
+    async def _look_up(self, ids: Sequence[str]) -> list[Mapping[str, Any] | None]:
+        found = await self._database.look_up(self._query, {_ROW: list(dict.fromkeys(ids))})
+        rows = {row["id"]: row for row in found}
+        return [rows.get(row_id) for row_id in ids]
 
 
 async def columns_owned(
-    session: AsyncSession, table: type[Owned], organization_id: str, row_id: str, *, lock: bool = False
+    session: AsyncSession, table: type[Owned], organization_id: str, row_id: str
 ) -> Mapping[str, Any] | None:
-    """The same in a session; `lock` as in `get_owned`."""
+    """The columns of the row that `get_owned` finds, by their names."""
     canonical = parse_id(row_id)
     if canonical is None:
         return None
-    found = await session.execute(_by_id(_rows(table), lock=lock), {_OWNER: organization_id, _ROW: canonical})
+    found = await session.execute(_by_id(_rows(table)), {_OWNER: organization_id, _ROW: canonical})
     return cast(Mapping[str, Any] | None, found.mappings().one_or_none())
 
 
-async def change_owned(
-    session: AsyncSession, table: type[Owned], organization_id: str, row_id: str, changes: Mapping[str, Any]
-) -> None:
-    """Write columns of a row that `columns_owned` has locked."""
-    rows = _rows(table)
-    await session.execute(
-        update(rows).where(rows.c.organization_id == organization_id, rows.c.id == row_id).values(**changes)
-    )
+async def change_if_unchanged(
+    database: Database, table: type[Owned], row: Mapping[str, Any], changes: Mapping[str, Any]
+) -> bool:
+    """Write columns of a row that `OwnedLookUps` gave, unless somebody changed or deleted it since. The table has an
+    `updated_at`, and `changes` moves it on: that is how a change is known.
+    """
+    seen = {_OWNER: row["organization_id"], _ROW: row["id"], _SEEN: row["updated_at"]}
+    new = {f"{_NEW}{name}": value for name, value in changes.items()}
+    return await database.write_one(_change(_rows(table), tuple(changes)), {**seen, **new}) == 1
 
 
 def _rows(table: type[Owned]) -> Table:
@@ -108,10 +124,18 @@ def _rows(table: type[Owned]) -> Table:
 
 
 @cache
-def _by_id(rows: Table, *, lock: bool = False) -> Select[Any]:
+def _by_id(rows: Table) -> Select[Any]:
     """Made once: SQLAlchemy takes longer to put a query together than SQLite takes to answer it."""
-    query = select(*rows.c).where(rows.c.organization_id == bindparam(_OWNER), rows.c.id == bindparam(_ROW))
-    return query.with_for_update() if lock else query
+    return select(*rows.c).where(rows.c.organization_id == bindparam(_OWNER), rows.c.id == bindparam(_ROW))
+
+
+@lru_cache(maxsize=256)
+def _change(rows: Table, names: tuple[str, ...]) -> Update:
+    """Likewise, for each set of columns that clients change together."""
+    of_owner = rows.c.organization_id == bindparam(_OWNER)
+    unchanged = rows.c.updated_at == bindparam(_SEEN)
+    changed = {name: bindparam(f"{_NEW}{name}", type_=rows.c[name].type) for name in names}
+    return update(rows).where(of_owner, rows.c.id == bindparam(_ROW), unchanged).values(changed)
 
 
 async def hold_owned(session: AsyncSession, table: type[Row], organization_id: str, row_id: str) -> str | None:
