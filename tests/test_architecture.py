@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "providers": {"media", "platform", "settings"},
     "tools": {"providers", "platform", "settings"},
     "conversation": {"lines", "providers", "tools", "media", "platform", "settings"},
-    "organizations": {"platform", "settings"},
+    "organizations": {"audit", "platform", "settings"},
     "byok": {"organizations", "providers", "platform", "settings"},
     "assistants": {"byok", "organizations", "providers", "platform", "settings"},
     "numbers": {"assistants", "trunks", "organizations", "platform", "settings"},
@@ -50,6 +50,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "settings",
     },
     "analysis": {"calls", "storage", "domains", "assistants", "byok", "jobs", "providers", "platform", "settings"},
+    "audit": {"platform", "settings"},
+    "privacy": {"calls", "webhooks", "analysis", "chats", "audit", "organizations", "jobs", "platform", "settings"},
     "client": {"media"},
 }
 """Which rooms each room may know. Every room must be listed, so that a new one is given its place."""

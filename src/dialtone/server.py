@@ -12,9 +12,12 @@ from dialtone.analysis.service import Analysis
 from dialtone.assistants import openapi as assistants_openapi
 from dialtone.assistants import routes as assistants_routes
 from dialtone.assistants.service import Assistants
+from dialtone.audit import routes as audit_routes
+from dialtone.audit.service import AuditLog
 from dialtone.byok import routes as byok_routes
 from dialtone.byok.service import Byok
 from dialtone.calls import control_schemas
+from dialtone.calls.forgetting import Forgetting
 from dialtone.calls.room import CallsRoom
 from dialtone.chats import routes as chats_routes
 from dialtone.chats.service import Chats
@@ -42,6 +45,9 @@ from dialtone.platform.identify import Identify
 from dialtone.platform.loop_watchdog import LoopWatchdog
 from dialtone.platform.rate_limits import rate_limits_of
 from dialtone.platform.smtp import MailServer
+from dialtone.privacy import routes as privacy_routes
+from dialtone.privacy.forgetting import CallTraces
+from dialtone.privacy.room import PrivacyRoom
 from dialtone.settings import Settings
 from dialtone.templates import analysis_routes, tool_routes
 from dialtone.templates.analysis_templates import AnalysisTemplates
@@ -146,6 +152,11 @@ class Parts:
             self.calls.prices,
         )
 
+        self.audit = AuditLog(database)
+        forgetting = Forgetting(secrets, self.calls.recordings, self.calls.endings)
+        traces = CallTraces(forgetting, self.webhooks.webhooks, mailing)
+        self.privacy = PrivacyRoom(settings, database, secrets, self.jobs, traces, self.chats, self.audit)
+
     def _accounts(self, settings: Settings) -> OrganizationAccounts:
         listing = self.calls.listing
         counts = Counts(
@@ -206,6 +217,8 @@ def _add_routes(app: FastAPI, parts: Parts) -> None:
     app.include_router(voices_routes.router(parts.voices), prefix="/api/v1")
     app.include_router(health.router(parts.database), include_in_schema=False)
     app.include_router(webhooks_routes.router(parts.webhooks.webhooks), prefix="/api/v1")
+    app.include_router(privacy_routes.router(parts.privacy.privacy), prefix="/api/v1")
+    app.include_router(audit_routes.router(parts.audit), prefix="/api/v1")
     calls, web_calls = parts.calls.routers()
     app.include_router(calls, prefix="/api/v1")
     app.include_router(web_calls, prefix="/v1", include_in_schema=False)

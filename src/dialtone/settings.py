@@ -59,8 +59,10 @@ class Settings(BaseSettings):
     """How those who open recordings reach the store. Default: as this server does, at `AWS_ENDPOINT_URL`."""
     webhook_log_days: int = Field(default=30, ge=1, le=3650)
     """How long webhook deliveries that are over stay in the log."""
-    webhook_log_days: int = Field(default=30, ge=1, le=3650)
-    """How long webhook deliveries that are over stay in the log."""
+    retention_hour: int = Field(default=3, ge=0, le=23)
+    """The hour of the day (UTC) at which what organizations want kept no longer is deleted."""
+    audit_log_days: int = Field(default=730, ge=30, le=3650)
+    """How long the lines of the audit log stay."""
     max_calls: int = Field(default=500, ge=1)
     """Live calls this process takes; further ones are refused in words."""
     billing: bool = False

@@ -33,6 +33,7 @@ LISTS = {
     "chat_messages": "/api/v1/chats?contact_id=contact-1",
     "email_domains": "/api/v1/domains",
     "webhook_deliveries": "/api/v1/webhook-deliveries",
+    "audit_lines": "/api/v1/audit-log",
 }
 """Where the API shows the rows of a table."""
 PLAIN = {
@@ -48,6 +49,7 @@ PLAIN = {
     '{"message":{"type":"status-update","timestamp":"2026-03-09T09:30:15.123Z"}}',
     '{"message":{"type":"end-of-call-report","timestamp":"2026-03-09T09:30:15.123Z"}}',
     '{"context":{"call_type":"web_call"}}',
+    "+31612345678",
 }
 """The secrets among the rows."""
 

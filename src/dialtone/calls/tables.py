@@ -28,6 +28,13 @@ class Call(Owned, Base):
         Index("ix_calls_organization_id_number_id", "organization_id", "number_id", "created_at", "id"),
         Index("ix_calls_organization_id_direction", "organization_id", "direction", "created_at", "id"),
         Index(
+            "ix_calls_organization_id_caller_phone",
+            "organization_id",
+            "caller_phone",
+            sqlite_where=text("caller_phone IS NOT NULL"),
+            postgresql_where=text("caller_phone IS NOT NULL"),
+        ),
+        Index(
             "ix_calls_timed",
             "organization_id",
             "created_at",

@@ -1,10 +1,13 @@
 """Chats: messages of written conversations, kept for whoever leads them. Nothing here answers a message."""
 
+import asyncio
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, false, func, update
+from sqlalchemy import Select, delete, false, func, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -81,6 +84,25 @@ class Chats:
             newest_first = query.order_by(ChatMessage.position.desc()).limit(limit).offset(offset)
             return [show(row) for row in await session.scalars(newest_first)], total
 
+    # Privacy
+
+    async def erase_mentions(
+        self, session: AsyncSession, organization_id: str, mention: re.Pattern[str], after: int, limit: int
+    ) -> tuple[int, int | None]:
+        """Delete messages with a contact whom `mention` finds, or in whose text or metadata it finds something: of the
+        `limit` messages behind position `after`. Returns how many, and the position reached; None at the end.
+        """
+        in_order = select_owned(ChatMessage, organization_id).where(ChatMessage.position > after)
+        rows = (await session.scalars(in_order.order_by(ChatMessage.position).limit(limit))).all()
+        found = await asyncio.to_thread(_mentioning, rows, mention)
+        count = 0
+        if found:
+            gone = delete(ChatMessage).where(owned_by(ChatMessage, organization_id), ChatMessage.id.in_(found))
+            count = len((await session.scalars(gone.returning(ChatMessage.id))).all())
+            fewer = update(ChatTotal).where(owned_by(ChatTotal, organization_id))
+            await session.execute(fewer.values(messages=ChatTotal.messages - count))
+        return count, rows[-1].position if len(rows) == limit else None
+
     async def delete(self, organization_id: str, message_id: str) -> None:
         async with self._database.write() as session:
             row = await get_owned(session, ChatMessage, organization_id, message_id, lock=True)
@@ -90,6 +112,16 @@ class Chats:
             await session.execute(
                 update(ChatTotal).where(owned_by(ChatTotal, organization_id)).values(messages=ChatTotal.messages - 1)
             )
+
+
+def _mentioning(rows: Sequence[ChatMessage], mention: re.Pattern[str]) -> list[str]:
+    return [
+        row.id
+        for row in rows
+        if mention.search(row.contact_id)
+        or mention.search(row.content)
+        or mention.search(json.dumps(row.message_metadata, ensure_ascii=False))
+    ]
 
 
 def _chosen(organization_id: str, chosen: ChatFilter) -> Select[Any]:

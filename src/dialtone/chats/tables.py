@@ -16,6 +16,7 @@ class ChatMessage(Owned, Base):
     __tablename__ = "chat_messages"
     __table_args__ = (
         Index("ix_chat_messages_organization_id_contact_id_position", "organization_id", "contact_id", "position"),
+        Index("ix_chat_messages_organization_id_position", "organization_id", "position"),
     )
 
     contact_id: Mapped[str] = mapped_column(String(255), nullable=False)

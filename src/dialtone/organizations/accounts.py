@@ -7,7 +7,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from dialtone.audit import service as audit
 from dialtone.organizations import credit
+from dialtone.organizations.keys import prefix_of
 from dialtone.organizations.schemas import (
     CONTENT_RETENTION,
     METADATA_RETENTION,
@@ -17,6 +19,7 @@ from dialtone.organizations.schemas import (
 from dialtone.organizations.tables import Organization
 from dialtone.organizations.tree import add_organization, first_organization_id, way_up
 from dialtone.platform.address_rules import address_problems
+from dialtone.platform.auth import Identity
 from dialtone.platform.crypto import MASK, Secrets
 from dialtone.platform.db import Database, iso, parse_id
 from dialtone.platform.errors import ApiError, invalid, not_found
@@ -112,11 +115,12 @@ class OrganizationAccounts:
             raise _forbidden("parent_org_id must be your own organization, or one below it.")
         return above
 
-    async def update(self, organization_id: str, body: OrganizationUpdate) -> tuple[dict[str, Any], list[str]]:
+    async def update(self, caller: Identity, body: OrganizationUpdate) -> tuple[dict[str, Any], list[str]]:
         """The changed settings as the API shows them, and the fields that were ignored."""
         changes = given(body)
         async with self._database.write() as session:
-            row = await _row(session, organization_id, lock=True)
+            row = await _row(session, caller.organization_id, lock=True)
+            kept_for = {name: getattr(row, name) for name in RETENTION}
             webhook = [("webhook_url", changes.get("webhook_url"))]
             problems = address_problems(webhook, {row.webhook_url}, allow_private=self._allow_private)
             if problems := problems + _retention_problems(changes, row):
@@ -127,6 +131,10 @@ class OrganizationAccounts:
                     raise invalid([problem("webhook_secret", MASK_WITHOUT_SECRET)])
             for name, value in changes.items():
                 setattr(row, name, value)
+            periods = {name: getattr(row, name) for name in RETENTION}
+            if periods != kept_for:
+                actor = await prefix_of(session, row.id, caller.key_id)
+                audit.write(session, row.id, actor, "retention.changed", periods)
         return _settings(row), [name for name in ignored_fields(body) if name not in READ_ONLY]
 
 

@@ -86,6 +86,12 @@ async def revoke_key(session: AsyncSession, row: ApiKey, *, even_the_last: bool)
     row.revoked_at = moment
 
 
+async def prefix_of(session: AsyncSession, organization_id: str, key_id: str) -> str:
+    """The beginning of a key, by which people know it."""
+    of_key = owned_by(ApiKey, organization_id), ApiKey.id == key_id
+    return await session.scalar(select(ApiKey.prefix).where(*of_key)) or "unknown"
+
+
 async def _lock(session: AsyncSession, organization_id: str) -> None:
     """One change of an organization's keys at a time. Rows that refer to the organization don't wait for it."""
     query = select(Organization.id).where(Organization.id == organization_id)

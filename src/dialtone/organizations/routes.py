@@ -14,7 +14,7 @@ from dialtone.organizations.schemas import (
     OrganizationUpdate,
     OrganizationUpdated,
 )
-from dialtone.platform.auth import Caller
+from dialtone.platform.auth import Caller, CallerIdentity
 from dialtone.platform.fields import ignored_fields
 from dialtone.platform.http import IGNORED_HEADER, ApiRoute, answer, error_responses
 
@@ -56,9 +56,9 @@ def router(accounts: OrganizationAccounts) -> APIRouter:
         response_model=OrganizationUpdated,
         responses={200: {"headers": IGNORED_HEADER}, **error_responses(400, 413, 415)},
     )
-    async def update_organization(caller: Caller, body: OrganizationUpdate) -> Response:
-        """Set how long the content and the metadata of calls are kept: always both together. The account's webhook can
-        be changed alone.
+    async def update_organization(caller: CallerIdentity, body: OrganizationUpdate) -> Response:
+        """Set how long the content and the metadata of calls are kept: always both together. What is older is deleted
+        every night, also of calls that were made before. The account's webhook can be changed alone.
         """
         settings, ignored = await accounts.update(caller, body)
         return answer(settings, ignored)

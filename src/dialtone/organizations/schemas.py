@@ -52,13 +52,13 @@ class Retention(Part):
 
     content_retention_days: Literal[30, 90, 180, 365] | None = Field(
         default=None,
-        description="Days until a call's transcript, summary, analysis and recording are to be deleted; at most "
+        description="Days until a call's transcript, summary, analysis and recording are deleted; at most "
         "`metadata_retention_days`. Null until it is set: kept.",
         examples=[90],
     )
     metadata_retention_days: Literal[30, 90, 180, 365, 730] | None = Field(
         default=None,
-        description="Days until a call's phone numbers and events are to be deleted. Null until it is set: kept.",
+        description="Days until a call's caller, `metadata` and events are deleted. Null until it is set: kept.",
         examples=[365],
     )
     webhook_url: WebUrl | None = Field(

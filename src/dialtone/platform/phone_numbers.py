@@ -26,3 +26,11 @@ def canonical(written: str) -> str | None:
         return None
     digits = "".join(character for character in written.replace(_NATIONAL_ZERO, "") if character in "0123456789")
     return f"+{digits.removeprefix('00')}"
+
+
+def mention_of(number: str) -> re.Pattern[str]:
+    """Finds an international number in a text, however people write it: `+31 (0)6-2373 1537`, `0031623731537`, or
+    without any sign before it. Inside a longer number it is not found.
+    """
+    digits = _GAP.join(number.removeprefix("+"))
+    return re.compile(rf"(?<![0-9])(0{_GAP}0{_GAP})?{digits}(?![0-9])")

@@ -1,19 +1,20 @@
 """The webhooks of calls: written down with the change they tell of, read back as a log, sent once more."""
 
 import asyncio
+import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import Select, case, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dialtone.jobs.jobs import Jobs
 from dialtone.organizations.webhook import account_webhook
-from dialtone.platform.crypto import Secrets
+from dialtone.platform.crypto import SecretKeyError, Secrets
 from dialtone.platform.db import Database, iso, now
 from dialtone.platform.errors import ApiError, not_found
 from dialtone.platform.json_text import to_json
@@ -233,6 +234,55 @@ class Webhooks:
             .returning(WebhookDelivery.id)
         )
         return len(gone.all())
+
+    async def forget_content(self, session: AsyncSession, organization_id: str, call_ids: Sequence[str]) -> int:
+        """Forget what these calls' deliveries said and were answered; one that is on its way again is given up.
+
+        Returns how many there were.
+        """
+        of_calls = owned_by(WebhookDelivery, organization_id), WebhookDelivery.call_id.in_(call_ids)
+        still_kept = WebhookDelivery.body.is_not(None) | WebhookDelivery.response_body.is_not(None)
+        waiting = WebhookDelivery.status == WAITING
+        emptied = await session.scalars(
+            update(WebhookDelivery)
+            .where(*of_calls, still_kept)
+            .values(
+                body=None,
+                secret=None,
+                response_body=None,
+                status=case((waiting, FAILED), else_=WebhookDelivery.status),
+                finished_at=case((waiting, self._clock()), else_=WebhookDelivery.finished_at),
+                next_try_at=None,
+            )
+            .returning(WebhookDelivery.id)
+        )
+        return len(emptied.all())
+
+    async def gdpr_calls_waiting(self, session: AsyncSession, organization_id: str) -> list[str]:
+        """The ids of calls in GDPR mode whose events are on their way still."""
+        waiting = owned_by(WebhookDelivery, organization_id), WebhookDelivery.body.is_not(None)
+        query = select(WebhookDelivery.call_id).where(*waiting, ~WebhookDelivery.keeps_content).distinct()
+        return list(await session.scalars(query))
+
+    async def calls_naming(
+        self, session: AsyncSession, organization_id: str, call_ids: Sequence[str], number: str
+    ) -> list[str]:
+        """Those of these calls whose events, as far as they are kept, name `number` as the caller."""
+        found = []
+        for call_id in call_ids:
+            of_call = owned_by(WebhookDelivery, organization_id), WebhookDelivery.call_id == call_id
+            kept = select(WebhookDelivery.body).where(*of_call, WebhookDelivery.body.is_not(None)).limit(1)
+            body = await session.scalar(kept)
+            if body is not None and await asyncio.to_thread(self._names, body, number):
+                found.append(call_id)
+        return found
+
+    def _names(self, body: str, number: str) -> bool:
+        try:
+            event = json.loads(self._secrets.decrypt(body))
+        except SecretKeyError:
+            return False
+        return bool(event["message"]["customer"]["number"] == number)
 
     async def prune(self, older_than: timedelta) -> int:
         """Forget deliveries that were over before that, a batch at a time. Returns how many."""

@@ -1,0 +1,1 @@
+"""What was done to an organization's data, by whom and when."""
