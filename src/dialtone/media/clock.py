@@ -75,6 +75,8 @@ class MediaClock:
         """The first slot that may still be served; those before it are done or were empty."""
         self._pending = 0
         """The slot that the timer is set to."""
+        self.serving: int | None = None
+        """The phase whose members are being ticked now, 0 to 3."""
 
     def __len__(self) -> int:
         return sum(map(len, self._phases))
@@ -104,6 +106,17 @@ class MediaClock:
             self._timer.cancel()
             self._timer = None
 
+    def follow(self, member: ClockMember) -> None:
+        """Move `member` into the phase being served, behind its other members, where it may wait up to 35 ms for its
+        next tick. For one that another member feeds. Does nothing outside a tick, or for a stranger.
+        """
+        if self.serving is None or member in (phase := self._phases[self.serving]):
+            return
+        for former in self._phases:
+            if member in former:
+                phase[member] = former.pop(member)
+                return
+
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
         """Set the timer to the next slot, from `_slot` on, whose phase has members."""
         slot = next(slot for slot in range(self._slot, self._slot + PHASES) if self._phases[slot % PHASES])
@@ -128,6 +141,7 @@ class MediaClock:
         self._slot = slot + 1
         self._schedule(loop)
         now, ticked = due, 0
+        self.serving = slot % PHASES
         for member in tuple(phase):
             if member in phase:
                 now, ticked = loop.time(), ticked + 1
@@ -135,6 +149,7 @@ class MediaClock:
                     member.tick(now)
                 except Exception as error:
                     self._drop(member, phase.get(member), error)
+        self.serving = None
         # One entry for the slot, all its members as late as the last: measuring must not cost what it measures.
         self.lateness.record(now - due, ticked)
 

@@ -1,0 +1,93 @@
+"""A UDP socket that is emptied at each tick of the media clock, instead of waking the event loop for every packet.
+
+When a packet arrived is then for the kernel to say: Linux stamps each one (`SO_TIMESTAMPNS`), untouched by how late the
+loop is. Elsewhere the moment of reading stands for it.
+"""
+
+import socket
+import struct
+import sys
+import time
+from typing import Protocol
+
+from dialtone.media.rtp.packet import MAX_PACKET_BYTES
+
+Address = tuple[str, int]
+Datagram = tuple[bytes, Address, float]
+"""Content, source, and when it arrived, in seconds of the event loop."""
+
+RECEIVE_BUFFER_BYTES = 65536
+"""Of the kernel: about 80 small packets, so that a flood neither keeps memory nor puts old packets before new ones."""
+SERVICE_CLASS = 46 << 2
+"""Expedited forwarding (RFC 3246): routers that heed it let speech go first."""
+MAX_AGE_SECONDS = 10.0
+
+_STAMPED = sys.platform == "linux" and struct.calcsize("l") == 8
+_SO_TIMESTAMPNS = 35
+_TIMESPEC = struct.Struct("ll")
+_ANCILLARY_BYTES = socket.CMSG_SPACE(_TIMESPEC.size)
+
+
+class Datagrams(Protocol):
+    """What a session needs of a socket."""
+
+    @property
+    def address(self) -> Address:
+        """Where it is bound."""
+
+    def receive(self, now: float) -> Datagram | None:
+        """The next datagram that came until now, `loop.time()`; None if there is none. Raises nothing."""
+
+    def send(self, data: bytes, destination: Address) -> bool:
+        """Send, or drop where that is not possible at once (False)."""
+
+    def close(self) -> None:
+        """Idempotent."""
+
+
+class DatagramSocket:
+    """A bound, unconnected UDP socket."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+        if sock.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, SERVICE_CLASS)
+        else:
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, SERVICE_CLASS)
+        if _STAMPED:
+            sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        self._socket = sock
+        self._receive = sock.recvmsg
+        self._send = sock.sendto
+
+    @property
+    def address(self) -> Address:
+        """Where it is bound."""
+        host, port = self._socket.getsockname()[:2]
+        return host, port
+
+    def receive(self, now: float) -> Datagram | None:
+        """See `Datagrams.receive`. One that is longer than any packet comes cut, too long still to be taken for one."""
+        try:
+            data, ancillary, _, source = self._receive(MAX_PACKET_BYTES + 1, _ANCILLARY_BYTES)
+        except OSError:  # nothing there, or what an earlier packet of ours met on its way (ICMP)
+            return None
+        if ancillary and len(ancillary[0][2]) == _TIMESPEC.size:
+            seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2])
+            age = time.time() - seconds - nanoseconds * 1e-9  # the clock of those stamps
+            if 0 < age < MAX_AGE_SECONDS:  # else that clock was set meanwhile
+                return data, source[:2], now - age
+        return data, source[:2], now
+
+    def send(self, data: bytes, destination: Address) -> bool:
+        """See `Datagrams.send`."""
+        try:
+            self._send(data, destination)
+        except OSError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """See `Datagrams.close`."""
+        self._socket.close()

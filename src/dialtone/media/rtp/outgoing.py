@@ -1,0 +1,89 @@
+"""From the assistant's audio to packets: speech, keys, and what is sent while there is neither."""
+
+from collections.abc import Callable
+
+from dialtone.media.audio import FRAME_SECONDS
+from dialtone.media.clock import SKIP_SECONDS
+from dialtone.media.convert import encode
+from dialtone.media.rtp.codecs import Codec, silent_payload
+from dialtone.media.rtp.comfort_noise import payload_of
+from dialtone.media.rtp.dtmf import DtmfSender
+from dialtone.media.rtp.dtmf_tones import tone
+from dialtone.media.rtp.parameters import RtpParameters
+from dialtone.media.rtp.sender import Sender
+
+NOISE_FRAMES = 10
+"""A silence is described anew so often, five times a second, which also keeps the way through a NAT open."""
+NOISE_DBFS = -66.0
+"""Of the silence that we describe."""
+
+
+class Outgoing:
+    """Our stream. Every 20 ms `send` or `fill` is called, or both, in this order."""
+
+    def __init__(self, parameters: RtpParameters, codec: Codec, transmit: Callable[[bytes], None]) -> None:
+        self.sender = Sender(codec.clock_rate, transmit)
+        self.dtmf = DtmfSender(codec.clock_rate)
+        self._noise = payload_of(NOISE_DBFS)
+        self._sent = False
+        self._silent_frames = 0
+        self._sent_at: float | None = None
+        self.update(parameters, codec)
+
+    def update(self, parameters: RtpParameters, codec: Codec) -> None:
+        """Something else was agreed on."""
+        self._codec = codec
+        self._payload_type = parameters.payload_type
+        self._event_type = parameters.telephone_event
+        self._noise_type = parameters.comfort_noise
+        self._silence = silent_payload(codec)
+        if codec.clock_rate != self.sender.clock_rate:
+            self.sender.restart(codec.clock_rate)
+            self.dtmf = DtmfSender(codec.clock_rate)
+
+    def send(self, frame: bytes, now: float) -> None:
+        """Send 20 ms of audio; dropped while a key is being pressed."""
+        if not self.dtmf.active:
+            self._pass_time(now)
+            self._sent = True
+            self._silent_frames = 0
+            self.sender.send_frame(self._payload_type, self._codec.encode(frame), now)
+
+    def fill(self, now: float) -> None:
+        """20 ms are over: where no audio was sent in them, a key is pressed or silence is sent."""
+        if self._sent:
+            self._sent = False
+            return
+        self._pass_time(now)
+        if self.dtmf.active:
+            self._press(now)
+        elif self._noise_type is None:
+            self.sender.send_frame(self._payload_type, self._silence, now)
+        else:
+            if self._silent_frames % NOISE_FRAMES:
+                self.sender.skip_frames(1, now)
+            else:
+                self.sender.send_description(self._noise_type, self._noise, now)
+            self._silent_frames += 1
+
+    def _pass_time(self, now: float) -> None:
+        """Where the clock left out frames, the timestamp must show it."""
+        if self._sent_at is not None and now - self._sent_at > SKIP_SECONDS:
+            self.sender.skip_frames(int((now - self._sent_at) / FRAME_SECONDS) - 1, now)
+        self._sent_at = now
+
+    def _press(self, now: float) -> None:
+        self._silent_frames = 0
+        if self._event_type is None:
+            audio = self._codec.audio
+            size = audio.sample_rate // 50
+            sounding = self.dtmf.next_tone()
+            payload = self._silence
+            if sounding is not None:
+                key, frame = sounding
+                payload = self._codec.encode(encode(tone(key, frame * size, size, audio.sample_rate), audio))
+            self.sender.send_frame(self._payload_type, payload, now)
+            return
+        for packet in self.dtmf.next_packets():
+            self.sender.send_event(self._event_type, packet.payload, packet.offset, marker=packet.marker)
+        self.sender.skip_frames(1, now)

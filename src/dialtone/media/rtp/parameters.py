@@ -1,0 +1,57 @@
+"""What two ends agree on by SDP before audio flows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from dialtone.media.rtp.codecs import Codec, create
+from dialtone.media.rtp.datagram_socket import Address
+from dialtone.media.rtp.srtp import SrtpKey
+
+
+@dataclass(frozen=True, slots=True)
+class SrtpKeys:
+    """The keys of both directions, from the SDP of both ends."""
+
+    local: SrtpKey
+    remote: SrtpKey
+
+
+@dataclass(frozen=True, slots=True)
+class RtpParameters:
+    """One audio stream in both directions."""
+
+    remote: Address
+    """Where the far end wants its packets: a numeric IP address and port."""
+    codec: str
+    """Of what we send; the name in SDP, e.g. `PCMU`."""
+    payload_type: int
+    """Of what we send."""
+    received: Mapping[int, str]
+    """Codecs that may come, by payload type; all with the line format and the clock rate of `codec`."""
+    telephone_event: int | None = None
+    """Payload type of keys (RFC 4733) in both directions. None: they are sent, and listened for, as tones."""
+    comfort_noise: int | None = None
+    """Payload type of comfort noise (RFC 3389), if it was agreed on."""
+    remote_rtcp: Address | None = None
+    """Default: the port above `remote`."""
+    rtcp_mux: bool = False
+    """RTCP goes through the ports of RTP (RFC 5761)."""
+    srtp: SrtpKeys | None = field(default=None, repr=False)
+    signalling_host: str | None = None
+    """IP address that SIP came from: where packets probably come from, if SDP names another."""
+    sends: bool = True
+    """False while the far end wants nothing (`sendonly`, `inactive`)."""
+    receives: bool = True
+    """False while the far end sends nothing (`recvonly`, `inactive`): its silence is then no fault."""
+
+    def received_codecs(self, sending: Codec) -> dict[int, Codec]:
+        """A decoder for each payload type. Raises `ValueError` for one that does not go with the others."""
+        codecs = {}
+        for payload_type, name in self.received.items():
+            codec = create(name)
+            if (codec.audio, codec.clock_rate) != (sending.audio, sending.clock_rate):
+                raise ValueError(f"{name} and {self.codec} can't be used in one stream")
+            codecs[payload_type] = codec
+        if not codecs:
+            raise ValueError("there must be at least one codec to receive")
+        return codecs
