@@ -138,19 +138,6 @@ def test_words_said_while_the_transcriber_was_away_for_long_are_in_the_turn() ->
     assert notes.said == ["Fine."]
 
 
-def test_a_tool_that_the_caller_cut_off_is_known_to_the_model() -> None:
-    stage = Stage(
-        Says(1.0, 2.0, "book a table"),
-        Says(3.0, 4.0, "for four people"),
-        replies=[ToolCall("t1", "slow", "{}"), "Done."],
-        tools={"slow": "x"},
-        hang_up_at=9,
-    )
-    stage.play()
-    told = stage.model.asked[-1]
-    assert any(message.role == "tool" and "may have been carried out" in message.content for message in told)
-
-
 def test_a_television_does_not_keep_the_silence_checks_from_coming() -> None:
     plan = SilencePlan(True, ("Are you there?",), "Goodbye.", 3.0, 5.0, 2)
     notes = Stage(Noise(4.0, 500.0), first_message="Hi.", silence=plan, hang_up_at=None).play()

@@ -50,6 +50,7 @@ async def test_audio_defaults_to_16_khz_linear(server: House) -> None:
         (base.AssistantText("Hello."), {"type": "assistant_text", "text": "Hello."}),
         (base.AssistantHeard("Hel", True), {"type": "assistant_heard", "text": "Hel", "interrupted": True}),
         (base.ToolUsed("book"), {"type": "tool_used", "name": "book"}),
+        (base.ToolAnswered("book", True), {"type": "tool_answered", "name": "book", "failed": True}),
         (base.TurnMeasured({"total": 812.5, "playout": None}), {
             "type": "latency", "latency": {"total": 812.5, "playout": None},
         }),

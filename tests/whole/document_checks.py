@@ -30,6 +30,12 @@ UNSAYABLE = tuple(
         r"endpointing_max_delay: must be at least endpointing_min_delay",
         r"^port: must equal the port in host",
         r"must not have two tools of one name",
+        r"\.(query|body): needs method$",
+        r"url: may hold placeholders only with method",
+        r"url: is required with method$",
+        r"body: can't be sent with GET",
+        r"must hold only placeholders of the tool's arguments",
+        r"headers: must not hold .* twice",
         # The clock decides.
         r"^expires_at: must be in the future",
         # What JSON Schema has no words for: sizes in bytes, classes of characters, schemas of schemas, networks.
@@ -37,6 +43,8 @@ UNSAYABLE = tuple(
         r"those of one role must have at most \d+ characters together",
         r"must have at least 2 letters or digits",
         r"is not valid JSON Schema",
+        r"must have at most \d+ values, at most \d+ levels deep",
+        r"headers: must not hold .*, which the server itself sets",
         r"must not lead to the non-public address",
         r"must spell an address as four decimal numbers",
         r"must not contain a user name or password",

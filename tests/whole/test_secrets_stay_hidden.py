@@ -141,7 +141,14 @@ async def test_no_secret_is_found_anywhere(
 
 async def _store(client: Client, hush: Hush, own: str, tool_url: str) -> str:
     """Store every kind of secret, read and change the objects that hold them. Returns an assistant's id."""
-    tool = {"name": "calendar", "description": "d", "server": {"url": tool_url, "secret": hush.new("tool")}}
+    own_headers = {"Authorization": f"Bearer {hush.new('tool header')}", "X-Api-Key": hush.new("tool key")}
+    tool = {
+        "name": "calendar",
+        "description": "d",
+        "server": {"url": tool_url, "secret": hush.new("tool")},
+        "headers": own_headers,
+        "method": "POST",
+    }
     body = {
         "name": "Ada",
         "first_message": "Hello, this is Ada.",
@@ -166,7 +173,8 @@ async def _store(client: Client, hush: Hush, own: str, tool_url: str) -> str:
     await client.ask("POST", f"{API}/sip-trunks", 201, json={**trunk, "password": hush.new("trunk, older name")})
     await client.ask("GET", f"{API}/sip-trunks", 200)
 
-    function = {"description": "d", "server": {"url": tool_url, "secret": hush.new("template")}}
+    server = {"url": tool_url, "secret": hush.new("template")}
+    function = {"description": "d", "server": server, "headers": {"X-Api-Key": hush.new("template header")}}
     template = {"name": "calendar", "tool_type": "function", "tool_config": function}
     await client.ask("POST", f"{API}/tool-templates", 201, json=template)
     older = {"name": "older", "type": "function", "server_url": tool_url, "server_secret": hush.new("older template")}
@@ -215,6 +223,7 @@ async def _send_wrong_things(client: Client, hush: Hush) -> None:
         ("POST", "/assistants", lambda wrong: {"name": "Ada", "webhook_secret": wrong}),
         ("POST", "/assistants", lambda wrong: {"name": "Ada", "llm_config": {"tools": [_tool(wrong)]}}),
         ("POST", "/assistants", lambda wrong: {"name": "Ada", "llm_config": {"tools": [{"server": wrong}]}}),
+        ("POST", "/assistants", lambda wrong: {"name": "Ada", "llm_config": {"tools": [_tool_with_header(wrong)]}}),
         ("POST", "/web-calls", lambda wrong: {"assistant": {"name": "Ada", "webhook_secret": wrong}}),
         ("PATCH", "/organizations", lambda wrong: {"webhook_secret": wrong}),
         (
@@ -241,6 +250,10 @@ async def _send_wrong_things(client: Client, hush: Hush) -> None:
 
 def _tool(secret: Any) -> dict[str, Any]:
     return {"name": "t", "description": "d", "server": {"url": "https://example.com", "secret": secret}}
+
+
+def _tool_with_header(value: Any) -> dict[str, Any]:
+    return {"name": "t", "description": "d", "url": "https://example.com", "headers": {"Authorization": value}}
 
 
 def _wrong_forms(hush: Hush, place: str) -> Iterator[Any]:

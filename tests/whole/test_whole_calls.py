@@ -102,6 +102,8 @@ async def test_a_conversation_with_a_tool_is_held_recorded_and_written_down(
     assert [(line["role"], line["content"]) for line in record["messages"]] == [
         ("assistant", GREETING),
         ("user", QUESTION),
+        ("tool", '{"tool": "calendar", "arguments": {"day": "Tuesday"}, "result": "Tuesday at eight is free"}'),
+        ("tool", '{"tool": "end_call", "arguments": {}, "result": "The call is being ended."}'),
         ("assistant", "Let me look. Tuesday at eight is free. Goodbye."),
     ]
     assert (record["status"], record["direction"], record["end_reason"]) == ("ended", "web", "assistant_hangup")

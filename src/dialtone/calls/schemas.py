@@ -132,7 +132,11 @@ class CallMessageObject(BaseModel):
     """A message of a call's transcript."""
 
     role: Literal["system", "user", "assistant", "tool"] = Field(description="Who said it.")
-    content: str = Field(description="What was heard of it.", examples=["A table for four, please."])
+    content: str = Field(
+        description="What was heard of it. With role `tool` a use of a tool, as a JSON object: `tool`, `arguments`, and "
+        "`result` or, where it failed, `error`.",
+        examples=["A table for four, please."],
+    )
 
 
 class TurnLatencyObject(BaseModel):

@@ -153,6 +153,8 @@ def _show(event: CallEvent, line: dict[str, Any] | None) -> None:
         _print(f"{line['at']:8.2f}  {line['role']:<9}  {line['text']}{cut}")
     elif event.type == "tool_used":
         _print(f"{event.at:8.2f}  tool       {event.fields['name']}")
+    elif event.type == "tool_answered" and event.fields["failed"]:
+        _print(f"{event.at:8.2f}  tool       {event.fields['name']} failed")
     elif event.type == "latency":
         _print(f"{'':8}  latency    {_waterfall(event.fields['latency'])}")
     elif event.type == "error":

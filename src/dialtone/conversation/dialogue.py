@@ -11,7 +11,8 @@ from dialtone.conversation.journal import EndReason, Journal
 from dialtone.conversation.plan import CallPlan
 from dialtone.conversation.speaking import Speaker
 from dialtone.conversation.speech import Speech
-from dialtone.conversation.thinking import Reply, Tools
+from dialtone.conversation.thinking import Reply
+from dialtone.conversation.tool_use import Tools, ToolUses
 from dialtone.conversation.transcript import Transcript
 from dialtone.conversation.turns import (
     Action,
@@ -25,7 +26,7 @@ from dialtone.conversation.turns import (
     TurnTaker,
 )
 from dialtone.conversation.voice import Spawn, Voice
-from dialtone.lines.base import AssistantHeard, Line, SpeechStarted, ToolUsed, TurnMeasured
+from dialtone.lines.base import AssistantHeard, Line, SpeechStarted, TurnMeasured
 from dialtone.lines.base import Transcript as TranscriptShown
 from dialtone.media.vad import WINDOW_SECONDS
 from dialtone.providers.base import Final, Interim, LanguageModel, Message, ProviderError, TranscriptEvent
@@ -72,6 +73,7 @@ class Dialogue:
         self._transcript = transcript
         self._model = model
         self._tools = tools
+        self._tool_uses = ToolUses(tools, line, journal, spawn, self._late_result)
         self._voice = voice
         self._goodbye = goodbye
         self._owner = owner
@@ -129,10 +131,20 @@ class Dialogue:
         """The model knows `context` from its next answer on, also from one that is being thought out ahead."""
         self._transcript.add_system(context)
         self._journal.message("system", context)
+        self._think_again()
+
+    def _think_again(self) -> None:
+        """What is being thought out ahead is thought out anew, with what has become known."""
         if self._draft is not None:
             text = self._draft.reply.text
             self._drop_draft()
             self._draft = self._begin(text, self._transcript.with_user(text))
+
+    def _late_result(self) -> None:
+        """A tool has answered whose reply the caller cut off: nobody has spoken of its result yet."""
+        if not self._finished:
+            self._think_again()
+            self.answer_next()
 
     def answer_next(self) -> None:
         """Have the model speak once nobody does; if the caller says something first, the answer to that is enough."""
@@ -236,13 +248,14 @@ class Dialogue:
             self._alarm.cancel()
         self._drop_draft()
         self._settle_all(self.speaker.cut())
+        self._tool_uses.close()
         rest = self._turns.take_turn()
         if rest:
             self._journal.message("user", rest)
 
     def let_go(self) -> None:
         """Nobody uses this any more: come apart, so that memory is free at once."""
-        del self.speaker
+        del self.speaker, self._tool_uses
         self._leaving = None
         self._alarm = None
 
@@ -293,7 +306,9 @@ class Dialogue:
     # Replies
 
     def _begin(self, text: str, messages: Iterable[Message]) -> Answer:
-        reply = Reply(text, tuple(messages), self._model, self._tools, self._voice.begin(), self._tool_used)
+        reply = Reply(
+            text, tuple(messages), self._model, self._tools, self._tool_uses, self._voice.begin(), self._journal.note
+        )
         return Answer(reply, self._spawn(reply.make()))
 
     def _end_turn(self, turn: EndTurn) -> None:
@@ -321,9 +336,6 @@ class Dialogue:
         answer.reply.commit()
         self.speaker.play(answer.speech)
         self._owner.activity()
-
-    def _tool_used(self, name: str) -> None:
-        self._line.publish(ToolUsed(name))
 
     def _drop_draft(self) -> None:
         if self._draft is not None:
@@ -393,8 +405,9 @@ class Dialogue:
             answer.drop()
             rest = heard
             for used in answer.reply.rounds:
-                said, rest = rest[: len(used.text)], rest[len(used.text) :].lstrip()
-                self._transcript.add_tool_round(said, used.calls, used.results(cut_short=interrupted))
+                rest = used.heard(rest, cut_short=interrupted)
+                self._transcript.add_tool_round(used)
+                self._tool_uses.settle(used.uses)
             self._transcript.add_assistant(rest)
             if answer.latency is not None:
                 self._journal.turn(answer.with_outcome(interrupted))

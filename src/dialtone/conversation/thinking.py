@@ -7,48 +7,18 @@ sentence is spoken (into a buffer), and no tool is touched.
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from typing import Protocol
 
 from dialtone.conversation.sentences import SentenceCutter
+from dialtone.conversation.tool_use import ToolRound, Tools, ToolUse, ToolUses, told_apart
 from dialtone.conversation.voice import Telling
 from dialtone.providers.base import LanguageModel, Message, ProviderError, ReplyDone, TextDelta, ToolCall, ToolSpec
-from dialtone.tools.toolbox import ToolOutcome
 
 MAX_TOOL_ROUNDS = 6
 """After this many rounds of tool calls in one reply the model must answer without."""
-CUT_OFF = "The caller spoke before the tool had answered. It may have been carried out."
-NOT_DONE = "The caller spoke before this was done, so it was not done."
+MAX_CALLS_AT_ONCE = 16
+NO_MORE_TOOLS = "No more tools can be used for this answer. Answer the caller with what you know."
 RETRY_DELAY = 0.3
 """Seconds before the one second try, if the model failed before its first word."""
-
-
-class Tools(Protocol):
-    """What the assistant may do; see `dialtone.tools.toolbox`."""
-
-    def specs(self) -> list[ToolSpec]: ...
-
-    def waiting_message(self, name: str) -> str | None: ...
-
-    async def run(self, call: ToolCall) -> ToolOutcome: ...
-
-
-class ToolRound:
-    """What the assistant said before it used tools, and what came of them."""
-
-    def __init__(self, text: str, calls: tuple[ToolCall, ...], outcomes: dict[str, ToolOutcome]) -> None:
-        self.text = text
-        self.calls = calls
-        self.outcomes = outcomes
-
-    def results(self, *, cut_short: bool) -> dict[str, str]:
-        """What the model is told, by call id. `cut_short`: the caller took the turn before the reply was heard to its
-        end, which is when callers are transferred or hung up on.
-        """
-        leaves = {call_id for call_id, outcome in self.outcomes.items() if outcome.end_call or outcome.transfer_to}
-        return {
-            call_id: NOT_DONE if cut_short and call_id in leaves else outcome.result
-            for call_id, outcome in self.outcomes.items()
-        }
 
 
 class Reply:
@@ -60,8 +30,9 @@ class Reply:
         messages: Sequence[Message],
         model: LanguageModel,
         tools: Tools,
+        uses: ToolUses,
         telling: Telling,
-        on_tool: Callable[[str], None],
+        on_note: Callable[[str], None],
     ) -> None:
         self.text = text
         self.telling = telling
@@ -78,10 +49,13 @@ class Reply:
         self._messages = list(messages)
         self._model = model
         self._tools = tools
-        self._on_tool = on_tool
+        self._uses = uses
+        self._on_note = on_note
         self._committed = asyncio.Event()
         self._held: list[str] = []
         self._said: list[str] = []
+        self._waiting_messages: set[str] = set()
+        """Those that were said."""
 
     def commit(self) -> None:
         """The turn is over: what was held back may be spoken, tools may be used."""
@@ -97,11 +71,7 @@ class Reply:
     async def make(self) -> None:
         """Write and speak the whole reply. A failure of the model ends up in `error` or `broken_off`."""
         try:
-            for tool_rounds_left in range(MAX_TOOL_ROUNDS, -1, -1):
-                self._said = []
-                calls = await self._write(self._tools.specs() if tool_rounds_left else [])
-                if not calls or not await self._use_tools(calls):
-                    break
+            await self._write_and_use_tools()
         except ProviderError as error:
             if self._said or self.rounds:
                 self.broken_off = error
@@ -109,6 +79,22 @@ class Reply:
                 self.error = error
         await self._committed.wait()
         self.telling.finish()
+
+    async def _write_and_use_tools(self) -> None:
+        for _ in range(MAX_TOOL_ROUNDS):
+            self._said = []
+            calls = await self._write(self._tools.specs())
+            if not calls or not await self._use_tools(told_apart(calls)):
+                return
+        self._said = []
+        self._on_note(f"the model used tools {MAX_TOOL_ROUNDS} times for one answer, and had to answer without")
+        self._messages.append(Message("system", NO_MORE_TOOLS))
+        calls = await self._write([])
+        if calls:
+            refused = [self._uses.refuse(call, NO_MORE_TOOLS) for call in told_apart(calls)]
+            self.rounds.append(ToolRound(" ".join(self._said), refused))
+            if not self._said:
+                raise ProviderError(self._model.name, "it used tools only and said nothing")
 
     async def _write(self, specs: list[ToolSpec]) -> list[ToolCall]:
         """One stream of the model; returns the tools it wants to use."""
@@ -152,18 +138,14 @@ class Reply:
         """Run `calls` together; False where the conversation ends with them."""
         await self._committed.wait()
         if not self._said:
-            for message in filter(None, [self._tools.waiting_message(call.name) for call in calls][:1]):
-                self._say(message)
-        text = " ".join(self._said)
-        for call in calls:
-            self._on_tool(call.name)
-        # If the caller cuts in meanwhile, the model must know what it has begun, or it would do it again.
-        by_id = {call.id: ToolOutcome(CUT_OFF, failed=True) for call in calls}
-        self.rounds.append(ToolRound(text, tuple(calls), by_id))
-        outcomes = await asyncio.gather(*(self._tools.run(call) for call in calls))
-        by_id.update(zip((call.id for call in calls), outcomes, strict=True))
-        self._messages.append(Message("assistant", text, tool_calls=tuple(calls)))
-        self._messages += [Message("tool", by_id[call.id].result, tool_call_id=call.id) for call in calls]
+            self._say_waiting_message(calls)
+        uses = [self._begin(call, number) for number, call in enumerate(calls)]
+        self.rounds.append(ToolRound(" ".join(self._said), uses))
+        # The tools have tasks of their own: they go on where this reply is cut off.
+        if at_work := [use.task for use in uses if use.task is not None]:
+            await asyncio.wait(at_work)
+        outcomes = [use.outcome for use in uses if use.outcome is not None]
+        self._messages += self.rounds[-1].messages()
         transfer = next((outcome for outcome in outcomes if outcome.transfer_to is not None), None)
         if transfer is not None and transfer.transfer_to is not None:
             self.transfer_to = transfer.transfer_to.number
@@ -172,3 +154,15 @@ class Reply:
         elif any(outcome.end_call for outcome in outcomes):
             self.hang_up = True
         return not (self.hang_up or self.transfer_to)
+
+    def _begin(self, call: ToolCall, number: int) -> ToolUse:
+        if number >= MAX_CALLS_AT_ONCE:
+            return self._uses.refuse(call, f"at most {MAX_CALLS_AT_ONCE} tools can be used at once.")
+        return self._uses.begin(call)
+
+    def _say_waiting_message(self, calls: Sequence[ToolCall]) -> None:
+        """The first that one of the tools has, unless the caller has heard it while waiting for this reply."""
+        messages = [message for call in calls if (message := self._tools.waiting_message(call.name))]
+        if messages and messages[0] not in self._waiting_messages:
+            self._waiting_messages.add(messages[0])
+            self._say(messages[0])

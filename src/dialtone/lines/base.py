@@ -50,6 +50,14 @@ class ToolUsed:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolAnswered:
+    """A tool that was called has given its result, or a reason why there is none."""
+
+    name: str
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class TurnMeasured:
     """Where the time of one turn went, in milliseconds: end of the caller's speech to the first audio out."""
 
@@ -63,7 +71,9 @@ class Trouble:
     message: str
 
 
-LineEvent = SpeechStarted | Transcript | AssistantText | AssistantHeard | ToolUsed | TurnMeasured | Trouble
+LineEvent = (
+    SpeechStarted | Transcript | AssistantText | AssistantHeard | ToolUsed | ToolAnswered | TurnMeasured | Trouble
+)
 """What a line shows its far end beside the audio. Lines that cannot carry an event ignore it."""
 
 

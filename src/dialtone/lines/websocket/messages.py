@@ -11,6 +11,7 @@ from dialtone.lines.base import (
     AssistantText,
     LineEvent,
     SpeechStarted,
+    ToolAnswered,
     ToolUsed,
     Transcript,
     Trouble,
@@ -137,6 +138,8 @@ def event(happened: LineEvent) -> bytes:
             return _encode("assistant_heard", text=text, interrupted=interrupted)
         case ToolUsed(name):
             return _encode("tool_used", name=name)
+        case ToolAnswered(name, failed):
+            return _encode("tool_answered", name=name, failed=failed)
         case TurnMeasured(latency):
             return _encode("latency", latency=latency)
         case Trouble(message):
