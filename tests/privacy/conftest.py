@@ -75,9 +75,15 @@ class Practice:
     async def call(self, caller: str = CALLER, **fields: Any) -> str:
         """A call that is over and reported, if its webhook takes it."""
         call_id, running = await self.live_call(caller, **fields)
-        running.end("user_hangup")
+        await self.hang_up(running)
         await self.settled("after-call")
         return call_id
+
+    async def hang_up(self, running: RunningCall) -> None:
+        """End the only live call, and have its end written down."""
+        running.end("user_hangup")
+        await self.exchange.over()
+        await self.house.room.flush()
 
     async def settled(self, *kinds: str) -> None:
         """Wait until no job of these kinds is left to do now."""
@@ -107,20 +113,24 @@ class Practice:
 
     async def nights(self, days: float) -> None:
         """Let so much time pass at once, and wait until the nightly work is done."""
-        before = {id: job["due_at"] for id, job in (await self.rows())["jobs"].items() if job["kind"] == "retention"}
-        self.clock.passed += timedelta(days=days)
-        self.house.app.state.parts.jobs.wake()
-        await self.until(lambda rows: _nightly(rows) and before.keys().isdisjoint(_nightly(rows)))
+        before = _nightly(await self.rows())
+        self.pass_time(days=days)
+        await self.until(lambda rows: _nightly(rows) and before.isdisjoint(_nightly(rows)))
         await self.settled("retention-of", f"delete-recordings.{self.house.room.calls._node}")
 
-    async def erased(self, caller: str = CALLER) -> dict[str, Any]:
+    def pass_time(self, **time: float) -> None:
+        self.clock.passed += timedelta(**time)
+        self.house.app.state.parts.jobs.wake()
+
+    async def erased(self, caller: str = CALLER, key: str | None = None) -> dict[str, Any]:
         """The erasure of a caller, done."""
-        erasure = (await self.request("POST", "/privacy/erase", 202, json={"phone_number": caller}))["erasure"]
+        body = {"phone_number": caller}
+        erasure = (await self.request("POST", "/privacy/erase", 202, key, json=body))["erasure"]
         assert (erasure["status"], erasure["finished_at"]) == ("running", None)
         async with asyncio.timeout(20):
             while erasure["status"] != "done":
                 await asyncio.sleep(0.02)
-                erasure = (await self.request("GET", f"/privacy/erasures/{erasure['id']}"))["erasure"]
+                erasure = (await self.request("GET", f"/privacy/erasures/{erasure['id']}", key=key))["erasure"]
         await self.settled(f"delete-recordings.{self.house.room.calls._node}")
         return dict(erasure)
 
@@ -137,7 +147,9 @@ def _stored(connection: Connection) -> Rows:
 
 
 def _nightly(rows: Rows) -> set[Any]:
-    return {id for id, job in rows["jobs"].items() if job["kind"] == "retention" and job["state"] == "waiting"}
+    """The nightly job that waits."""
+    jobs = rows["jobs"].items()
+    return {key for key, job in jobs if (job["kind"], job["state"]) == ("retention", "waiting")}
 
 
 @pytest.fixture

@@ -24,6 +24,8 @@ from sqlalchemy.util import greenlet_spawn
 from dialtone.platform import engines
 from dialtone.settings import Settings
 
+DROP_TRIES = 5
+DROP_PAUSE_SECONDS = 1.0
 STARTUP_LOCK = 7_302_114_690_251
 """Key of the PostgreSQL advisory lock held while a process migrates or sets up the database."""
 
@@ -172,6 +174,25 @@ class Database:
         """
         async with self._writing, self._sessions() as session, session.begin():
             yield session
+
+    async def drop_deleted(self) -> None:
+        """Let what was deleted go from the disk as well, as far as that is this process's to do: from SQLite's
+        write-ahead log, which keeps earlier states of pages until it is written anew. PostgreSQL's VACUUM and its log
+        are its operator's.
+        """
+        if not self.is_sqlite:
+            return
+
+        def tried() -> bool:
+            """A reader that looks at an earlier state keeps it there for the moment."""
+            with self._engines.single_write.sync_engine.connect() as connection:
+                return not connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)")).one()[0]
+
+        for _ in range(DROP_TRIES):
+            async with self._writing:
+                if await greenlet_spawn(tried):
+                    return
+            await asyncio.sleep(DROP_PAUSE_SECONDS)
 
     @asynccontextmanager
     async def startup_lock(self) -> AsyncIterator[AsyncSession]:

