@@ -13,7 +13,7 @@ from dialtone.media import recording_file
 from dialtone.media.audio import MULAW_8K, PCM_16K
 from dialtone.media.g711 import decode_mulaw, encode_mulaw
 from dialtone.media.recorder import MAX_WAITING_BATCHES, RecordingWriter
-from dialtone.media.recording_file import AlignedTrack, RecordingFile
+from dialtone.media.recording_file import HEADER_BYTES, AlignedTrack, RecordingFile, StillWrittenError, settle
 
 FRAME = MULAW_8K.frame_bytes
 
@@ -214,3 +214,44 @@ def test_the_header_says_what_the_standard_asks(tmp_path):
     assert data[:4] + data[8:16] == b"RIFFWAVEfmt "
     assert int.from_bytes(data[4:8], "little") == len(data) - 8
     assert int.from_bytes(data[40:44], "little") == 640
+
+
+def begun(path):
+    """A recording of a second that somebody writes to."""
+    file = RecordingFile(path, MULAW_8K)
+    file.write([bytes(FRAME)] * 50, [bytes(FRAME)] * 50)
+    return file
+
+
+@pytest.mark.parametrize("more", [0, 3, 4, 32_003])
+def test_a_header_is_made_to_tell_what_a_killed_process_wrote(tmp_path, more):
+    path = tmp_path / "call.wav"
+    begun(path).close()
+    with path.open("ab") as file:
+        file.write(bytes(more))
+    assert settle(path) == pytest.approx(1 + more // 4 / 8000)
+    rate, left, _ = read(path)
+    assert (rate, len(left)) == (8000, 8000 + more // 4)
+    assert path.stat().st_size == HEADER_BYTES + 4 * len(left)
+    assert settle(path) == pytest.approx(1 + more // 4 / 8000)
+
+
+def test_nothing_is_changed_while_somebody_writes(tmp_path):
+    path = tmp_path / "call.wav"
+    file = begun(path)
+    with pytest.raises(StillWrittenError):
+        settle(path)
+    file.close()
+    assert settle(path) == 1
+
+
+def test_what_is_no_recording_is_left_as_it_is(tmp_path):
+    path = tmp_path / "call.wav"
+    path.write_bytes(b"RIF")
+    assert settle(path) == 0
+    path.write_bytes(bytes(100))
+    with pytest.raises(ValueError, match="not a recording"):
+        settle(path)
+    assert path.read_bytes() == bytes(100)
+    with pytest.raises(FileNotFoundError):
+        settle(tmp_path / "none.wav")

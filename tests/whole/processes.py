@@ -36,9 +36,11 @@ class Served:
 
 
 @contextmanager
-def served(data_dir: Path, database_url: str | None, **settings: str) -> Iterator[Served]:
+def served(
+    data_dir: Path, database_url: str | None, *, module: str = "dialtone.cli", **settings: str
+) -> Iterator[Served]:
     """A server, told to stop afterwards. `settings` are names of environment variables without `DIALTONE_`, or whole
-    names where they are upper case.
+    names where they are upper case. `module` is the command line to start it with.
     """
     given = {
         "data_dir": str(data_dir),
@@ -56,7 +58,7 @@ def served(data_dir: Path, database_url: str | None, **settings: str) -> Iterato
     log_path = data_dir / "server.log"
     with log_path.open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "dialtone.cli", "serve"],
+            [sys.executable, "-m", module, "serve"],
             env=kept | ours,
             stdout=subprocess.PIPE,
             stderr=log,

@@ -26,7 +26,7 @@ from dialtone.platform.db import Database
 from dialtone.storage.answers import StorageError
 from dialtone.storage.bucket import Bucket
 from dialtone.storage.location import Location
-from dialtone.storage.uploads import GrowingUploads, Uploads
+from dialtone.storage.uploads import PART_BYTES, GrowingUploads, Uploads
 
 logger = logging.getLogger(__name__)
 
@@ -243,7 +243,7 @@ class _Store:
 
     def __init__(self, location: Location) -> None:
         self.bucket = Bucket(location)
-        self.uploads = Uploads(self.bucket, OBJECT_HEADERS)
+        self.uploads = Uploads(self.bucket, OBJECT_HEADERS, PART_BYTES)
         self.growing = GrowingUploads(self.uploads)
 
     async def start(self) -> None:

@@ -31,8 +31,8 @@ NO_SUCH_UPLOAD = "NoSuchUpload"
 class Uploads:
     """One per process. Everything raises `StorageError`, and `OSError` as the disk does."""
 
-    def __init__(self, bucket: Bucket, headers: Mapping[str, str], part_bytes: int = PART_BYTES) -> None:
-        """`headers` come with every object that is stored."""
+    def __init__(self, bucket: Bucket, headers: Mapping[str, str], part_bytes: int) -> None:
+        """`headers` come with every object that is stored. `part_bytes`: stores take no less than `PART_BYTES`."""
         self._bucket = bucket
         self._headers = headers
         self._part_bytes = part_bytes
