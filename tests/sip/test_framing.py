@@ -43,8 +43,7 @@ def test_any_cut_gives_the_same_messages(sizes: list[int]) -> None:
 def test_a_stream_that_is_no_sip_is_given_up(data: bytes) -> None:
     framer = StreamFramer()
     with pytest.raises(ParseError):
-        for start in range(0, len(data), 1000):
-            framer.feed(data[start : start + 1000])
+        [framer.feed(data[start : start + 1000]) for start in range(0, len(data), 1000)]
 
 
 def test_a_message_that_is_not_whole_is_seen() -> None:

@@ -13,10 +13,12 @@ from dialtone.sip.message import Request, parse_datagram
 from dialtone.sip.offer_answer import AudioOptions, LocalAudio, NotAcceptableError, answer_offer, make_offer
 from dialtone.sip.sdp import parse_sdp
 from dialtone.sip.validation import answerable, fault_of, unsupported_extensions, usable
-from tests.sip.torture import DROPPED, REFUSED, VALID
+from tests.sip.torture import VALID
+from tests.sip.torture_refused import DROPPED, REFUSED, REFUSED_LATER
 
-SPECIAL = [b"\r\n", b"\r\n ", b"\r", b"\n", b"\x00", b'"', b"\\", b"<", b">", b";", b",", b"=", b":", b"@", b"%", b" ",
-           b"[", b"]", b"\xff\xfe", b"\xed\xa0\x80", b"9" * 30, b"-1", b"a" * 2000, b"SIP/2.0", b"Via: ", b"\r\n\r\n"]  # fmt: skip
+SPECIAL = [b"\r\n", b"\r\n ", b"\r", b"\n", b"\x00", b'"', b"\\", b"<", b">", b";", b",", b"=", b":", b"@", b"%",
+           b" ", b"[", b"]", b"\xff\xfe", b"\xed\xa0\x80", b"9" * 30, b"-1", b"a" * 2000, b"SIP/2.0",
+           b"Via: ", b"\r\n\r\n"]  # fmt: skip
 
 
 def mutated(data: bytes, source: random.Random) -> bytes:
@@ -71,7 +73,7 @@ def read_headers(data: bytes) -> None:
             continue
 
 
-MESSAGES = [*VALID.values(), *DROPPED.values(), *(data for data, _ in REFUSED.values())]
+MESSAGES = [*VALID.values(), *REFUSED_LATER.values(), *DROPPED.values(), *(data for data, _ in REFUSED.values())]
 OFFERS = [make_offer(LocalAudio("192.0.2.1", 1000), AudioOptions(srtp=srtp)).encode() for srtp in ("off", "required")]
 HEADERS = [
     b'Digest realm="a", nonce="b\\"", algorithm=MD5, qop="auth,auth-int", opaque="", stale=FALSE',

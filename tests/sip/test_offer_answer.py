@@ -132,7 +132,8 @@ def test_keys_are_read_as_they_were_written(suite: str) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["", "1 AES_CM_128_HMAC_SHA1_80", "1 F8_128_HMAC_SHA1_80 inline:" + "A" * 40, "1 AES_CM_128_HMAC_SHA1_80 inline:AAAA",
+    ["", "1 AES_CM_128_HMAC_SHA1_80", "1 F8_128_HMAC_SHA1_80 inline:" + "A" * 40,
+     "1 AES_CM_128_HMAC_SHA1_80 inline:AAAA",
      "1 AES_CM_128_HMAC_SHA1_80 inline:" + "A" * 40 + "|2^20|1:4",
      "1 AES_CM_128_HMAC_SHA1_80 inline:" + "A" * 40 + " UNENCRYPTED_SRTP"],
 )  # fmt: skip

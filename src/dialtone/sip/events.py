@@ -1,0 +1,247 @@
+"""What the user agent tells its owner, and what it is given: plain data, so that they may live in different processes.
+
+`call` is the name that the user agent gives a call; commands take it back.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from dialtone.sip.flow import Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who somebody says to be."""
+
+    uri: str
+    display_name: str = ""
+    number: str = ""
+    """The user part without escapes: a telephone number where it is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a call ended, as a Reason header says it (RFC 3326)."""
+
+    protocol: str
+    """`SIP` with a status, or `Q.850` with a cause of the telephone network."""
+    code: int
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingCall:
+    """Somebody calls. Wants `ring`, `answer` or `reject`."""
+
+    call: str
+    tag: str
+    """What `admit` accepted the caller as."""
+    source: str
+    """IP address that the INVITE came from."""
+    transport: Transport
+    caller: Identity
+    called: Identity
+    """Of the To header."""
+    request_uri: str
+    """What was really asked for; behind a forwarding it differs from `called`."""
+    asserted: Identity | None
+    """P-Asserted-Identity (RFC 3325): worth what the peer is trusted."""
+    diversions: tuple[Identity, ...]
+    """Diversion (RFC 5806): who forwarded the call, the last one first."""
+    offer: str | None
+    """The caller's session description. None: the answer to the call must offer one (late offer)."""
+    replaces: str | None
+    """The call that this one takes the place of once it is answered (RFC 3891)."""
+    referred_by: str | None
+    max_forwards: int
+    """Hops left; a call that is passed on takes one less."""
+    headers: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Headers beginning with `X-`, by name in lower case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ringing:
+    """Our call got a provisional answer, 180 to 183 for the most part."""
+
+    call: str
+    status: int
+    reason: str
+    description: str | None
+    """Their session description, for sound before the answer."""
+    wants_answer: bool = False
+    """`description` is an offer; `answer_offer` takes the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Our call was answered."""
+
+    call: str
+    description: str | None
+    """Their answer to our offer; None where it came with `Ringing` already."""
+    wants_answer: bool = False
+    """`description` is an offer, since ours was not made; `answer_offer` takes the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """The caller has acknowledged that we answered."""
+
+    call: str
+    description: str | None
+    """The answer to our offer, where the caller had made none."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfferReceived:
+    """The other side wants other media within a call: holds, resumes, moves. Wants `answer_offer` or `refuse_offer`."""
+
+    call: str
+    description: str | None
+    """None: we are asked for an offer, whose answer comes as `OfferAnswered`."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfferAnswered:
+    """Our offer within a call was taken."""
+
+    call: str
+    description: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OfferRefused:
+    """Our offer within a call was refused; all stays as it was."""
+
+    call: str
+    status: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class InfoReceived:
+    """Something was sent within a call (RFC 6086), key presses in `application/dtmf-relay` for example."""
+
+    call: str
+    content_type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReferReceived:
+    """The other side wants the call handed to somebody. Wants `accept_refer` or `reject_refer`."""
+
+    call: str
+    target: str
+    """A URI without headers."""
+    replaces: str | None
+    """The Replaces header to call with, for an attended transfer."""
+    referred_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TransferProgress:
+    """How a transfer that we asked for goes on."""
+
+    call: str
+    status: int
+    """100 and up while it is tried; 200 when the other side has reached the target."""
+    reason: str
+    final: bool
+
+
+EndedBy = Literal["us", "them", "refused", "cancelled", "unanswered", "replaced", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A call is over. The last event of every call, and it comes exactly once."""
+
+    call: str
+    by: EndedBy
+    """`refused`: our call, with `status`. `cancelled`: before its answer, by the caller. `unanswered`: nobody took it
+    in time. `failed`: the other side is not to be reached any more."""
+    status: int
+    """The SIP status of a call that was never answered; 0 for any other."""
+    reason: str
+    cause: Cause | None = None
+    retry_after: int | None = None
+    """Seconds after which it may be tried again, if they said so."""
+    contacts: tuple[str, ...] = ()
+    """Where else to call (3xx)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationChanged:
+    """A registration was made, refreshed after it had failed, refused or given up."""
+
+    name: str
+    registered: bool
+    status: int
+    """The last answer; 408 without one."""
+    reason: str
+    expires: int
+    """Seconds until it is refreshed at the latest, or tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerChanged:
+    """A peer that is asked by OPTIONS every now and then became reachable, or no longer is."""
+
+    name: str
+    reachable: bool
+    status: int
+    round_trip: float
+    """Seconds of the last question."""
+
+
+Event = (
+    IncomingCall
+    | Ringing
+    | Answered
+    | Confirmed
+    | OfferReceived
+    | OfferAnswered
+    | OfferRefused
+    | InfoReceived
+    | ReferReceived
+    | TransferProgress
+    | Ended
+    | RegistrationChanged
+    | PeerChanged
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """How to log in at somebody's server."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingCall:
+    """A call to place."""
+
+    target: str
+    """A SIP URI: whom to call, and by its host and parameters where to."""
+    caller: Identity
+    offer: str | None
+    """Our session description; None lets the other side offer."""
+    account: Account | None = None
+    proxy: str | None = None
+    """A SIP URI of the server that takes all requests, where that is not the target's."""
+    contact_user: str = ""
+    asserted: str | None = None
+    """A URI for P-Asserted-Identity, for trunks that want to be told who calls."""
+    privacy: bool = False
+    """Ask that the caller is not shown (RFC 3323)."""
+    diversion: str | None = None
+    replaces: str | None = None
+    """The value of a Replaces header."""
+    referred_by: str | None = None
+    max_forwards: int = 70
+    ring_seconds: float = 180.0
+    headers: dict[str, str] = field(default_factory=dict)
+    """More headers, beginning with `X-`."""

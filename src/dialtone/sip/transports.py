@@ -1,0 +1,272 @@
+"""All sockets of a user agent: where it listens, whom it is connected to, and what of it others see."""
+
+import asyncio
+import ipaddress
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from dialtone.sip.errors import ParseError, TransportError
+from dialtone.sip.flow import DEFAULT_PORTS, Flow, SocketAddress, Target, Transport
+from dialtone.sip.guard import Guard
+from dialtone.sip.message import Message, Request, parse_datagram
+from dialtone.sip.stream import StreamConnection, StreamEvents
+from dialtone.sip.udp import UdpFlow, UdpSocket
+from dialtone.sip.uri import host_in_uri
+
+CONNECT_SECONDS = 5.0
+MAX_CONNECTIONS = 2000
+MAX_CONNECTIONS_PER_ADDRESS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One address to listen on."""
+
+    transport: Transport
+    host: str
+    port: int
+    certificate: ssl.SSLContext | None = field(default=None, repr=False)
+    """For TLS: what we prove ourselves with."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransportOptions:
+    listeners: tuple[Listener, ...]
+    public_address: str | None = None
+    """Our address as peers outside our network see it, where that is not the one of the socket."""
+    tls_client: ssl.SSLContext | None = field(default=None, repr=False)
+    """For TLS connections that we open; without it, certificates are verified by the system's authorities."""
+
+
+class Transports:
+    """Opens, finds and closes flows. `receive` is told of every message that came in whole."""
+
+    def __init__(self, options: TransportOptions, guard: Guard, receive: Callable[[Message, Flow], None]) -> None:
+        self._options = options
+        self._guard = guard
+        self._receive = receive
+        self._udp: list[UdpSocket] = []
+        self._servers: list[tuple[Transport, asyncio.Server]] = []
+        self._connections: dict[tuple[Transport, SocketAddress], StreamConnection] = {}
+        self._per_address: dict[str, int] = {}
+        self._connecting: dict[Target, asyncio.Task[StreamConnection]] = {}
+        self._mapped: dict[UdpSocket, SocketAddress] = {}
+        self._source_addresses: dict[str, str] = {}
+        self._client_tls = options.tls_client or ssl.create_default_context()
+
+    async def open(self) -> None:
+        """Listen. Raises `OSError` where an address cannot be had; nothing stays open then."""
+        loop = asyncio.get_running_loop()
+        try:
+            for listener in self._options.listeners:
+                if listener.transport == "udp":
+                    await loop.create_datagram_endpoint(self._new_udp_socket, local_addr=(listener.host, listener.port))
+                else:
+                    await self._open_server(loop, listener)
+        except BaseException:
+            await self.close()
+            raise
+
+    def _new_udp_socket(self) -> UdpSocket:
+        udp = UdpSocket(self._datagram, self._guard.allows)
+        self._udp.append(udp)
+        return udp
+
+    async def _open_server(self, loop: asyncio.AbstractEventLoop, listener: Listener) -> None:
+        def new_connection() -> StreamConnection:
+            return StreamConnection(listener.transport, self._events(), outgoing=False)
+
+        certificate = listener.certificate if listener.transport == "tls" else None
+        if listener.transport == "tls" and certificate is None:
+            raise TransportError("a TLS listener needs a certificate")
+        timeout = CONNECT_SECONDS if certificate is not None else None
+        server = await loop.create_server(
+            new_connection, listener.host, listener.port, ssl=certificate, ssl_handshake_timeout=timeout
+        )
+        self._servers.append((listener.transport, server))
+
+    def _events(self) -> StreamEvents:
+        return StreamEvents(self._receive, self._opened, self._closed, self._guard.allows)
+
+    def _datagram(self, data: bytes, flow: UdpFlow) -> None:
+        try:
+            message = parse_datagram(data)
+        except ParseError:
+            self._guard.refuse(flow.remote[0])
+            return
+        self._receive(message, flow)
+
+    def _opened(self, connection: StreamConnection) -> bool:
+        host = connection.remote[0]
+        if not connection.outgoing:
+            full = len(self._connections) >= MAX_CONNECTIONS
+            crowded = self._per_address.get(host, 0) >= MAX_CONNECTIONS_PER_ADDRESS
+            if full or crowded or not self._guard.allows(host):
+                return False
+        self._connections[connection.transport, connection.remote] = connection
+        self._per_address[host] = self._per_address.get(host, 0) + 1
+        return True
+
+    def _closed(self, connection: StreamConnection) -> None:
+        key = (connection.transport, connection.remote)
+        if self._connections.get(key) is not connection:
+            return
+        del self._connections[key]
+        host = connection.remote[0]
+        self._per_address[host] -= 1
+        if not self._per_address[host]:
+            del self._per_address[host]
+
+    async def flow_to(self, target: Target) -> Flow:
+        """A way to a server: an open connection where there is one. Raises `TransportError`."""
+        self._guard.trust(target.host)
+        if target.transport == "udp":
+            return UdpFlow(self._udp_socket_for(target.host), (target.host, target.port))
+        connection = self._connections.get((target.transport, (target.host, target.port)))
+        if connection is not None and connection.is_open:
+            return connection
+        task = self._connecting.get(target)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self._connect(target))
+            self._connecting[target] = task
+            task.add_done_callback(lambda done: self._connecting.pop(target, None))
+        return await asyncio.shield(task)
+
+    async def _connect(self, target: Target) -> StreamConnection:
+        loop = asyncio.get_running_loop()
+        tls = self._client_tls if target.transport == "tls" else None
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                _, connection = await loop.create_connection(
+                    lambda: StreamConnection(target.transport, self._events(), outgoing=True),
+                    target.host,
+                    target.port,
+                    ssl=tls,
+                    server_hostname=(target.server_name or target.host) if tls else None,
+                )
+        except (OSError, TimeoutError, ValueError) as error:
+            raise TransportError(f"no connection over {target.transport}: {type(error).__name__}") from error
+        return connection
+
+    def _udp_socket_for(self, host: str) -> UdpSocket:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        for udp in self._udp:
+            if udp.family == family:
+                return udp
+        raise TransportError("no UDP socket for this family of addresses")
+
+    def speaks(self, transport: Transport, host: str) -> bool:
+        """Whether a server at this IP address can be reached over `transport` at all."""
+        if transport != "udp":
+            return True
+        return any((udp.family == socket.AF_INET6) == (":" in host) for udp in self._udp)
+
+    async def learn_public_address(self, server: SocketAddress) -> SocketAddress:
+        """Ask a STUN server how it sees our UDP socket, and be known by that. Raises `TransportError`."""
+        udp = self._udp_socket_for(server[0])
+        self._guard.trust(server[0])
+        mapped = await udp.mapped_address(server)
+        self._mapped[udp] = mapped
+        return mapped
+
+    def sent_by(self, flow: Flow) -> SocketAddress:
+        """Host and port under which the peer of a flow reaches us."""
+        port = self._listening_port(flow)
+        if not _is_outside(flow.remote[0]):
+            return self._source_address(flow), port
+        if isinstance(flow, UdpFlow) and flow.socket in self._mapped:
+            return self._mapped[flow.socket]
+        return self._options.public_address or self._source_address(flow), port
+
+    def _listening_port(self, flow: Flow) -> int:
+        if isinstance(flow, StreamConnection) and flow.outgoing:
+            ports = [server.sockets[0].getsockname()[1] for kind, server in self._servers if kind == flow.transport]
+            return int(ports[0]) if ports else flow.local[1]
+        return flow.local[1]
+
+    def _source_address(self, flow: Flow) -> str:
+        """Our address on the way to a peer: of a socket that is bound to all, the one the system would choose."""
+        if flow.local[0] not in ("0.0.0.0", "::"):
+            return flow.local[0]
+        host = flow.remote[0]
+        found = self._source_addresses.get(host)
+        if found is None:
+            found = _route_to(host)
+            if len(self._source_addresses) > 10_000:
+                self._source_addresses.clear()
+            self._source_addresses[host] = found
+        return found
+
+    def contact(self, flow: Flow, user: str = "") -> str:
+        """A URI under which the peer of a flow reaches us, without angle brackets."""
+        host, port = self.sent_by(flow)
+        address = host_in_uri(host) if port == DEFAULT_PORTS["udp"] else f"{host_in_uri(host)}:{port}"
+        parameter = "" if flow.transport == "udp" else f";transport={flow.transport}"
+        return f"sip:{user}@{address}{parameter}" if user else f"sip:{address}{parameter}"
+
+    async def close(self) -> None:
+        for task in list(self._connecting.values()):
+            task.cancel()
+        await asyncio.gather(*self._connecting.values(), return_exceptions=True)
+        for _, server in self._servers:
+            server.close()
+        for connection in list(self._connections.values()):
+            connection.close()
+        for udp in self._udp:
+            udp.close()
+        self._servers.clear()
+        self._udp.clear()
+        await asyncio.sleep(0)
+
+    def listening_on(self) -> list[tuple[Transport, SocketAddress]]:
+        """Where we really listen, which tells the port where 0 was asked for."""
+        found: list[tuple[Transport, SocketAddress]] = [("udp", udp.address) for udp in self._udp]
+        for transport, server in self._servers:
+            found += [(transport, bound.getsockname()[:2]) for bound in server.sockets]
+        return found
+
+
+def trust_connection(flow: Flow) -> None:
+    """The peer of this flow was let in; its connection may stay open for longer."""
+    if isinstance(flow, StreamConnection):
+        flow.trusted = True
+
+
+def response_flow(request: Request, flow: Flow) -> Flow:
+    """Where the answer to a request goes (RFC 3261 section 18.2.2, RFC 3581 section 4)."""
+    if not isinstance(flow, UdpFlow):
+        return flow
+    via = request.via
+    port = flow.remote[1] if "rport" in via.params else via.port or DEFAULT_PORTS["udp"]
+    return UdpFlow(flow.socket, (flow.remote[0], port))
+
+
+def note_source(request: Request, flow: Flow) -> None:
+    """Write into the topmost Via where the request really came from (RFC 3261 section 18.2.1, RFC 3581 section 4)."""
+    via = request.via
+    host, port = flow.remote
+    if "rport" in via.params:
+        via.params["rport"] = str(port)
+        via.params["received"] = host
+    elif via.host.strip("[]") != host:
+        via.params["received"] = host
+    else:
+        return
+    request.replace_via(via)
+
+
+def _is_outside(host: str) -> bool:
+    address = ipaddress.ip_address(host)
+    return not (address.is_private or address.is_loopback or address.is_link_local)
+
+
+def _route_to(host: str) -> str:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((host, 9))  # sends nothing: it only asks the routing table
+        except OSError as error:
+            raise TransportError("no route to the peer") from error
+        return str(probe.getsockname()[0])
