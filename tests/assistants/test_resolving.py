@@ -117,3 +117,28 @@ async def test_another_organizations_assistant_cannot_take_a_call(
 ) -> None:
     theirs = await create(other_client)
     assert (await resolve.refused(theirs["id"])).status == 404
+
+
+async def test_headers_of_tools_are_open_for_the_call_and_masked_in_what_it_shows(
+    client: httpx.AsyncClient, resolve: Resolving
+) -> None:
+    tool = {
+        "name": "order",
+        "description": "Looks up an order",
+        "url": "https://shop.example/{{call_id}}",
+        "method": "GET",
+        "headers": {"Authorization": "Bearer secret-value"},
+    }
+    block = {"provider": "openai", "model": "gpt-5.4", "tools": [tool]}
+    made = await create(client, llm_config=block)
+    whole = {"llm_config": block, "stt_config": made["stt_config"], "tts_config": made["tts_config"]}
+    renamed = {**made["llm_config"], "temperature": 0}
+    for arguments in ((made["id"],), (made["id"], {"llm_config": renamed}), (None, None, whole)):
+        resolved = await resolve(*arguments)
+        assert resolved.llm_config["tools"] == [tool]
+        assert resolved.public["llm_config"]["tools"] == [{**tool, "headers": {"Authorization": "********"}}]
+        assert "secret-value" not in repr(resolved)
+    error = await resolve.refused(
+        None, None, {**whole, "llm_config": {**block, "tools": [{**tool, "headers": {"Host": "x"}}]}}
+    )
+    assert error.details == ["assistant.llm_config.tools[0].headers: must not hold Host, which the server itself sets"]

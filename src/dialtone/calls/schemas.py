@@ -133,8 +133,8 @@ class CallMessageObject(BaseModel):
 
     role: Literal["system", "user", "assistant", "tool"] = Field(description="Who said it.")
     content: str = Field(
-        description="What was heard of it. With role `tool` a use of a tool, as a JSON object: `tool`, `arguments`, and "
-        "`result` or, where it failed, `error`.",
+        description="What was heard of it. With role `tool` a use of a tool, as a JSON object: `tool`, `arguments` and "
+        "`result`, or `error` where it failed.",
         examples=["A table for four, please."],
     )
 
