@@ -35,6 +35,7 @@ from dialtone.organizations.accounts import Counts, OrganizationAccounts
 from dialtone.organizations.api_keys import ApiKeys, KeyUses
 from dialtone.organizations.service import Organizations, check_key
 from dialtone.platform import deployment, errors, health, methods, openapi
+from dialtone.platform.admission import Admission
 from dialtone.platform.auth import Authenticator
 from dialtone.platform.crypto import Secrets
 from dialtone.platform.data_keys import DataKeys
@@ -194,6 +195,7 @@ def create_app(settings: Settings) -> FastAPI:
         free_paths=("/health", "/api/v1/health"),
     )
     app.add_middleware(methods.HeadAsGet)
+    app.add_middleware(Admission)
     errors.install(app)
     _add_routes(app, parts)
     methods.keep_fixed_paths(app)

@@ -52,7 +52,8 @@ async def test_changes_at_the_same_moment_are_all_kept(client: httpx.AsyncClient
         assert after["llm_config"]["temperature"] == index / 10
         told = [answer.json()["assistant"]["updated_at"] for answer in answers]
         assert len(set(told)) == len(told), "each change has a moment of its own"
-        assert max(told) == after["updated_at"] and min(told) > before
+        assert max(told) == after["updated_at"]
+        assert min(told) > before
 
 
 async def test_a_deleted_assistant_is_not_changed(client: httpx.AsyncClient) -> None:

@@ -30,6 +30,14 @@ class VirtualLoop:
             timer.callback(*timer.args)
         self.now = max(self.now, end)
 
+    def run_in_turns(self, end, turn_seconds):
+        """Other work fills every turn of the loop; timers that are due are served after it."""
+        while self.now < end:
+            self.now += turn_seconds
+            for timer in sorted((t for t in self.timers if t.time <= self.now), key=lambda t: t.time):
+                self.timers.remove(timer)
+                timer.callback(*timer.args)
+
 
 class _Handle:
     def __init__(self, loop, when, callback, args):
@@ -89,6 +97,26 @@ def test_a_short_delay_is_caught_up_tick_by_tick(loop, clock):
     assert len(member.ticks) == 50
     assert clock.lateness.skipped == 0
     assert 0.13 < clock.lateness.maximum <= 0.15
+
+
+def test_other_work_in_every_turn_delays_frames_by_a_turn_and_no_more(loop, clock):
+    members = [Member() for _ in range(8)]
+    for member in members:
+        clock.add(member)
+    loop.run_in_turns(1010.0, 0.012)
+    assert clock.lateness.skipped == 0
+    assert clock.lateness.maximum <= 0.012 + 1e-6
+    assert {len(member.ticks) for member in members} <= {499, 500, 501}
+
+
+def test_after_a_delay_sockets_are_served_between_the_frames_of_a_call(loop, clock):
+    member = Member()
+    clock.add(member)
+    loop.run_until(1000.1001)
+    loop.now += 0.1
+    before = len(member.ticks)
+    loop.run_in_turns(loop.now + 0.0025, 0.001)
+    assert len(member.ticks) == before + 3, "one in each turn"
 
 
 def test_a_long_delay_is_left_out(loop, clock):

@@ -1,8 +1,8 @@
 """The media clock: one timer of the event loop that moves every call on by 20 ms.
 
 The schedule is absolute, so lateness of one tick never shifts the next. Members are spread over four phases 5 ms apart
-to spread the load. Each phase is a callback of its own, so that sockets are served in between when the loop is behind;
-phases without members cost nothing.
+to spread the load; phases without members cost nothing. When the loop is behind, all phases that are due are served in
+one go: other work that fills each turn of the loop for longer than a phase would hold the calls back more and more.
 """
 
 import asyncio
@@ -128,6 +128,16 @@ class MediaClock:
         self._timer = loop.call_at(self._origin + slot * SLOT_SECONDS, self._serve, loop)
 
     def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Serve the slots that are due, at most one frame of each member, so that sockets are served in between."""
+        after = self._pending + PHASES
+        while True:
+            self._serve_slot(loop)
+            due = self._origin + self._pending * SLOT_SECONDS
+            if self._timer is None or self._pending >= after or due > loop.time():
+                return
+            self._timer.cancel()
+
+    def _serve_slot(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None
         slot = self._pending
         late = loop.time() - (self._origin + slot * SLOT_SECONDS)
