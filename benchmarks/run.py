@@ -19,6 +19,7 @@ NAMES = {
     "jobs": "durable work on one core, on both databases, beside Procrastinate, about 3 minutes",
     "listing": "lists of calls and usage with ten thousand and a million calls, on both databases, about 15 minutes",
     "media": "what each step of the media path costs, without a server",
+    "rtp": "what real RTP costs on one core, plain and encrypted, without a conversation",
     "startup": "from the start of the server to its first answer, and its memory at rest",
     "webhooks": "deliveries a second on one core, and from event to first try, on both databases, about 8 minutes",
 }

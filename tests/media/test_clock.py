@@ -236,3 +236,34 @@ async def test_it_ticks_on_a_real_loop():
     clock.remove(member)
     assert len(clock) == 0
     assert member.ticks == sorted(member.ticks)
+
+
+def test_a_member_that_is_fed_by_another_is_ticked_right_after_it(loop, clock):
+    order = []
+    fed = Member(lambda now: order.append(("fed", now)))
+    clock.add(fed)
+    clock.add(Member())
+    feeder = Member(lambda now: (order.append(("feeder", now)), clock.follow(fed)))
+    clock.add(feeder)
+    loop.run_until(1000.0 + 0.5)
+    assert clock.serving is None
+    assert len(clock) == 3
+    settled = order[order.index(("feeder", feeder.ticks[3])) :]
+    settled = settled[: len(settled) // 2 * 2]
+    assert [name for name, _ in settled] == ["feeder", "fed"] * (len(settled) // 2)
+    assert [now for name, now in settled if name == "feeder"] == [now for name, now in settled if name == "fed"]
+    gaps = [later - earlier for earlier, later in pairwise(fed.ticks)]
+    assert max(gaps) < 0.0401
+    assert len(fed.ticks) >= 23
+
+
+def test_strangers_and_members_outside_a_tick_follow_nobody(loop, clock):
+    member, stranger = Member(), Member()
+    clock.add(member)
+    clock.follow(member)
+    busy = Member(lambda _now: clock.follow(stranger))
+    clock.add(busy)
+    loop.run_until(1000.2)
+    assert len(clock) == 2
+    assert stranger.ticks == []
+    assert len(busy.ticks) == len(member.ticks) == 10

@@ -151,15 +151,16 @@ class Time:
 
 
 class Speaker:
-    """Says audio through a session, frame by frame."""
+    """Says audio through a session, frame by frame; None is a frame of silence."""
 
-    def __init__(self, session: RtpSession, audio: bytes) -> None:
-        self._session, self._audio = session, audio
+    def __init__(self, session: RtpSession, say: bytes | list[bytes | None]) -> None:
+        size = session.audio.frame_bytes
+        frames = say if isinstance(say, list) else [say[at : at + size] for at in range(0, len(say) - size + 1, size)]
+        self._session, self._frames = session, iter(frames)
 
     def tick(self, now: float) -> None:
-        size = self._session.audio.frame_bytes
-        frame, self._audio = self._audio[:size], self._audio[size:]
-        if len(frame) == size:
+        frame = next(self._frames, None)
+        if frame is not None:
             self._session.send_audio(frame)
 
 
@@ -179,7 +180,7 @@ class End:
     def _give_back(self) -> None:
         self.given_back += 1
 
-    def run(self, seconds: float, say: bytes = b"") -> None:
+    def run(self, seconds: float, say: bytes | list[bytes | None] = b"") -> None:
         """Let the media clock go on; the assistant says `say`."""
         speaker = Speaker(self.session, say)
         if say:

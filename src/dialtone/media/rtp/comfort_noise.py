@@ -23,6 +23,11 @@ class ComfortNoise:
         self._loop: Samples = np.zeros(rate * _LOOP_SECONDS, np.int16)
         self._at = 0
 
+    @property
+    def is_silent(self) -> bool:
+        """Nothing was described so far."""
+        return self._payload is None
+
     def update(self, payload: bytes) -> None:
         """Take the description of the noise that came in a packet; an empty one says nothing."""
         payload = payload[: 1 + MAX_ORDER]

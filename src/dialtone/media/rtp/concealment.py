@@ -83,8 +83,8 @@ def _loop(past: Floats, length: int, pitch: int) -> Floats:
 
 
 def _pitch(past: Floats, shortest: int, longest: int) -> int:
-    """The lag at which the last 20 ms resemble most what was before them."""
-    template = past[-int(longest * 4 / 3) :]
+    """The lag at which the last 10 ms resemble most what was before them (longer ones follow a voice less well)."""
+    template = past[-longest * 2 // 3 :]
     reach = past[-template.size - longest : -shortest]
     likeness = np.correlate(reach, template)  # lag `longest` first
     squares = np.concatenate(([0.0], np.cumsum(reach * reach)))

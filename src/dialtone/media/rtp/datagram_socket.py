@@ -58,14 +58,14 @@ class DatagramSocket:
         if _STAMPED:
             sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self._socket = sock
+        self._address: Address = sock.getsockname()[:2]
         self._receive = sock.recvmsg
         self._send = sock.sendto
 
     @property
     def address(self) -> Address:
-        """Where it is bound."""
-        host, port = self._socket.getsockname()[:2]
-        return host, port
+        """See `Datagrams.address`."""
+        return self._address
 
     def receive(self, now: float) -> Datagram | None:
         """See `Datagrams.receive`. One that is longer than any packet comes cut, too long still to be taken for one."""

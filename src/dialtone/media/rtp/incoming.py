@@ -57,8 +57,8 @@ class Incoming:
         self.heard_at: float | None = None
         """When the newest packet of the far end arrived."""
         self.in_step = False
-        """The last datagram was the audio packet that had to come, and what is to be played next is here: nothing that may
-        have come besides is needed yet.
+        """The last datagram was the audio packet that had to come, and what is to be played next is here: nothing that
+        may have come besides is needed yet.
         """
 
     def take(self, datagram: bytes, source: Address, arrival: float) -> str | None:

@@ -6,6 +6,7 @@ packets come too late, because what waits for them conceals the hole and plays t
 it, or lengthens it, where that is not heard: `adjustment` says by how much.
 """
 
+from bisect import bisect_right
 from collections import deque
 
 from dialtone.media.rtp.packet import RtpPacket
@@ -217,8 +218,8 @@ class JitterBuffer:
         self._adapted = True
         transits = sorted(self._transits)
         self._fastest = transits[0]
-        on_time = transits[min(int(len(transits) * ON_TIME), len(transits) - 1)]
-        self._needed = min(on_time, self._fastest + MAX_DELAY * self._rate) + MARGIN * self._rate
+        del transits[bisect_right(transits, self._fastest + MAX_DELAY * self._rate) :]
+        self._needed = transits[int((len(transits) - 1) * ON_TIME)] + MARGIN * self._rate
         if self._lowest_offset is None:
             return
         self.delay_seconds = max(0.0, self._lowest_offset - self._fastest) / self._rate

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from dialtone.media.audio import FRAME_SECONDS
-from dialtone.media.convert import decode, encode
+from dialtone.media.convert import decode, encode, silence
 from dialtone.media.rtp.codecs import Codec
 from dialtone.media.rtp.comfort_noise import ComfortNoise
 from dialtone.media.rtp.concealment import HISTORY_SECONDS, Concealment
@@ -135,6 +135,8 @@ class Receiver:
         missing = (self._frame_bytes - len(begun)) // self._audio.sample_bytes
         if not self._buffer.playing:
             self._concealment = None
+            if self._noise.is_silent:
+                return begun + silence(self._audio, self._frame_bytes - len(begun))
             return begun + encode(self._noise.next_samples(missing), self._audio)
         self.concealed_frames += 1
         if self._concealment is None:

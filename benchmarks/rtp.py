@@ -1,0 +1,130 @@
+"""What real RTP costs: calls on UDP sockets, paced by the media clock, without a conversation.
+
+The engine's process has one core, the far ends of all calls another. CPU time is that of the engine's process, kernel
+included; on the loopback interface a packet sent also carries the work of its arrival at the other socket.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from benchmarks.dialtone_server import on_core, stop
+from benchmarks.processes import cores
+from dialtone.media.rtp.datagram_socket import DatagramSocket
+from dialtone.media.rtp.packet import build, parse
+from dialtone.media.rtp.ports import PortPool
+from dialtone.media.rtp.srtp import Srtp, SrtpKey, is_available
+
+_ROOT = Path(__file__).resolve().parent.parent
+SPEECH = _ROOT / "tests" / "media" / "speech_8k.ulaw"
+HOST = "127.0.0.1"
+CALLS, SECONDS, RUNS = 200, 8.0, 3
+QUICK_CALLS, QUICK_SECONDS, QUICK_RUNS = 50, 2.0, 1
+WARM_UP_SECONDS = 2.0
+FRAME = 160
+SLOTS = 4
+"""Calls are spread over four slots of 5 ms each."""
+SLOT_SECONDS = 0.020 / SLOTS
+FAR_PORTS = (40000, 48000)
+
+
+def run(quick: bool) -> dict[str, Any]:
+    """Packets in alone, and both ways, plain and by SRTP. Raises `RuntimeError` where the engine fails."""
+    calls, seconds, runs = (QUICK_CALLS, QUICK_SECONDS, QUICK_RUNS) if quick else (CALLS, SECONDS, RUNS)
+    result: dict[str, Any] = {"calls": calls, "codec": "PCMU", "runs": runs}
+    for name in ["plain", "srtp"] if is_available() else ["plain"]:
+        steps = {"in": _middle(calls, seconds, runs, sends=False, encrypted=name == "srtp")}
+        both = steps["both"] = _middle(calls, seconds, runs, sends=True, encrypted=name == "srtp")
+        idle = result.setdefault("clock_us_per_tick", _middle(calls, seconds, runs, sends=False, talking=False)["us"])
+        result[name] = {
+            "in_us_per_packet": round(steps["in"]["us"], 2),
+            "out_us_per_packet": round(both["us"] - steps["in"]["us"], 2),
+            "cpu_ms_per_call_s": round(both["us"] * 50 / 1000, 3),
+            "frame_late_p99_ms": both["frame_late_p99_ms"],
+            "tick_late_p99_ms": both["tick_late_p99_ms"],
+            "packets_lost": both["packets_lost"],
+        }
+        print(f"{name}: {result[name]} (a tick without packets: {idle} us)", file=sys.stderr, flush=True)
+    return result
+
+
+def _middle(calls: int, seconds: float, runs: int, **mode: bool) -> dict[str, float]:
+    measured = [_measure(calls, seconds, **mode) for _ in range(runs)]
+    return {key: round(median(one[key] for one in measured), 3) for key in measured[0]}
+
+
+def _measure(
+    calls: int, seconds: float, *, sends: bool, encrypted: bool = False, talking: bool = True
+) -> dict[str, float]:
+    keys = [SrtpKey.generate(), SrtpKey.generate()] if encrypted else []
+    command = [sys.executable, "-m", "benchmarks.rtp_engine", f"--calls={calls}", f"--seconds={seconds}"]
+    command += [f"--warm-up={WARM_UP_SECONDS}", *(["--sends"] if sends else [])]
+    command += [f"--key={key.inline}" for key in keys]
+    process = subprocess.Popen(
+        command, cwd=_ROOT, stdout=subprocess.PIPE, text=True, preexec_fn=on_core(cores()[0])
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        ports = json.loads(process.stdout.readline() or "[]")
+        if len(ports) != calls:
+            raise RuntimeError("the engine did not start")
+        far_ends = FarEnds(ports, keys)
+        far_ends.run(WARM_UP_SECONDS + seconds + 0.5, talking=talking)
+        figures: dict[str, float] = json.loads(process.stdout.readline())
+        return figures | {"frame_late_p99_ms": far_ends.late_p99_ms()}
+    finally:
+        stop(process)
+
+
+class FarEnds:
+    """The telephones: each sends speech, and notes when what comes back arrives."""
+
+    def __init__(self, ports: list[int], keys: list[SrtpKey]) -> None:
+        pool = PortPool(*FAR_PORTS)
+        self._pairs = [pool.bind(HOST) for _ in ports]
+        self._sockets: list[DatagramSocket] = [pair.rtp for pair in self._pairs]  # type: ignore[misc]
+        self._ports = ports
+        self._srtp = [Srtp(keys[1], keys[0]) for _ in ports] if keys else None
+        self._arrivals: list[list[tuple[int, float]]] = [[] for _ in ports]
+
+    def run(self, seconds: float, *, talking: bool) -> None:
+        speech = SPEECH.read_bytes()
+        frames = [speech[at : at + FRAME] for at in range(0, len(speech) - FRAME, FRAME)]
+        begin = time.monotonic()
+        for slot in range(int(seconds / SLOT_SECONDS)):
+            time.sleep(max(0.0, begin + slot * SLOT_SECONDS - time.monotonic()))
+            number = slot // SLOTS
+            for index in range(slot % SLOTS, len(self._ports), SLOTS):
+                self._note(index)
+                if talking:
+                    self._send(index, number, frames[(number + index) % len(frames)])
+        for pair in self._pairs:
+            pair.close()
+
+    def _send(self, index: int, number: int, payload: bytes) -> None:
+        packet = build(0, number & 0xFFFF, number * FRAME, index + 1, payload)
+        if self._srtp is not None:
+            packet = self._srtp[index].protect(packet)
+        self._sockets[index].send(packet, (HOST, self._ports[index]))
+
+    def _note(self, index: int) -> None:
+        now = time.monotonic()
+        while arrived := self._sockets[index].receive(now):
+            if packet := parse(arrived[0]):  # the header of SRTP is in the clear
+                self._arrivals[index].append((packet.sequence, arrived[2]))
+
+    def late_p99_ms(self) -> float:
+        """How late packets are against a schedule of 20 ms anchored at the most punctual one of their call."""
+        late: list[float] = []
+        for arrivals in self._arrivals:
+            times = np.array([at for _, at in arrivals[50:]])
+            numbers = np.unwrap(np.array([sequence for sequence, _ in arrivals[50:]], float), period=65536)
+            offsets = times - numbers * 0.020
+            late.extend(offsets - offsets.min() if offsets.size else [])
+        return round(float(np.percentile(late, 99)) * 1000, 2) if late else 0.0

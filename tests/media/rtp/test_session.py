@@ -1,0 +1,333 @@
+import random
+
+import numpy as np
+import pytest
+
+from dialtone.media.audio import MULAW_8K, PCM_16K
+from dialtone.media.g711 import decode_mulaw
+from dialtone.media.rtp import rtcp
+from dialtone.media.rtp.dtmf import DtmfSender
+from dialtone.media.rtp.dtmf_tones import ToneDetector
+from dialtone.media.rtp.packet import build, parse
+from dialtone.media.rtp.parameters import SrtpKeys
+from dialtone.media.rtp.session import MEDIA_TIMEOUT_SECONDS
+from dialtone.media.rtp.srtp import Srtp, SrtpKey
+from tests.media.rtp.audio import SPEECH
+from tests.media.rtp.network import CALLER, FRAME, End, Impairment, impair, parameters, speech_packets
+
+STRANGER = ("203.0.113.66", 6666)
+
+
+def packets_of(end):
+    return [parse(data) for data, _ in end.rtp.sent]
+
+
+def connect(one, other):
+    """What one end sent arrives at the other."""
+    for data, _ in one.rtp.sent:
+        other.rtp.add(data, other.time.now)
+    one.rtp.sent.clear()
+
+
+def test_speech_comes_through_untouched_and_goes_out_untouched(time):
+    end = End(time)
+    end.rtp.arriving.extend((at, packet, CALLER) for at, packet in speech_packets(SPEECH))
+    end.run(1.5, say=SPEECH[:8000])
+    assert SPEECH[:8000] in end.owner.heard
+    said = b"".join(packet.payload for packet in packets_of(end))
+    assert SPEECH[:8000] in said
+    assert end.session.audio == MULAW_8K
+
+
+def test_there_is_a_frame_at_every_tick_whatever_comes(time):
+    end = End(time)
+    end.run(1.0)
+    assert len(end.owner.frames) == 50
+    assert set(end.owner.heard) == {0xFF}
+
+
+def test_packets_go_out_every_20_ms_in_silence_too_and_their_numbers_go_on(time):
+    end = End(time)
+    end.run(0.5)
+    end.run(0.5, say=SPEECH[: 25 * FRAME])
+    end.run(0.5)
+    packets = packets_of(end)
+    assert len(packets) == pytest.approx(75, abs=2)
+    first = packets[0]
+    assert [(each.sequence - first.sequence) % 65536 for each in packets] == list(range(len(packets)))
+    assert [(each.timestamp - first.timestamp) % 2**32 for each in packets] == [
+        index * FRAME for index in range(len(packets))
+    ]
+    assert {each.ssrc for each in packets} == {first.ssrc}
+    assert [each.marker for each in packets] == [True] + [False] * (len(packets) - 1)
+
+
+def test_speech_and_silence_keep_one_rhythm(time):
+    end = End(time)
+    times = []
+    send = end.rtp.send
+    end.rtp.send = lambda data, to: times.append(time.now) or send(data, to)
+    end.run(0.1)  # another phase of the media clock is free for whoever speaks
+    end.run(3.0, say=[SPEECH[:FRAME] if tick // 10 % 2 else None for tick in range(150)])
+    gaps = np.diff(times)
+    assert len(times) > 150
+    assert gaps.max() < 0.0401
+    assert sum(abs(gap - 0.020) > 0.0001 for gap in gaps) <= 2  # when it begins to follow the speaker
+
+
+def test_where_silence_is_described_it_costs_five_packets_a_second(time):
+    end = End(time, parameters(comfort_noise=13))
+    end.run(1.0)
+    end.run(0.1, say=SPEECH[: 5 * FRAME])
+    silent = [each for each in packets_of(end) if each.payload_type == 13]
+    spoken = [each for each in packets_of(end) if each.payload_type == 0]
+    assert [each.payload for each in silent] == [bytes([66])] * len(silent)
+    assert len(silent) == pytest.approx(5, abs=1)
+    assert [each.marker for each in spoken] == [True] + [False] * 4
+    assert (spoken[0].timestamp - packets_of(end)[0].timestamp) % 2**32 == pytest.approx(8000, abs=320)
+
+
+def test_frames_that_the_clock_left_out_show_in_the_timestamp(time):
+    end = End(time)
+    end.run(0.2)
+    time.now += 2.0
+    before = packets_of(end)[-1]
+    end.run(0.1)
+    after = packets_of(end)[10]
+    assert (after.timestamp - before.timestamp) % 2**32 == pytest.approx(2.0 * 8000, abs=480)
+    assert after.marker
+
+
+def test_packets_follow_the_caller_behind_a_nat_and_strays_change_nothing(time):
+    end = End(time)
+    natted = (CALLER[0], 61000)
+    chance = random.Random(1)
+    for index, (at, packet) in enumerate(speech_packets(SPEECH)):
+        stray = build(0, chance.randrange(65536), chance.getrandbits(32), 99, bytes(160))
+        end.rtp.add(packet, at, natted)
+        if index > 5:
+            end.rtp.add(stray, at, STRANGER)
+    end.run(0.05)
+    assert {to for _, to in end.rtp.sent} <= {CALLER, natted}
+    end.rtp.sent.clear()
+    end.run(1.0)
+    assert {to for _, to in end.rtp.sent} == {natted}
+    assert SPEECH[10 * FRAME : 40 * FRAME] in end.owner.heard
+    assert end.session.statistics.packets_stray > 40
+
+
+def test_another_source_of_the_same_caller_is_heard_from_its_second_packet_on(time):
+    end = End(time)
+    first, second = speech_packets(SPEECH[:16000]), speech_packets(SPEECH[16000:], ssrc=8, sequence=9, timestamp=5)
+    packets = first + [(at + 2.0, packet) for at, packet in second]
+    end.rtp.arriving.extend((at, packet, CALLER) for at, packet in packets)
+    end.run(4.5)
+    assert SPEECH[16000 : 16000 + 8000] in end.owner.heard
+    statistics = end.session.statistics
+    assert statistics.packets_received == len(packets)
+    assert statistics.packets_lost == 0
+
+
+def test_keys_come_as_events_once_each_while_the_audio_is_silent(time):
+    end = End(time)
+    keys = DtmfSender(8000)
+    keys.press("12#A")
+    sequence, at = 0, 1000.1
+    while keys.active:
+        for one in keys.next_packets():
+            timestamp = int((at - 1000) * 8000) - one.offset
+            end.rtp.add(build(101, sequence, timestamp, 7, one.payload, marker=one.marker), at)
+            sequence += 1
+        at += 0.020
+    end.run(2.0)
+    assert end.owner.keys == ["1", "2", "#", "A"]
+    assert set(end.owner.heard) == {0xFF}
+    assert end.session.statistics.concealed_seconds == 0
+
+
+def test_keys_are_pressed_as_events_in_place_of_audio(time):
+    here, there = End(time), End(time)
+    here.session.send_dtmf("9*")
+    here.run(0.6, say=SPEECH[: 30 * FRAME])
+    packets = packets_of(here)
+    assert {each.payload_type for each in packets} == {0, 101}
+    connect(here, there)
+    there.run(1.0)
+    assert there.owner.keys == ["9", "*"]
+    with pytest.raises(ValueError, match="'E'"):
+        here.session.send_dtmf("E")
+
+
+def test_without_events_keys_are_tones_in_both_directions(time):
+    agreed = parameters(telephone_event=None)
+    here, there = End(time, agreed), End(time, agreed)
+    here.session.send_dtmf("85D")
+    here.run(1.0)
+    assert {each.payload_type for each in packets_of(here)} == {0}
+    for at, (data, _) in enumerate(here.rtp.sent):
+        there.rtp.add(data, time.now + at * 0.020)
+    there.run(1.5)
+    assert there.owner.keys == ["8", "5", "D"]
+    detector = ToneDetector(8000)
+    assert not any(detector.hear(decode_mulaw(SPEECH[at : at + FRAME])) for at in range(0, len(SPEECH), FRAME))
+
+
+def test_encrypted_speech_comes_through_and_what_is_not_authentic_does_not(time):
+    ours, theirs = SrtpKey.generate(), SrtpKey.generate()
+    end = End(time, parameters(srtp=SrtpKeys(ours, theirs)))
+    far = Srtp(theirs, ours)
+    for at, packet in speech_packets(SPEECH):
+        protected = far.protect(packet)
+        end.rtp.add(protected, at)
+        end.rtp.add(protected, at, STRANGER)
+        end.rtp.add(packet, at)
+        end.rtp.add(protected[:-1] + bytes([protected[-1] ^ 1]), at, STRANGER)
+    end.run(1.5, say=SPEECH[:8000])
+    assert SPEECH[:8000] in end.owner.heard
+    said = [parse(far.unprotect(data)) for data, _ in end.rtp.sent]
+    assert SPEECH[:8000] in b"".join(packet.payload for packet in said)
+    assert {to for _, to in end.rtp.sent} == {CALLER}
+    statistics = end.session.statistics
+    assert statistics.encrypted
+    assert statistics.packets_malformed > 100
+    end.run(10.0)
+    assert rtcp.parse(far.unprotect_rtcp(end.rtcp.sent[0][0])) is not None
+
+
+def test_reports_tell_both_ends_of_loss_jitter_and_the_round_trip(time):
+    here, there = End(time), End(time, parameters(remote=("192.0.2.1", 20000)))
+    here.rtp.arriving.extend(
+        (at, packet, CALLER) for at, packet in impair(speech_packets(SPEECH * 8), Impairment(loss=0.1, seed=1))
+    )
+    for _ in range(1500):
+        time.pass_by(0.020)
+        for one, other, source in ((here, there, ("192.0.2.1", 20001)), (there, here, (CALLER[0], CALLER[1] + 1))):
+            for data, _ in one.rtcp.sent:
+                other.rtcp.add(data, time.now + 0.050, source)
+            one.rtcp.sent.clear()
+        for data, _ in here.rtp.sent:
+            if data[3] % 2:  # half of it is lost
+                there.rtp.add(data, time.now, ("192.0.2.1", 20000))
+        here.rtp.sent.clear()
+        there.rtp.sent.clear()
+    statistics = here.session.statistics
+    assert statistics.loss_percent == pytest.approx(10, abs=3)
+    assert 100 <= statistics.round_trip_ms <= 141
+    sent = statistics.packets_sent
+    assert statistics.remote_packets_lost == pytest.approx(sent / 2, rel=0.4)
+    assert statistics.remote_jitter_ms is not None
+
+
+def test_reports_come_every_few_seconds_and_a_goodbye_at_the_end(time):
+    end = End(time)
+    end.run(60.0)
+    assert 7 <= len(end.rtcp.sent) <= 20
+    assert {to for _, to in end.rtcp.sent} == {(CALLER[0], CALLER[1] + 1)}
+    ssrc = packets_of(end)[0].ssrc
+    report = rtcp.parse(end.rtcp.sent[-1][0])
+    assert report is not None
+    assert (report.ssrc, report.sender.packets) == (ssrc, pytest.approx(len(end.rtp.sent), abs=500))
+    end.session.close()
+    end.session.close()
+    assert rtcp.parse(end.rtcp.sent[-1][0]).goodbyes == [ssrc]
+    assert end.given_back == 1
+    assert end.rtp.closed or end.given_back
+    frames = len(end.owner.frames)
+    end.run(0.2)
+    assert len(end.owner.frames) == frames
+
+
+def test_reports_go_through_the_port_of_rtp_where_that_was_agreed(time):
+    end = End(time, parameters(rtcp_mux=True))
+    end.rtp.add(rtcp.build(7, "far", None, None), 1000.1)
+    end.run(10.0)
+    assert end.rtcp.sent == []
+    assert any(rtcp.parse(data) for data, _ in end.rtp.sent)
+    assert end.session.statistics.packets_malformed == 0
+
+
+def test_reports_of_strangers_are_not_believed(time):
+    end = End(time)
+    end.run(1.0)
+    block = rtcp.ReportBlock(packets_of(end)[0].ssrc, 0, 77, 0, 0, 0, 0)
+    end.rtcp.add(rtcp.build(7, "x", None, block), time.now, STRANGER)
+    end.rtcp.add(b"rubbish!", time.now)
+    end.run(1.0)
+    statistics = end.session.statistics
+    assert statistics.remote_packets_lost is None
+    assert (statistics.packets_stray, statistics.packets_malformed) == (1, 1)
+
+
+def test_a_far_end_that_fell_silent_is_told_once(time):
+    end = End(time)
+    end.rtp.arriving.extend((at, packet, CALLER) for at, packet in speech_packets(SPEECH))
+    end.run(4.0 + MEDIA_TIMEOUT_SECONDS - 1)
+    assert end.owner.timeouts == 0
+    end.run(3.0)
+    assert end.owner.timeouts == 1
+    end.run(MEDIA_TIMEOUT_SECONDS * 2)
+    assert end.owner.timeouts == 1
+
+
+def test_reports_alone_keep_a_call_alive_and_on_hold_silence_is_no_fault(time):
+    end, held = End(time, media_timeout=10.0), End(time, parameters(receives=False), media_timeout=10.0)
+    for second in range(0, 60, 5):
+        end.rtcp.add(rtcp.build(7, "far", None, None), 1000.0 + second, (CALLER[0], CALLER[1] + 1))
+    end.run(60.0)
+    assert (end.owner.timeouts, held.owner.timeouts) == (0, 0)
+    held.session.update(parameters())
+    end.run(12.0)
+    assert (end.owner.timeouts, held.owner.timeouts) == (1, 1)
+
+
+def test_on_hold_nothing_is_sent(time):
+    end = End(time, parameters(sends=False))
+    end.run(1.0, say=SPEECH)
+    assert end.rtp.sent == []
+    end.session.update(parameters())
+    end.run(1.0)
+    assert len(end.rtp.sent) == 50
+
+
+def test_a_new_agreement_moves_the_call_and_keeps_what_was_counted(time):
+    end = End(time)
+    end.rtp.arriving.extend((at, packet, CALLER) for at, packet in speech_packets(SPEECH[:16000]))
+    end.run(2.5)
+    ssrc = packets_of(end)[-1].ssrc
+    elsewhere = ("192.0.2.99", 7000)
+    end.session.update(parameters(remote=elsewhere, codec="PCMA", payload_type=8, received={8: "PCMA", 0: "PCMU"}))
+    moved = speech_packets(SPEECH[:8000], ssrc=55, sequence=1, timestamp=1)
+    end.rtp.arriving.extend((at + 2.5, packet, elsewhere) for at, packet in moved)
+    end.rtp.sent.clear()
+    end.run(1.5)
+    assert {to for _, to in end.rtp.sent} == {elsewhere}
+    assert {(each.payload_type, each.ssrc) for each in packets_of(end)} == {(8, ssrc)}
+    assert end.owner.heard.count(SPEECH[: 30 * FRAME]) == 2
+    assert end.session.statistics.packets_received == 100 + 50
+    assert end.session.statistics.codec == "PCMA"
+
+
+def test_wideband_speech_comes_and_goes_by_g722(time):
+    agreed = parameters(codec="G722", payload_type=9, received={9: "G722"})
+    here, there = End(time, agreed), End(time, agreed)
+    assert here.session.audio == PCM_16K
+    say = np.repeat(decode_mulaw(SPEECH[:16000]), 2).astype("<i2").tobytes()
+    here.run(2.0, say=say)
+    for index, (data, _) in enumerate(here.rtp.sent):
+        there.rtp.add(data, time.now + index * 0.020)
+    there.run(2.5)
+    heard, said = np.frombuffer(there.owner.heard, "<i2").astype(float), np.frombuffer(say, "<i2").astype(float)
+    found = np.correlate(heard, said[8000:16000])
+    assert found.max() > 0.95 * (said[8000:16000] @ said[8000:16000])
+
+
+def test_what_cannot_be_done_is_refused_in_words_and_gives_the_ports_back(time):
+    with pytest.raises(ValueError, match="GSM"):
+        End(time, parameters(codec="GSM"))
+    with pytest.raises(ValueError, match="G722 and PCMU"):
+        End(time, parameters(received={0: "PCMU", 9: "G722"}))
+    end = End(time)
+    with pytest.raises(ValueError, match="another format"):
+        end.session.update(parameters(codec="G722", payload_type=9, received={9: "G722"}))
+    end.run(0.1)
+    assert len(end.owner.frames) == 5
