@@ -71,16 +71,18 @@ async def examine(call: Conversation, vendors: Vendors) -> Findings:
     try:
         model = factory.language_model(config, vendors, first_token_seconds=FIRST_TOKEN_SECONDS)
     except ProviderError as error:
-        findings.errors.append(str(error))
+        findings.errors.append(error.words(quoting=not vendors.no_retention))
         return findings
     questions = Questions(model, str(config["provider"]), str(config["model"]))
-    await _Examination(call, questions, findings).run(plan)
+    await _Examination(call, questions, findings, quoting=not vendors.no_retention).run(plan)
     findings.uses += questions.uses
     return findings
 
 
 class _Examination:
-    def __init__(self, call: Conversation, questions: Questions, findings: Findings) -> None:
+    def __init__(self, call: Conversation, questions: Questions, findings: Findings, *, quoting: bool) -> None:
+        """`quoting`: a vendor's own words may be told, which may repeat what it was sent."""
+        self._quoting = quoting
         self._call = call
         self._questions = questions
         self._findings = findings
@@ -95,7 +97,7 @@ class _Examination:
         except ProviderError as error:
             if error.retryable:
                 self._findings.failure = error
-            self._findings.errors.append(str(error))
+            self._findings.errors.append(error.words(quoting=self._quoting))
 
     async def _summarize(self) -> None:
         text = await self._questions.text(prompts.summary_prompt(self._transcript, _language(self._call)))

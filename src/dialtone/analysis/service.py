@@ -92,7 +92,7 @@ class Analysis:
         findings, results = await self._find_out(job, ended)
         if findings.failure is not None and self._may_wait(ended):
             pause = min(FIRST_PAUSE * 2 ** min(job.attempt - 1, 10), LONGEST_PAUSE)
-            raise RetryLater(pause, str(findings.failure))
+            raise RetryLater(pause, findings.failure.unquoted)
         async with self._database.write() as session:
             ended = await self._endings.find(session, organization_id, call_id, lock=True)
             if ended is None:
@@ -161,7 +161,7 @@ class Analysis:
             findings.errors.append(f"the recording can't be read ({type(problem).__name__})")
             return findings, None
         except ProviderError as error:
-            findings.errors.append(str(error))
+            findings.errors.append(error.words(quoting=not vendors.no_retention))
             findings.failure = error if error.retryable else None
             return findings, None
         seconds = float(ended.call.duration_seconds or 0)

@@ -188,6 +188,8 @@ class Inbound:
             own_keys = await self._byok.own_keys(session, owner)
             context = await self._calls.context(session, owner, call_id, "inbound_phone_call", assistant)
         context = _with_numbers(context, number, caller)
+        if assistant.gdpr_mode and notes:
+            notes = ["The assistant-request was not heeded."]  # what was wrong with the reply may quote it
         call = ClaimedCall(call_id, owner, assistant, variables, own_keys, context)
         return Acceptance(call, number, tuple(notes))
 

@@ -115,7 +115,7 @@ class Calls:
         minutes for it.
         """
         await self._organizations.require_credit(organization_id)
-        assistant = await self.resolve(organization_id, request)
+        assistant = _with_metadata(await self.resolve(organization_id, request), request.metadata)
         token = f"wc_{random.token_urlsafe(32)}"
         call = Call(
             id=new_id(),
@@ -126,10 +126,10 @@ class Calls:
             assistant_id=assistant.id,
             assistant_name=assistant.name or None,
             business_name=assistant.business_name,
-            call_metadata={**assistant.metadata, **(request.metadata or {})} or None,
+            call_metadata=_kept_metadata(assistant),
             notes=[],
         )
-        asked = request.model_dump(include=set(AssistantChoice.model_fields) - {"metadata"}, exclude_none=True)
+        asked = request.model_dump(include=set(AssistantChoice.model_fields), exclude_none=True)
         expires_at = now() + timedelta(seconds=TOKEN_SECONDS)
         async with self._database.write() as session:
             session.add(call)
@@ -160,7 +160,7 @@ class Calls:
             raise ClaimError("token_expired", f"This token has expired; it is good for {TOKEN_SECONDS} seconds.")
         try:
             request = WebCallRequest.model_validate_json(self._secrets.decrypt(row.request))
-            assistant = await self.resolve(row.organization_id, request)
+            assistant = _with_metadata(await self.resolve(row.organization_id, request), request.metadata)
             async with self._database.read() as session:
                 own_keys = await self._byok.own_keys(session, row.organization_id)
                 context = await self.context(session, row.organization_id, row.call_id, "web_call", assistant)
@@ -220,6 +220,7 @@ class Calls:
         self, organization_id: str, request: OutboundCallRequest, assistant: ResolvedAssistant, number: OutboundNumber
     ) -> ClaimedCall:
         """A call that is about to be placed from `number`. Whoever places it tells how it goes on."""
+        assistant = _with_metadata(assistant, request.metadata)
         async with self._database.write() as session:
             own_keys = await self._byok.own_keys(session, organization_id)
             call = Call(
@@ -234,7 +235,7 @@ class Calls:
                 assistant_id=assistant.id,
                 assistant_name=assistant.name or None,
                 business_name=assistant.business_name,
-                call_metadata={**assistant.metadata, **(request.metadata or {})} or None,
+                call_metadata=_kept_metadata(assistant),
                 notes=[],
             )
             session.add(call)
@@ -329,6 +330,17 @@ class Calls:
         of_call = update_owned(Call, token.organization_id, token.call_id)
         async with self._database.write() as session:
             await session.execute(of_call.values(**_failed(end_reason, error)))
+
+
+def _with_metadata(assistant: ResolvedAssistant, metadata: Mapping[str, Any] | None) -> ResolvedAssistant:
+    """The assistant with what the customer attached to the call, which comes back in its events."""
+    whole = {**assistant.metadata, **(metadata or {})}
+    return replace(assistant, metadata=whole, public={**assistant.public, "metadata": whole}) if whole else assistant
+
+
+def _kept_metadata(assistant: ResolvedAssistant) -> dict[str, Any] | None:
+    """What the call's row keeps of it. Nothing in GDPR mode: it may be the caller's name, or their number."""
+    return None if assistant.gdpr_mode else dict(assistant.metadata) or None
 
 
 def _failed(end_reason: str, error: str) -> dict[str, Any]:

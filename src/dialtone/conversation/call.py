@@ -201,7 +201,14 @@ class Call:
         self._control = Control(self._dialogue, self._line, self._journal, self.end, self._spawn)
 
     def _make_voice(self, provider: TextToSpeech) -> Voice:
-        return Voice(provider, self._line.audio, self._shared.speech, self._plan.pronunciation, self._spawn)
+        return Voice(
+            provider,
+            self._line.audio,
+            self._shared.speech,
+            self._plan.pronunciation,
+            self._spawn,
+            keeps=self._plan.keep_content,
+        )
 
     def _greet(self) -> None:
         assert self._dialogue is not None
@@ -251,7 +258,7 @@ class Call:
 
     def on_closed(self, reason: str, *, failed: bool) -> None:
         if self._failure is not None:
-            self.end("error", str(self._failure))
+            self.end("error", self._words(self._failure))
         elif failed:
             self.end("error", reason)
         else:
@@ -274,8 +281,8 @@ class Call:
         if self._dialogue is not None:
             self._dialogue.hearing(able)
 
-    def trouble(self, text: str) -> None:
-        self._journal.note(text)
+    def trouble(self, text: str, error: ProviderError) -> None:
+        self._journal.note(f"{text} ({self._words(error)})")
 
     def activity(self) -> None:
         if self._silence is not None and self._failure is None:
@@ -301,9 +308,9 @@ class Call:
         if self._failure is not None or self._over.done():
             return
         self._failure = error
-        logger.warning("call %s: %s", self._plan.call_id, error)
+        logger.warning("call %s: %s", self._plan.call_id, error.unquoted)
         self._line.publish(Trouble(str(error)))
-        self._timers.append(self._loop.call_later(APOLOGY_SECONDS, self.end, "error", str(error)))
+        self._timers.append(self._loop.call_later(APOLOGY_SECONDS, self.end, "error", self._words(error)))
         self._spawn(self._apologise(error))
 
     async def _apologise(self, error: ProviderError) -> None:
@@ -318,10 +325,14 @@ class Call:
             except (ProviderError, TimeoutError):
                 continue
             journal = self._journal if self._consent is None else None
-            self._speaker = Speaker(self._line, LastWords(journal, lambda: self.end("error", str(error))))
+            self._speaker = Speaker(self._line, LastWords(journal, lambda: self.end("error", self._words(error))))
             self._speaker.play(speech)
             return
-        self.end("error", str(error))
+        self.end("error", self._words(error))
+
+    def _words(self, error: ProviderError) -> str:
+        """As the record may tell it."""
+        return error.words(quoting=self._plan.keep_content)
 
     def _spare_voice(self) -> Voice | None:
         try:

@@ -386,14 +386,16 @@ class Dialogue:
 
     def _said_last_words(self, speech: Speech, then: Callable[[], None]) -> None:
         if speech.error is not None:
-            self._journal.note(f"the last words could not be spoken to their end ({speech.error})")
+            why = speech.error.words(quoting=self._plan.keep_content)
+            self._journal.note(f"the last words could not be spoken to their end ({why})")
         then()
 
     def _broken(self, reply: Reply) -> ProviderError | None:
         """One answer that breaks off is a pity; two in a row, and no conversation is possible."""
         self._broken_off = self._broken_off + 1 if reply.broken_off else 0
         if reply.broken_off is not None:
-            self._journal.note(f"an answer broke off ({reply.broken_off})")
+            why = reply.broken_off.words(quoting=self._plan.keep_content)
+            self._journal.note(f"an answer broke off ({why})")
         return reply.broken_off if self._broken_off > 1 else None
 
     def _settle(self, speech: Speech, *, interrupted: bool) -> None:
@@ -407,7 +409,7 @@ class Dialogue:
             for used in answer.reply.rounds:
                 rest = used.heard(rest, cut_short=interrupted)
                 self._transcript.add_tool_round(used)
-                self._tool_uses.settle(used.uses)
+                self._tool_uses.settle(used)
             self._transcript.add_assistant(rest)
             if answer.latency is not None:
                 self._journal.turn(answer.with_outcome(interrupted))

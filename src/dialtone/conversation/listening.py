@@ -51,7 +51,7 @@ class ListeningOwner(Protocol):
     def hearing(self, able: bool) -> None:
         """Words can reach us (again), or cannot for the moment."""
 
-    def trouble(self, text: str) -> None:
+    def trouble(self, text: str, error: ProviderError) -> None:
         """Something worth a note, which was mended."""
 
 
@@ -161,7 +161,7 @@ class Listening:
         if self._stream is stream.stream:
             self._stream = None
         if not self._closed:
-            self._owner.trouble(f"speech-to-text was lost and is being replaced ({error})")
+            self._owner.trouble("speech-to-text was lost and is being replaced", error)
             self._owner.hearing(False)
             self._spawn(self._reconnect(error))
 

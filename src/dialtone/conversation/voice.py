@@ -29,7 +29,13 @@ class Voice:
         cache: SpeechCache,
         pronunciation: tuple[tuple[str, str], ...],
         spawn: Spawn,
+        *,
+        keeps: bool = True,
     ) -> None:
+        """Without `keeps` nothing that is said in this call is put into the cache, but for what every assistant says
+        (`recorded`): where an assistant was given for the call alone, its greeting may be for one person.
+        """
+        self._keeps = keeps
         self._provider = provider
         self.line_audio = line_audio
         self._audio = provider.output_format(line_audio)
@@ -82,7 +88,7 @@ class Voice:
     def say(self, text: str, *, keep: bool) -> Speech:
         """A whole text at once; `keep` it in the cache, or find it there, if it is the same for every caller."""
         speech = Speech(self.line_audio)
-        self._spawn(self._say(speech, text, keep))
+        self._spawn(self._say(speech, text, keep and self._keeps))
         return speech
 
     async def recorded(self, text: str) -> Speech:

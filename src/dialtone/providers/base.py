@@ -13,15 +13,22 @@ from dialtone.media.audio import AudioFormat
 
 
 class ProviderError(Exception):
-    """A vendor refused or failed. `str()` is a sentence fit for a call's record; it holds no secret.
+    """A vendor refused or failed. `str()` is a sentence fit for a call's record; it holds no secret. Where the record
+    must hold nothing of the call's content either, and in logs, `unquoted` is: vendors may repeat what they were sent.
 
     `retryable` is False where trying again cannot help (a refused key, an unknown model).
     """
 
-    def __init__(self, provider: str, message: str, *, retryable: bool = True) -> None:
-        super().__init__(f"{provider}: {message}")
+    def __init__(self, provider: str, message: str, *, said: str = "", retryable: bool = True) -> None:
+        """`said`: the vendor's own words, made fit by `refusal.quote`."""
+        self.unquoted = f"{provider}: {message}"
+        super().__init__(f"{self.unquoted}: {said}" if said else self.unquoted)
         self.provider = provider
         self.retryable = retryable
+
+    def words(self, *, quoting: bool) -> str:
+        """The sentence, with the vendor's own words where that is right."""
+        return str(self) if quoting else self.unquoted
 
 
 # Speech to text

@@ -21,12 +21,12 @@ def refusal(provider: str, status: int, body: bytes = b"", secret: str = "") -> 
     if status == 402:
         return ProviderError(provider, "the account has no credit left (HTTP 402)", retryable=False)
     said = vendor_message(body, secret)
-    quoted = f": {said}" if said else ""
     if status == 429:
-        return ProviderError(provider, f"too many requests at the moment (HTTP 429){quoted}")
+        return ProviderError(provider, "too many requests at the moment (HTTP 429)", said=said)
     if status >= 500:
-        return ProviderError(provider, f"the service has a fault (HTTP {status}){quoted}")
-    return ProviderError(provider, f"the request was refused (HTTP {status}){quoted}", retryable=status in _RETRYABLE)
+        return ProviderError(provider, f"the service has a fault (HTTP {status})", said=said)
+    words, retryable = f"the request was refused (HTTP {status})", status in _RETRYABLE
+    return ProviderError(provider, words, said=said, retryable=retryable)
 
 
 def vendor_message(body: bytes, secret: str = "") -> str:

@@ -60,7 +60,7 @@ class ReplyAssembler:
             return []
         if chunk.get("error"):
             said = vendor_message(data.encode(), self._secret) or "no reason given"
-            raise ProviderError(self._provider, f"the reply failed: {said}")
+            raise ProviderError(self._provider, "the reply failed", said=said)
         if isinstance(chunk.get("usage"), dict):
             self._usage = chunk["usage"]
         choices = chunk.get("choices")

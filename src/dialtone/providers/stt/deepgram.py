@@ -191,7 +191,7 @@ class DeepgramStream:
                 self._on_event(UtteranceEnd())
             case "Error":
                 said = message.get("description") or message.get("message") or "no reason given"
-                self._lose(ProviderError(_NAME, f"the stream failed: {quote(str(said))}"))
+                self._lose(ProviderError(_NAME, "the stream failed", said=quote(str(said))))
 
     def _results(self, message: dict[str, Any]) -> None:
         alternative = _first_alternative(message)
@@ -244,8 +244,7 @@ def _closure(code: int, reason: str) -> ProviderError:
         return ProviderError(_NAME, "the audio could not be decoded (DATA-0000)", retryable=False)
     if "NET-0001" in reason:
         return ProviderError(_NAME, "no audio reached the service in time (NET-0001)")
-    said = f": {quote(reason)}" if reason else ""
-    return ProviderError(_NAME, f"the connection was closed with code {code}{said}")
+    return ProviderError(_NAME, f"the connection was closed with code {code}", said=quote(reason))
 
 
 def _parameters(config: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -198,14 +198,14 @@ class ElevenLabsSession:
                 utterance.received(message)
             else:
                 said = quote(message.error, self._key)
-                utterance.fail(ProviderError(_NAME, f"the speech failed: {said}", retryable=message.retryable))
+                utterance.fail(ProviderError(_NAME, "the speech failed", said=said, retryable=message.retryable))
 
     def _on_closed(self, code: int, reason: str) -> None:
         settled = asyncio.get_running_loop().time() - self._connected_at >= _SETTLED_SECONDS
         self._socket = None
         self._stop_timer()
-        said = f": {quote(reason, self._key)}" if reason else ""
-        error = ProviderError(_NAME, f"the connection was closed with code {code}{said}")
+        said = quote(reason, self._key)
+        error = ProviderError(_NAME, f"the connection was closed with code {code}", said=said)
         waiting = [each.connection_lost(error) for each in list(self._utterances.values())]
         if any(waiting) or settled:
             self._reconnect()
