@@ -1,5 +1,6 @@
 """Commands from outside during a call, in virtual time: what is said and done, when, and what the caller can stop."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from dialtone.conversation.call import Call
 from dialtone.conversation.control import Command, CommandError, EndCall, InjectContext, Say, Transfer
 from dialtone.conversation.plan import TurnTaking
+from dialtone.conversation.tool_use import NOT_DONE
 from dialtone.lines.base import AssistantHeard
 from dialtone.providers.base import ProviderError, ToolCall
 from dialtone.tools.base import Destination
@@ -307,7 +309,9 @@ def test_a_caller_who_interrupts_the_announcement_stays() -> None:
     assert notes.transfers == []
     assert notes.said[-1] == "Fine."
     [result] = [message.content for message in stage.model.asked[-1] if message.role == "tool"]
-    assert result == "The caller spoke before this was done, so it was not done."
+    assert result == NOT_DONE
+    [shown] = [json.loads(text) for role, text in notes.messages if role == "tool"]
+    assert shown["error"] == NOT_DONE
 
 
 # When nothing can be asked any more

@@ -238,6 +238,21 @@ def test_a_model_that_only_calls_tools_is_stopped_and_the_record_shows_it() -> N
     assert notes.said == ["Yes."]
 
 
+def test_a_model_that_only_calls_tools_twice_in_a_row_ends_the_call_with_an_apology() -> None:
+    tools = TimedTools({"again": 0.1})
+    loop: Scripted = [ToolCall("t", "again", "{}")]
+    _, notes = play(
+        tools,
+        Says(1.0, 2.0, "look it up"),
+        Says(9.0, 10.0, "hello are you there"),
+        replies=[loop] * (2 * MAX_TOOL_ROUNDS + 2),
+        hang_up_at=40.0,
+    )
+    assert notes.endings[0].end_reason == "error"
+    assert notes.endings[0].error == "model: it used tools only and said nothing"
+    assert "sorry" in notes.said[-1]
+
+
 def test_a_model_that_answers_once_it_has_no_more_tools_is_heard() -> None:
     tools = TimedTools({"again": 0.1})
     loop: Scripted = [ToolCall("t", "again", "{}")]
@@ -266,9 +281,10 @@ def test_what_is_no_json_object_is_kept_from_servers_that_would_fail_on_it(argum
 
 
 def test_the_record_of_a_tool_is_bounded() -> None:
-    use = ToolUse(ToolCall("t", "one", json.dumps({"a": "x" * 100_000})), ToolOutcome("y" * 100_000, failed=True))
-    assert len(use.record()) < 13_000
-    assert json.loads(use.record())["error"].endswith("y…")
+    use = ToolUse(ToolCall("t", "one", json.dumps({"a": "x" * 100_000})))
+    record = use.record(ToolOutcome("y" * 100_000, failed=True))
+    assert len(record) < 13_000
+    assert json.loads(record)["error"].endswith("y…")
 
 
 def test_a_tool_that_fell_silent_does_not_keep_the_caller_from_being_answered() -> None:

@@ -5,18 +5,24 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
 from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
 
+from dialtone.platform.addresses import check_url
 from dialtone.platform.crypto import MASK
 from dialtone.platform.guarded_http import GuardedHttp
 from dialtone.providers.base import ToolCall
-from dialtone.tools.answers import MAX_RESULT_BYTES, NO_RESULT
+from dialtone.tools.answers import MAX_RESULT_BYTES, NO_RESULT, ToolFailedError
+from dialtone.tools.base import Tool
 from dialtone.tools.envelope import CallContext
+from dialtone.tools.rest import rest_request
 from dialtone.tools.toolbox import Toolbox, ToolOutcome
 from tests.platform_http.servers import http_server
 
@@ -142,6 +148,25 @@ async def test_a_value_in_the_path_is_one_segment_whatever_it_holds(http: Guarde
     assert (len(raw), raw[1], raw[3]) == (4, "orders", "lines")
     assert dict(request.query) == {"x": "1"}
     assert unquote(raw[2]) == value.encode(errors="replace").decode()
+
+
+@given(st.text(alphabet=st.characters() | st.sampled_from("/\\.%?#@:{} "), max_size=150))
+def test_no_value_changes_what_is_asked(value: str) -> None:
+    """The address as the HTTP client reads it."""
+    tool = Tool("webhook", "api", "", url="https://api.example/orders/{{id}}.json/lines?x=1", method="PUT")
+    try:
+        request = rest_request(tool, {"id": value}, {})
+    except ToolFailedError:
+        assert value == "" or {".", ".."} & set(re.split(r"[/\\]", f"{value}.json"))
+        return
+    url = check_url(request.url, allow_private_addresses=False)
+    assert (url.scheme, url.host, url.port, url.raw_query_string) == ("https", "api.example", 443, "x=1")
+    _, orders, segment, lines = url.raw_path.split("/")
+    assert (orders, unquote(segment), lines) == ("orders", f"{_encodable(value)}.json", "lines")
+
+
+def _encodable(value: str) -> str:
+    return value.encode(errors="replace").decode()
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ CUT_OFF = (
     "The caller spoke before this was answered. It goes on, and may have been carried out: don't do the same again. "
     "Its result will stand here once it is known."
 )
-NOT_DONE = "The caller spoke before this was done, so it was not done."
+NOT_DONE = "The caller cut the answer off before this was done, so it was not done."
 CALL_ENDED = "The call ended before this was answered. It may have been carried out."
 MAX_NAME_CHARACTERS = 64
 MAX_SHOWN_ARGUMENTS = 4000
@@ -48,9 +48,8 @@ class ToolUse:
         """Whether `call` asks for what this one does, whatever its id."""
         return self.call.name == call.name and _parsed(self.call.arguments) == _parsed(call.arguments)
 
-    def record(self, unanswered: str = CUT_OFF) -> str:
+    def record(self, outcome: ToolOutcome) -> str:
         """What the call's record says of it, as JSON."""
-        outcome = self.outcome or ToolOutcome(unanswered, failed=True)
         written = self.call.arguments
         arguments = _parsed(written) if len(written) <= MAX_SHOWN_ARGUMENTS else f"{written[:MAX_SHOWN_ARGUMENTS]}…"
         result = outcome.result
@@ -88,14 +87,15 @@ class ToolRound:
             use.call if isinstance(_parsed(use.call.arguments), dict) else replace(use.call, arguments="{}")
             for use in self.uses
         ]
-        results = [Message("tool", self._result(use), tool_call_id=use.call.id) for use in self.uses]
+        results = [Message("tool", self.outcome_of(use).result, tool_call_id=use.call.id) for use in self.uses]
         return [Message("assistant", self.text, tool_calls=tuple(calls)), *results]
 
-    def _result(self, use: ToolUse) -> str:
+    def outcome_of(self, use: ToolUse) -> ToolOutcome:
+        """What came of one of them, in this round."""
         if use.outcome is None:
-            return CUT_OFF
+            return ToolOutcome(CUT_OFF, failed=True)
         leaves = use.outcome.end_call or use.outcome.transfer_to is not None
-        return NOT_DONE if leaves and self.cut_short else use.outcome.result
+        return ToolOutcome(NOT_DONE, failed=True) if leaves and self.cut_short else use.outcome
 
 
 class ToolUses:
@@ -132,19 +132,19 @@ class ToolUses:
         self._line.publish(ToolAnswered(call.name, failed=True))
         return ToolUse(call, ToolOutcome(f"Error: {why}", failed=True))
 
-    def settle(self, uses: Sequence[ToolUse]) -> None:
-        """Their reply is over: what is known of them goes into the record, what is not when it comes."""
-        for use in uses:
+    def settle(self, used: ToolRound) -> None:
+        """The reply is over: what is known of its tools goes into the record, what is not when it comes."""
+        for use in used.uses:
             if use.outcome is None:
                 self._left.append(use)
             else:
-                self._journal.message("tool", use.record())
+                self._journal.message("tool", use.record(used.outcome_of(use)))
 
     def close(self) -> None:
         """The call is over: whatever is still at work is cancelled."""
         for use in self._left:
             self._journal.note(f"tool {use.call.name} had not answered when the call ended, and was cancelled")
-            self._journal.message("tool", use.record(CALL_ENDED))
+            self._journal.message("tool", use.record(ToolOutcome(CALL_ENDED, failed=True)))
         self._left.clear()
         for task in self._at_work:
             task.cancel()
@@ -163,7 +163,7 @@ class ToolUses:
         self._line.publish(ToolAnswered(use.call.name, outcome.failed))
         if use in self._left:
             self._left.remove(use)
-            self._journal.message("tool", use.record())
+            self._journal.message("tool", use.record(outcome))
             self._on_late()
 
 
