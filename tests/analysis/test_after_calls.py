@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from pydantic import SecretStr
@@ -272,3 +274,22 @@ class TestRealtime:
         assert report["messages"] == [{"role": "user", "content": "A cable for floor."}]
         assert report["summary"] == SUMMARY
         assert "the recording can't be read" in report["analysis_error"]
+
+
+class TestRecordingsOfReports:
+    @pytest.fixture
+    def more_settings(self) -> dict[str, Any]:
+        return {"public_url": "https://voice.example.com", "report_recording_url_seconds": 5 * 86400}
+
+    async def test_their_addresses_work_for_as_long_as_reports_are_tried(self, office: Office) -> None:
+        call_id, call, _ = await office.house.begin(assistant_id=await office.assistant())
+        path = call.plan.recording_path
+        assert path is not None
+        await asyncio.to_thread(path.parent.mkdir, parents=True)
+        await asyncio.to_thread(path.write_bytes, b"RIFF")
+        call.end("user_hangup")
+        url = urlsplit((await office.report())["recording_url"])
+        assert (url.netloc, url.path) == ("voice.example.com", f"/api/v1/calls/{call_id}/recording")
+        assert 0 <= time.time() + 5 * 86400 - int(parse_qs(url.query)["expires"][0]) < 60
+        async with office.house.client("none") as client:
+            assert (await client.get(f"{url.path}?{url.query}")).content == b"RIFF"

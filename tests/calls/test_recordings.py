@@ -249,7 +249,7 @@ async def test_what_is_deleted_while_it_moves_does_not_stay(stored_house: House,
     call_id, path, _ = await ended(stored_house, 9)
     await store.wait_until(lambda: store.count("UploadPart") == 1)
     await take(stored_house, call_id)
-    await store.wait_until(lambda: store.count("DeleteObject") >= 2)  # one was the check at the start
+    await store.wait_until(lambda: store.count("DeleteObject") >= 2)  # one was at the start
     store.release.set()
     await gone(path)
 
@@ -322,6 +322,26 @@ async def test_a_store_that_is_away_at_the_start_is_waited_for(settings: Setting
         _, path, content = await ended(house, 1)
         await gone(path)
     assert store.objects[key_of(path)].body == content
+
+
+async def test_a_store_that_never_answers_holds_up_no_start(
+    settings: Settings, store: FakeS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recordings_module, "CHECK_SECONDS", 0.1)
+    store.faults.append(Fault("PutObject", stall=True))
+    async with open_house(with_store(settings, store)) as house:
+        assert await house.begin(assistant=TRANSIENT)
+
+
+async def test_a_call_that_records_nothing_leaves_nothing(stored_house: House) -> None:
+    _, running, _ = await stored_house.begin(assistant=TRANSIENT)
+    growing = stored_house.room.recordings._store.growing  # type: ignore[union-attr]
+    assert len(growing._files) == 1
+    live = stored_house.room.live
+    assert live is not None
+    running.end("user_hangup")
+    await asyncio.wait(live._running)
+    assert growing._files == {}
 
 
 async def test_many_calls_that_end_at_once(stored_house: House, store: FakeS3) -> None:

@@ -242,6 +242,28 @@ async def test_a_growing_file_that_is_deleted_is_forgotten(store: FakeS3, upload
     assert growing._files == {}
 
 
+async def test_what_has_ended_is_forgotten(store: FakeS3, uploads: Uploads, tmp_path: Path) -> None:
+    path = tmp_path / "growing.wav"
+    growing = GrowingUploads(uploads)
+    growing.follow(KEY, path)
+    growing.ended(KEY)
+    growing.ended(KEY)
+    assert growing._files == {}
+    path.write_bytes(content(2 * PART))
+    growing.follow(KEY, path)
+    store.faults.append(Fault("UploadPart", stall=True))
+    await growing.look()
+    await store.wait_until(lambda: "UploadPart 2" in store.requests)
+    task = growing._files[KEY].task
+    assert task is not None
+    growing.ended(KEY)
+    await growing.look()
+    store.release.set()
+    await task
+    await growing.look()
+    assert growing._files == {}
+
+
 async def test_growing_files_are_watched(
     store: FakeS3, uploads: Uploads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

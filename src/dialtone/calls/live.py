@@ -227,8 +227,8 @@ class LiveCalls:
 
     async def _run(self, plan: CallPlan, line: Line, vendors: Vendors, journal: Journal) -> None:
         try:
-            self._recordings.follow(plan.recording_path)
-            await self._engine.run(plan, line, vendors, journal)
+            with self._recordings.growing(plan.recording_path):
+                await self._engine.run(plan, line, vendors, journal)
         except Exception:
             logger.exception("call %s broke the engine", plan.call_id)
             journal.ended(Ending("error", "The server failed to run the call.", now(), 0))

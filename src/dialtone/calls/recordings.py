@@ -9,8 +9,8 @@ import asyncio
 import logging
 import random
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -50,6 +50,8 @@ OBJECT_HEADERS = {
     "Cache-Control": "private, no-store",
     "Content-Disposition": "attachment",
 }
+CHECK_SECONDS = 15.0
+"""How long a start waits for the store."""
 DELETE_OBJECTS = "delete-stored-recordings"
 
 
@@ -98,12 +100,20 @@ class Recordings:
 
     # While calls run, and after them
 
-    def follow(self, path: Path | None) -> None:
-        """A call begins whose recording is written to `path`: its parts go to the store as they fill, until the job
+    @contextmanager
+    def growing(self, path: Path | None) -> Iterator[None]:
+        """Around a call whose recording is written to `path`: its parts go to the store as they fill, until the job
         that its end brings goes on with it.
         """
-        if path is not None and self._store is not None:
-            self._store.growing.follow(_key(self.files.name(path)), path)
+        if path is None or self._store is None:
+            yield
+            return
+        key = _key(self.files.name(path))
+        self._store.growing.follow(key, path)
+        try:
+            yield
+        finally:
+            self._store.growing.ended(key)
 
     async def ended(self, session: AsyncSession, call: Call) -> None:
         """The call is over, says the session's transaction: with it comes the job that takes its recording to the
@@ -249,11 +259,14 @@ class _Store:
     async def start(self) -> None:
         """Raises `ValueError` where the store says that the settings can't be right."""
         try:
-            await self.bucket.check()
-        except StorageError as problem:
-            if not problem.passing:
-                raise ValueError(f"DIALTONE_RECORDING_STORE: {problem}") from None
-            logger.error("%s; recordings stay on local disk until it does", problem)
+            async with asyncio.timeout(CHECK_SECONDS):
+                await self.bucket.check()
+        except StorageError as refusal:
+            if not refusal.passing:
+                raise ValueError(f"DIALTONE_RECORDING_STORE: {refusal}") from None
+            logger.error("%s; recordings stay on local disk until it serves", refusal)
+        except TimeoutError:
+            logger.error("the store of recordings is slow or away; recordings stay on local disk until it serves")
         self.growing.start()
 
     async def stop(self) -> None:

@@ -7,7 +7,7 @@ import contextlib
 import xml.etree.ElementTree as ElementTree
 
 _WORDS = {
-    "AccessDenied": "access is denied; the keys need leave to read, write and delete objects and multipart uploads",
+    "AccessDenied": "access is denied; the keys need leave to read, write, list and delete objects and uploads",
     "InvalidAccessKeyId": "the access key is unknown there",
     "NoSuchBucket": "there is no such bucket",
     "PermanentRedirect": "the bucket is in another region, or at another endpoint",
@@ -35,6 +35,8 @@ def error_of(status: int, body: bytes) -> StorageError:
     code = ""
     with contextlib.suppress(StorageError):  # HEAD has no body, and proxies speak HTML
         code = find_text(parse(body), "Code") or ""
+    if not code and status == 403:
+        code = "AccessDenied"
     said = _WORDS.get(code, code[:80] if code.isalnum() else "")
     words = f"the store of recordings answered HTTP {status}" + (f": {said}" if said else "")
     return StorageError(words, code=code, passing=status >= 500 or status in (408, 409, 429) or code in _PASSING)

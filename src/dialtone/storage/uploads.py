@@ -37,6 +37,8 @@ class Uploads:
         self._headers = headers
         self._part_bytes = part_bytes
         self._slots = asyncio.Semaphore(AT_ONCE)
+        self._hashing = asyncio.Lock()
+        """One part at a time, so that the processor's other cores are left to live calls."""
 
     async def store(self, key: str, path: Path) -> None:
         """Store a file that changes no more. Returns when the store has shown that the object is there, whole."""
@@ -103,7 +105,8 @@ class Uploads:
                 file.seek(start)
                 return Piece.of(file.read(self._part_bytes))
 
-        return await asyncio.to_thread(read)
+        async with self._hashing:
+            return await asyncio.to_thread(read)
 
 
 @dataclass(slots=True)
@@ -114,6 +117,11 @@ class _Growing:
     sent: int = 1
     """Parts up to this one are there, or wait for the end as the first does."""
     task: "asyncio.Task[None] | None" = None
+    grows: bool = True
+
+    @property
+    def busy(self) -> bool:
+        return self.task is not None and not self.task.done()
 
 
 class GrowingUploads:
@@ -144,8 +152,16 @@ class GrowingUploads:
         """From now on `path` grows at its end; only its first part may still change."""
         self._files[key] = _Growing(key, path)
 
+    def ended(self, key: str) -> None:
+        """The file grows no more; a part of it may be under way still."""
+        file = self._files.get(key)
+        if file is not None and file.busy:
+            file.grows = False
+        else:
+            self._files.pop(key, None)
+
     async def leave(self, key: str) -> None:
-        """The file grows no more. When this returns nothing is under way."""
+        """When this returns nothing is under way."""
         file = self._files.pop(key, None)
         if file is not None and file.task is not None:
             file.task.cancel()
@@ -156,10 +172,13 @@ class GrowingUploads:
         loop = asyncio.get_running_loop()
         if loop.time() < self._not_before:
             return
-        files = [file for file in self._files.values() if file.task is None or file.task.done()]
+        files = [file for file in self._files.values() if not file.busy]
+        for file in files:
+            if not file.grows:
+                del self._files[file.key]
         sizes = await asyncio.to_thread(lambda: [_size(file.path) for file in files])
         for file, size in zip(files, sizes, strict=True):
-            if self._uploads.whole_parts(size) > file.sent and file.key in self._files:
+            if self._uploads.whole_parts(size) > file.sent and self._files.get(file.key) is file:
                 file.task = loop.create_task(self._send(file, self._uploads.whole_parts(size)))
 
     async def _watch(self) -> None:
