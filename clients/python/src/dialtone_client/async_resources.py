@@ -303,10 +303,49 @@ class AsyncOrganizations:
 
     async def update(self, **body: Unpack[types.OrganizationUpdate]) -> types.OrganizationUpdated:
         """Change your organization. Set how long the content and the metadata of calls are kept: always both
-        together. The account's webhook can be changed alone.
+        together. What is older is deleted every night, also of calls that were made before. The account's webhook
+        can be changed alone.
         """
         answer: Any = await self._http.request("PATCH", "/organizations", body=body)
         return cast("types.OrganizationUpdated", answer)
+
+
+class AsyncPrivacy:
+    """The operations of Privacy."""
+
+    def __init__(self, http: AsyncTransport) -> None:
+        self._http = http
+
+    async def erase_caller(self, **body: Unpack[types.EraseRequest]) -> types.ErasureObject:
+        """Erase a caller. Delete what was kept of one caller: transcripts, summaries, analyses, recordings, the
+        number itself, webhooks and mails that tell of the calls, also those on their way, and chat messages. It
+        goes on after this answer, also across a restart; ask `GET /privacy/erasures/{erasure_id}` whether it is
+        done. Calls with the caller must be over.
+        """
+        answer: Any = await self._http.request("POST", "/privacy/erase", body=body)
+        return cast("types.ErasureObject", answer["erasure"])
+
+    async def get_erasure(self, erasure_id: str) -> types.ErasureObject:
+        """Get an erasure. How far an erasure has come. It is known for 30 days after its end."""
+        answer: Any = await self._http.request("GET", f"/privacy/erasures/{quote(erasure_id)}")
+        return cast("types.ErasureObject", answer["erasure"])
+
+    async def list_audit_log(self, **query: Unpack[types.ListAuditLogQuery]) -> types.AuditLogPage:
+        """List the audit log. What was deleted of your organization's data, when, and by whom; newest first."""
+        answer: Any = await self._http.request("GET", "/audit-log", query=query)
+        return cast("types.AuditLogPage", answer)
+
+    async def list_audit_log_all(
+        self, **query: Unpack[types.ListAuditLogQuery]
+    ) -> AsyncIterator[types.AuditLineObject]:
+        """Every one that `list_audit_log` finds, page by page."""
+        while True:
+            page = await self.list_audit_log(**query)
+            for one in page["audit_log"]:
+                yield one
+            query["offset"] = query.get("offset", 0) + len(page["audit_log"])
+            if not page["audit_log"] or query["offset"] >= page["pagination"]["total"]:
+                return
 
 
 class AsyncSIPTrunks:
@@ -471,6 +510,7 @@ class AsyncResources:
         self.health = AsyncHealth(http)
         self.numbers = AsyncNumbers(http)
         self.organizations = AsyncOrganizations(http)
+        self.privacy = AsyncPrivacy(http)
         self.sip_trunks = AsyncSIPTrunks(http)
         self.tool_templates = AsyncToolTemplates(http)
         self.usage = AsyncUsage(http)

@@ -336,6 +336,45 @@ class AssistantUpdate(TypedDict):
     """What you call it."""
 
 
+class AuditLineObject(TypedDict):
+    """One thing that was done to your data."""
+
+    id: str
+    """The line's id."""
+    actor: str
+    """The beginning of the API key that asked for it, or the name of the server's own work."""
+    action: str
+    """What was done: retention.changed, retention.content_deleted, retention.metadata_deleted, erasure.requested or
+    erasure.done.
+    """
+    subject_id: str | None
+    """The id of what it was done to, such as the erasure; null where that has none."""
+    details: dict[str, Any]
+    """Counts, periods, and numbers only masked."""
+    created_at: str
+    """When it was done."""
+
+
+class AuditLogPage(TypedDict):
+    """A page of the audit log, newest first."""
+
+    audit_log: list[AuditLineObject]
+    """The page."""
+    pagination: AuditPagination
+    """Where in the whole log it is."""
+
+
+class AuditPagination(TypedDict):
+    """Where in the whole log this page is."""
+
+    total: int
+    """How many lines there are."""
+    limit: int
+    """As asked."""
+    offset: int
+    """As asked."""
+
+
 class BackgroundAudio(TypedDict):
     """Sounds of a place behind the assistant's voice."""
 
@@ -389,7 +428,9 @@ class CallMessageObject(TypedDict):
     role: Literal["system", "user", "assistant", "tool"]
     """Who said it."""
     content: str
-    """What was heard of it."""
+    """What was heard of it. With role `tool` a use of a tool, as a JSON object: `tool`, `arguments` and `result`, or
+    `error` where it failed.
+    """
 
 
 class CallObject(TypedDict):
@@ -729,11 +770,57 @@ class EndCallTool(TypedDict):
     """Which tool it is; both spellings mean the same."""
 
 
+class EraseRequest(TypedDict):
+    """Whose traces are to be erased."""
+
+    phone_number: str
+    """The caller's number in E.164 form, or the SIP URI that calls show as `caller_phone`. Spaces, dashes and a
+    leading 00 are taken too.
+    """
+
+
+class ErasureCounts(TypedDict):
+    """What was erased so far."""
+
+    calls: int
+    """Calls that were emptied; their rows remain, without caller."""
+    messages: int
+    """Messages of their transcripts."""
+    recordings: int
+    """Recordings; the files go within seconds."""
+    webhook_deliveries: int
+    """Deliveries, those on their way among them."""
+    emails: int
+    """Reports by e-mail that were not sent yet."""
+    chat_messages: int
+    """Chat messages with the caller, or that name the number."""
+
+
+class ErasureObject(TypedDict):
+    """The erasure of one caller."""
+
+    id: str
+    """The erasure's id."""
+    status: Literal["running", "done"]
+    """done: nothing of the caller was left."""
+    phone_number: str
+    """The number, masked: it is forgotten too."""
+    counts: ErasureCounts
+    created_at: str
+    """When it was asked for."""
+    finished_at: str | None
+    """When it was done; null before."""
+
+
 FlatTool = TypedDict(
     "FlatTool",
     {
         "url": "NotRequired[str | None]",
         "server": "NotRequired[ToolServer | None]",
+        "method": "NotRequired[Literal['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] | None]",
+        "headers": "NotRequired[dict[str, str] | None]",
+        "query": "NotRequired[dict[str, str | float | bool | list[str | bool]] | None]",
+        "body": "NotRequired[dict[str, Any] | list[Any] | None]",
         "async": "NotRequired[bool]",
         "message": "NotRequired[str | None]",
         "async_response": "NotRequired[str | None]",
@@ -766,6 +853,10 @@ FunctionConfig = TypedDict(
     {
         "url": "NotRequired[str | None]",
         "server": "NotRequired[ToolServer | None]",
+        "method": "NotRequired[Literal['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] | None]",
+        "headers": "NotRequired[dict[str, str] | None]",
+        "query": "NotRequired[dict[str, str | float | bool | list[str | bool]] | None]",
+        "body": "NotRequired[dict[str, Any] | list[Any] | None]",
         "async": "NotRequired[bool]",
         "message": "NotRequired[str | None]",
         "async_response": "NotRequired[str | None]",
@@ -901,6 +992,13 @@ class ListAnalysisTemplatesQuery(TypedDict):
     """Templates to answer; absent = all of them."""
     offset: NotRequired[int]
     """Templates to skip, the newest first."""
+
+
+class ListAuditLogQuery(TypedDict):
+    limit: NotRequired[int]
+    """How many to show at most."""
+    offset: NotRequired[int]
+    """How many of the newest to skip."""
 
 
 class ListCallsQuery(TypedDict):
@@ -1242,6 +1340,10 @@ NestedTool = TypedDict(
     {
         "url": "NotRequired[str | None]",
         "server": "NotRequired[ToolServer | None]",
+        "method": "NotRequired[Literal['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] | None]",
+        "headers": "NotRequired[dict[str, str] | None]",
+        "query": "NotRequired[dict[str, str | float | bool | list[str | bool]] | None]",
+        "body": "NotRequired[dict[str, Any] | list[Any] | None]",
         "async": "NotRequired[bool]",
         "message": "NotRequired[str | None]",
         "async_response": "NotRequired[str | None]",
@@ -1380,11 +1482,11 @@ class OrganizationObject(TypedDict):
     """Your organization."""
 
     content_retention_days: Literal[30, 90, 180, 365] | None
-    """Days until a call's transcript, summary, analysis and recording are to be deleted; at most
+    """Days until a call's transcript, summary, analysis and recording are deleted; at most
     `metadata_retention_days`. Null until it is set: kept.
     """
     metadata_retention_days: Literal[30, 90, 180, 365, 730] | None
-    """Days until a call's phone numbers and events are to be deleted. Null until it is set: kept."""
+    """Days until a call's caller, `metadata` and events are deleted. Null until it is set: kept."""
     webhook_url: str | None
     """The account's own webhook, for calls whose assistant names none; null = none."""
     webhook_secret: str | None
@@ -1417,11 +1519,11 @@ class OrganizationUpdate(TypedDict):
     """Both retention periods, or only webhook fields. Absent fields stay as they are."""
 
     content_retention_days: NotRequired[Literal[30, 90, 180, 365] | None]
-    """Days until a call's transcript, summary, analysis and recording are to be deleted; at most
+    """Days until a call's transcript, summary, analysis and recording are deleted; at most
     `metadata_retention_days`. Null until it is set: kept.
     """
     metadata_retention_days: NotRequired[Literal[30, 90, 180, 365, 730] | None]
-    """Days until a call's phone numbers and events are to be deleted. Null until it is set: kept."""
+    """Days until a call's caller, `metadata` and events are deleted. Null until it is set: kept."""
     webhook_url: NotRequired[str | None]
     """The account's own webhook, for calls whose assistant names none; null = none."""
     webhook_secret: NotRequired[str | None]
@@ -1432,11 +1534,11 @@ class OrganizationUpdated(TypedDict):
     """The organization's settings after the change."""
 
     content_retention_days: Literal[30, 90, 180, 365] | None
-    """Days until a call's transcript, summary, analysis and recording are to be deleted; at most
+    """Days until a call's transcript, summary, analysis and recording are deleted; at most
     `metadata_retention_days`. Null until it is set: kept.
     """
     metadata_retention_days: Literal[30, 90, 180, 365, 730] | None
-    """Days until a call's phone numbers and events are to be deleted. Null until it is set: kept."""
+    """Days until a call's caller, `metadata` and events are deleted. Null until it is set: kept."""
     webhook_url: str | None
     """The account's own webhook, for calls whose assistant names none; null = none."""
     webhook_secret: str | None
