@@ -42,7 +42,7 @@ class Phone:
 
     async def expect(self, kind: type[E]) -> E:
         """The next event, which must be of this kind."""
-        async with asyncio.timeout(400):
+        async with asyncio.timeout(5000):
             while len(self.events) <= self._seen:
                 self._news.clear()
                 await self._news.wait()

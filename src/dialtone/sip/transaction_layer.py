@@ -92,6 +92,11 @@ class TransactionLayer:
         if self._merging.get(key) is transaction:
             del self._merging[key]
 
+    @property
+    def open_requests(self) -> int:
+        """Requests of others that are remembered, answered or not."""
+        return len(self._servers)
+
     def close(self) -> None:
         for client in list(self._clients.values()):
             client.abandon()

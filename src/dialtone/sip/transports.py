@@ -49,7 +49,7 @@ class Transports:
         self._receive = receive
         self._udp: list[UdpSocket] = []
         self._servers: list[tuple[Transport, asyncio.Server]] = []
-        self._connections: dict[tuple[Transport, SocketAddress], StreamConnection] = {}
+        self.connections: dict[tuple[Transport, SocketAddress], StreamConnection] = {}
         self._per_address: dict[str, int] = {}
         self._connecting: dict[Target, asyncio.Task[StreamConnection]] = {}
         self._mapped: dict[UdpSocket, SocketAddress] = {}
@@ -101,19 +101,19 @@ class Transports:
     def _opened(self, connection: StreamConnection) -> bool:
         host = connection.remote[0]
         if not connection.outgoing:
-            full = len(self._connections) >= MAX_CONNECTIONS
+            full = len(self.connections) >= MAX_CONNECTIONS
             crowded = self._per_address.get(host, 0) >= MAX_CONNECTIONS_PER_ADDRESS
             if full or crowded or not self._guard.allows(host):
                 return False
-        self._connections[connection.transport, connection.remote] = connection
+        self.connections[connection.transport, connection.remote] = connection
         self._per_address[host] = self._per_address.get(host, 0) + 1
         return True
 
     def _closed(self, connection: StreamConnection) -> None:
         key = (connection.transport, connection.remote)
-        if self._connections.get(key) is not connection:
+        if self.connections.get(key) is not connection:
             return
-        del self._connections[key]
+        del self.connections[key]
         host = connection.remote[0]
         self._per_address[host] -= 1
         if not self._per_address[host]:
@@ -124,7 +124,7 @@ class Transports:
         self._guard.trust(target.host)
         if target.transport == "udp":
             return UdpFlow(self._udp_socket_for(target.host), (target.host, target.port))
-        connection = self._connections.get((target.transport, (target.host, target.port)))
+        connection = self.connections.get((target.transport, (target.host, target.port)))
         if connection is not None and connection.is_open:
             return connection
         task = self._connecting.get(target)
@@ -212,7 +212,7 @@ class Transports:
         await asyncio.gather(*self._connecting.values(), return_exceptions=True)
         for _, server in self._servers:
             server.close()
-        for connection in list(self._connections.values()):
+        for connection in list(self.connections.values()):
             connection.close()
         for udp in self._udp:
             udp.close()

@@ -1,0 +1,114 @@
+"""Registrations and peers, as a registrar sees them."""
+
+import asyncio
+
+import pytest
+
+from dialtone.sip.events import Account, PeerChanged, RegistrationChanged
+from dialtone.sip.message import Request
+from dialtone.sip.peers import PeerOrder
+from dialtone.sip.registration import RegistrationOrder
+from tests.sip.stage import Phone, phone, run
+from tests.sip.wire import Wire, wire
+
+ALICE = Account("alice", "secret")
+
+
+def registration(registrar: Wire, **more: object) -> RegistrationOrder:
+    return RegistrationOrder("trunk", f"sip:127.0.0.1:{registrar.port}", ALICE, **more)  # type: ignore[arg-type]
+
+
+def accept(registrar: Wire, request: Request, alice: Phone, seconds: int) -> None:
+    response = registrar.answer(request, 200, "registrar")
+    response.set("contact", f"<sip:other@192.0.2.9>;expires=9, {request.get('contact')}".replace("600", str(seconds)))
+    registrar.send(response, alice)
+
+
+def test_it_registers_refreshes_and_unregisters() -> None:
+    async def main() -> None:
+        async with wire() as registrar:
+            async with phone() as alice:
+                loop = asyncio.get_running_loop()
+                alice.agent.register(registration(registrar))
+                first = await registrar.request("REGISTER")
+                port = alice.agent.listening_on()[0][1][1]
+                assert first.uri_text == f"sip:127.0.0.1:{registrar.port}"
+                assert first.get("to") == f"<sip:alice@127.0.0.1:{registrar.port}>"
+                assert first.get("contact") == f"<sip:alice@127.0.0.1:{port}>;expires=600"
+                challenge = 'Digest realm="r", nonce="n", algorithm=SHA-256, qop="auth"'
+                registrar.send(registrar.answer(first, 401, "registrar", www_authenticate=challenge), alice)
+                second = await registrar.request("REGISTER")
+                assert 'username="alice"' in (second.get("authorization") or "")
+                assert (second.call_id, second.cseq[0]) == (first.call_id, first.cseq[0] + 1)
+                accept(registrar, second, alice, 120)
+                changed = await alice.expect(RegistrationChanged)
+                assert changed == RegistrationChanged("trunk", registered=True, status=200, reason="OK", expires=120)
+                started = loop.time()
+                for _ in range(3):
+                    refresh = await registrar.request("REGISTER")
+                    assert 50 <= loop.time() - started <= 61
+                    started = loop.time()
+                    accept(registrar, refresh, alice, 120)
+                assert alice.unseen == []
+                leaving = asyncio.create_task(alice.agent.unregister("trunk"))
+                last = await registrar.request("REGISTER")
+                assert last.get("contact") == f"<sip:alice@127.0.0.1:{port}>;expires=0"
+                accept(registrar, last, alice, 0)
+                await leaving
+            assert registrar.unseen == []
+
+    run(main())
+
+
+def test_a_registrar_that_is_gone_is_tried_again_with_growing_pauses() -> None:
+    async def main() -> None:
+        async with wire() as registrar, phone() as alice:
+            alice.agent.register(registration(registrar))
+            times: list[float] = []
+            loop = asyncio.get_running_loop()
+            for _ in range(4):
+                request = await registrar.request("REGISTER")
+                registrar.send(registrar.answer(request, 500, "registrar"), alice)
+                times.append(loop.time())
+            for start, end, longest in zip(times, times[1:], (30, 60, 120), strict=False):
+                assert longest / 2 <= end - start <= longest + 0.1
+            request = await registrar.request("REGISTER")
+            registrar.send(registrar.answer(request, 503, "registrar", retry_after="900"), alice)
+            assert (await alice.expect(RegistrationChanged)).status == 500
+            changed = await alice.expect(RegistrationChanged)
+            assert (changed.registered, changed.status, changed.expires) == (False, 503, 900)
+            accept(registrar, await registrar.request("REGISTER"), alice, 600)
+            assert (await alice.expect(RegistrationChanged)).registered
+
+    run(main())
+
+
+def test_a_longer_interval_is_taken_where_it_is_asked_for() -> None:
+    async def main() -> None:
+        async with wire() as registrar, phone() as alice:
+            alice.agent.register(registration(registrar, seconds=60))
+            request = await registrar.request("REGISTER")
+            registrar.send(registrar.answer(request, 423, "registrar", min_expires="1800"), alice)
+            assert (await registrar.request("REGISTER")).get("expires") == "1800"
+
+    run(main())
+
+
+@pytest.mark.parametrize("status", [200, 404, 405])
+def test_a_peer_that_answers_anything_is_there(status: int) -> None:
+    async def main() -> None:
+        async with wire() as peer, phone() as alice:
+            alice.agent.watch(PeerOrder("trunk", peer.uri, 20.0))
+            for _ in range(3):
+                peer.send(peer.answer(await peer.request("OPTIONS"), status, "peer"), alice)
+            changed = await alice.expect(PeerChanged)
+            assert (changed.name, changed.reachable, changed.status) == ("trunk", True, status)
+            assert changed.round_trip < 0.5
+            changed = await alice.expect(PeerChanged)
+            assert (changed.reachable, changed.status) == (False, 408)
+            alice.agent.unwatch("trunk")
+            asked = len(peer.messages)
+            await asyncio.sleep(100)
+            assert len(peer.messages) == asked
+
+    run(main())
