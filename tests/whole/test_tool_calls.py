@@ -50,6 +50,17 @@ def asks_for(name: str, arguments: str) -> Reply:
     return Reply("", [Call(name, arguments)])
 
 
+def _calendar_tool(host: str) -> dict[str, Any]:
+    return {
+        "name": "calendar",
+        "description": "Tells whether a day is free.",
+        "parameters": PARAMETERS,
+        "method": "GET",
+        "url": f"http://{host}/days/{{{{day}}}}",
+        "headers": {"Authorization": f"Bearer {KEY}"},
+    }
+
+
 async def test_wrong_calls_of_tools_are_told_to_the_model_and_seen_in_record_and_events(
     tmp_path: Path, database_url: str | None
 ) -> None:
@@ -65,15 +76,7 @@ async def test_wrong_calls_of_tools_are_told_to_the_model_and_seen_in_record_and
         ]
     )
     async with http_server(calendar) as host, whole_house(tmp_path, ears(), chat, database_url=database_url) as house:
-        tool = {
-            "name": "calendar",
-            "description": "Tells whether a day is free.",
-            "parameters": PARAMETERS,
-            "method": "GET",
-            "url": f"http://{host}/days/{{{{day}}}}",
-            "headers": {"Authorization": f"Bearer {KEY}"},
-        }
-        llm = {"provider": "openai", "model": "gpt-4.1", "tools": [tool]}
+        llm = {"provider": "openai", "model": "gpt-4.1", "tools": [_calendar_tool(host)]}
         assistant = await house.create(
             first_message="Hello, this is Ada.", llm_config=llm, speech_config={"end_call_phrases": ["goodbye"]}
         )
