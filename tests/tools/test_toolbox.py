@@ -205,3 +205,38 @@ async def test_async_tools_in_flight_are_bounded(http: GuardedHttp) -> None:
         server.released.set()
         await toolbox.close()
     assert [outcome.failed for outcome in outcomes] == [False] * MAX_BACKGROUND_CALLS + [True]
+
+
+async def test_calls_of_one_turn_are_on_the_wire_together_and_a_silent_server_fails_alone(
+    http: GuardedHttp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dialtone.tools.webhook.TIMEOUT_SECONDS", 1.0)
+    together = asyncio.Barrier(3)
+
+    async def handler(request: web.Request) -> web.Response:
+        await together.wait()  # nobody is answered before all have asked
+        if request.path == "/silent":
+            await asyncio.Event().wait()
+        return web.json_response({"result": request.path})
+
+    async with http_server(handler) as host:
+        names = ("silent", "first", "second")
+        stored = [{"name": name, "url": f"http://{host}/{name}"} for name in names]
+        toolbox = Toolbox.from_stored(stored, CONTEXT, http)
+        outcomes = await asyncio.gather(*(toolbox.run(ToolCall("same id", name, "{}")) for name in names))
+    assert [outcome.failed for outcome in outcomes] == [True, False, False]
+    assert "no complete answer within 1 s" in outcomes[0].result
+    assert [outcome.result for outcome in outcomes[1:]] == ["/first", "/second"]
+
+
+async def test_refused_calls_are_noted_without_what_the_model_wrote(http: GuardedHttp) -> None:
+    noted: list[str] = []
+    stored = {"name": "lookup", "parameters": PARAMETERS, "url": "https://a.example/"}
+    toolbox = Toolbox.from_stored([stored], CONTEXT, http, on_note=noted.append)
+    for name, arguments in (("Jan's tool", "{}"), ("lookup", '{"query": 5, "name": "Jan"}'), ("lookup", "Jan")):
+        assert (await toolbox.run(ToolCall("c1", name, arguments))).failed
+    assert noted == [
+        "the model called a tool that does not exist",
+        "the model's arguments of tool lookup were refused: they do not fit its parameters",
+        "the model's arguments of tool lookup were refused: they are not valid JSON",
+    ]
