@@ -18,6 +18,7 @@ from dialtone.calls.listing import CallListing
 from dialtone.calls.live import LiveCalls, RunsCalls
 from dialtone.calls.node import node_id
 from dialtone.calls.outbound import Outbound
+from dialtone.calls.presence import Presence
 from dialtone.calls.recording_urls import RecordingUrls
 from dialtone.calls.recordings import Recordings
 from dialtone.calls.routes import CallRoutes
@@ -94,6 +95,9 @@ class CallsRoom:
         self.dialers: list[Dialer] = []
         """What can place calls; the first that can use a trunk does."""
         self._bus = None if database.is_sqlite else NodeBus(database, node, lambda asked: self._control.answer(asked))
+        # The recording of a lost node's call lies on that node's disk: it tells nothing here.
+        lost = partial(self.calls.end_left_open, lambda _: None)
+        self._presence = None if database.is_sqlite else Presence(database, node, lambda other: lost(node=other))
         self._control = CallControl(
             self.calls, self._started, node, self._bus, rate_limits, settings.control_rate_limit
         )
@@ -127,9 +131,11 @@ class CallsRoom:
             self.prices,
             is_sqlite=self._database.is_sqlite,
         )
-        if self._bus is not None:
+        if self._bus is not None and self._presence is not None:
             await self._bus.start()
             self._open.push_async_callback(self._bus.stop)
+            await self._presence.start()
+            self._open.push_async_callback(self._presence.stop)
         sweeping = asyncio.get_running_loop().create_task(self._sweep())
         self._open.callback(sweeping.cancel)
 

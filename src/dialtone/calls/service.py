@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, select, true, update
+from sqlalchemy import Select, and_, delete, func, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dialtone.assistants.resolving import ResolvedAssistant
@@ -295,36 +295,51 @@ class Calls:
                 .values(**_failed("no_answer", "Nobody connected with the web call's token in time."))
             )
 
-    async def end_left_open(self, recorded_seconds: Callable[[str], float | None]) -> None:
-        """End the calls that an earlier run of this node was holding when it stopped.
+    async def end_left_open(self, recorded_seconds: Callable[[str], float | None], node: str | None = None) -> None:
+        """End the calls that an earlier run of this node was holding when it stopped, or another `node` that is lost.
 
-        How long they lasted is told best by their recordings, whose length `recorded_seconds` gives.
+        How long they lasted is told best by their recordings, whose length `recorded_seconds` gives. One transaction
+        each, so that a node that held many keeps nobody waiting.
         """
+        node = node or self._node
+        while await self._end_unanswered(node) or await self._end_answered(node, recorded_seconds):
+            pass
+
+    async def _end_unanswered(self, node: str) -> bool:
+        """Was there one?"""
         async with self._database.write() as session:
-            unanswered = await session.execute(
-                update(Call)
-                .where(Call.status.in_((CONNECTING, RINGING)), Call.direction == "outbound", Call.node == self._node)
-                .values(**_failed("server_shutdown", "The server stopped before anybody answered."))
-                .returning(Call.organization_id, Call.id)
-            )
-            for organization_id, call_id in unanswered.all():
-                await self._endings.ended(session, organization_id, call_id)
-            left = select(Call).where(Call.status == IN_PROGRESS, Call.node == self._node)
-            for call in (await session.scalars(left)).all():
-                spoken = select(func.max(CallMessage.created_at)).where(CallMessage.call_id == call.id)
-                last_sign = max(filter(None, (await session.scalar(spoken), call.updated_at)))
-                if call.started_at is not None and call.recording is not None:
-                    recorded = recorded_seconds(call.recording) or 0.0
-                    last_sign = max(last_sign, call.started_at + timedelta(seconds=recorded))
-                call.status = ENDED
-                call.end_reason = "server_shutdown"
-                call.error = "The server stopped while the call was running."
-                call.ended_at = last_sign
-                if call.started_at is not None:
-                    call.duration_seconds = max(0, round((last_sign - call.started_at).total_seconds()))
-                    await session.execute(charge(call.organization_id, call.duration_seconds, true()))
-                await session.flush()
-                await self._endings.ended(session, call.organization_id, call.id)
+            dialing = left_open(node).where(Call.status != IN_PROGRESS)
+            call = await session.scalar(dialing.limit(1).with_for_update(skip_locked=True))
+            if call is None:
+                return False
+            for name, value in _failed("server_shutdown", "The server stopped before anybody answered.").items():
+                setattr(call, name, value)
+            await session.flush()
+            await self._endings.ended(session, call.organization_id, call.id)
+        return True
+
+    async def _end_answered(self, node: str, recorded_seconds: Callable[[str], float | None]) -> bool:
+        """Was there one?"""
+        async with self._database.write() as session:
+            answered = left_open(node).where(Call.status == IN_PROGRESS)
+            call = await session.scalar(answered.limit(1).with_for_update(skip_locked=True))
+            if call is None:
+                return False
+            spoken = select(func.max(CallMessage.created_at)).where(CallMessage.call_id == call.id)
+            last_sign = max(filter(None, (await session.scalar(spoken), call.updated_at)))
+            if call.started_at is not None and call.recording is not None:
+                recorded = recorded_seconds(call.recording) or 0.0
+                last_sign = max(last_sign, call.started_at + timedelta(seconds=recorded))
+            call.status = ENDED
+            call.end_reason = "server_shutdown"
+            call.error = "The server stopped while the call was running."
+            call.ended_at = last_sign
+            if call.started_at is not None:
+                call.duration_seconds = max(0, round((last_sign - call.started_at).total_seconds()))
+                await session.execute(charge(call.organization_id, call.duration_seconds, true()))
+            await session.flush()
+            await self._endings.ended(session, call.organization_id, call.id)
+        return True
 
     async def _fail(self, token: WebCallToken, end_reason: str, error: str) -> None:
         of_call = update_owned(Call, token.organization_id, token.call_id)
@@ -341,6 +356,12 @@ def _with_metadata(assistant: ResolvedAssistant, metadata: Mapping[str, Any] | N
 def _kept_metadata(assistant: ResolvedAssistant) -> dict[str, Any] | None:
     """What the call's row keeps of it. Nothing in GDPR mode: it may be the caller's name, or their number."""
     return None if assistant.gdpr_mode else dict(assistant.metadata) or None
+
+
+def left_open(node: Any) -> Select[Any]:
+    """The calls that a node is holding, or was when it stopped. Web calls that nobody came to fail by themselves."""
+    dialing = and_(Call.status.in_((CONNECTING, RINGING)), Call.direction == "outbound")
+    return select(Call).where(Call.node == node, or_(Call.status == IN_PROGRESS, dialing))
 
 
 def _failed(end_reason: str, error: str) -> dict[str, Any]:

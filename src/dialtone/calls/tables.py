@@ -82,6 +82,18 @@ class Call(Owned, Base):
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, nullable=False, default=now, onupdate=now)
 
 
+class CallNode(Base):
+    """A process that holds calls, where several share a PostgreSQL. The calls of one that was not seen for a while are
+    ended by another.
+    """
+
+    __tablename__ = "call_nodes"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime, nullable=False)
+    """By the database's clock."""
+
+
 class CallCount(Base):
     """How many calls an organization has of one UTC day of creation and one status. Kept exact by triggers on `calls`
     (migrations 0006 and 0012), so that no writer needs to think of it.
