@@ -321,6 +321,29 @@ def test_wideband_speech_comes_and_goes_by_g722(time):
     assert found.max() > 0.95 * (said[8000:16000] @ said[8000:16000])
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"remote": ("phones.example.com", 4000)}, "phones.example.com"),
+        ({"remote": ("239.1.2.3", 4000)}, "group address"),
+        ({"remote": ("0.0.0.0", 4000)}, "nobody"),
+        ({"remote": ("192.0.2.10", 0)}, "1 to 65535"),
+        ({"remote_rtcp": ("ff02::1", 4001)}, "group address"),
+    ],
+)
+def test_addresses_that_nothing_can_be_sent_to_are_refused(changes, words):
+    with pytest.raises(ValueError, match=words):
+        parameters(**changes)
+
+
+def test_a_call_that_ends_at_a_frame_hears_nothing_more(time):
+    end = End(time, media_timeout=5.0)
+    end.owner.on_media_timeout = end.session.close
+    end.run(10.0)
+    assert len(end.owner.frames) == pytest.approx(5 * 50, abs=30)
+    assert end.given_back == 1
+
+
 def test_what_cannot_be_done_is_refused_in_words_and_gives_the_ports_back(time):
     with pytest.raises(ValueError, match="GSM"):
         End(time, parameters(codec="GSM"))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 
 from dialtone.media.rtp.codecs import Codec, create
 from dialtone.media.rtp.datagram_socket import Address
@@ -43,6 +44,17 @@ class RtpParameters:
     """False while the far end wants nothing (`sendonly`, `inactive`)."""
     receives: bool = True
     """False while the far end sends nothing (`recvonly`, `inactive`): its silence is then no fault."""
+
+    def __post_init__(self) -> None:
+        """Raises `ValueError` for an address that packets can't or must not go to."""
+        for host, port in (self.remote, *([self.remote_rtcp] if self.remote_rtcp else [])):
+            address = ip_address(host)  # a name would be looked up, which takes time and trust
+            if address.is_multicast or host == "255.255.255.255":
+                raise ValueError(f"audio can't be sent to the group address {host}")
+            if self.sends and address.is_unspecified:
+                raise ValueError(f"audio can't be sent to {host}: it is nobody's address")
+            if not 0 < port < 65536:
+                raise ValueError(f"a port is 1 to 65535 (got {port})")
 
     def received_codecs(self, sending: Codec) -> dict[int, Codec]:
         """A decoder for each payload type. Raises `ValueError` for one that does not go with the others."""

@@ -174,7 +174,7 @@ class RtpSession:
         if not self._ticks % RTCP_TICKS:
             self._check(now)
         handler = self._handler
-        if handler is not None:
+        if handler is not None and not self._closed:
             frame = self._incoming.receiver.next_frame(now)
             handler.on_audio(frame)
             if self._tones is not None and (key := self._tones.hear(decode(frame, self._codec.audio))):
