@@ -40,7 +40,7 @@ class Tenant:
 
     async def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         answer = await self.client.post(f"{API}{path}", json=body)
-        assert answer.status_code in (200, 201), (path, answer.text)
+        assert answer.status_code in (200, 201, 202), (path, answer.text)
         document: dict[str, Any] = answer.json()
         return document
 
@@ -212,6 +212,20 @@ async def _outbound_call(tenant: Tenant) -> str:
     return str((await tenant.post("/calls/outbound", body))["call_id"])
 
 
+async def _erasure(tenant: Tenant) -> str:
+    """One of a number that nobody has, done."""
+    erasure_id = str((await tenant.post("/privacy/erase", {"phone_number": free_number()}))["erasure"]["id"])
+    async with asyncio.timeout(10):
+        while (await _erasure_of(tenant, erasure_id))["status"] == "running":  # noqa: ASYNC110 - another task's work
+            await asyncio.sleep(0.01)
+    return erasure_id
+
+
+async def _erasure_of(tenant: Tenant, erasure_id: str) -> dict[str, Any]:
+    erasure: dict[str, Any] = (await tenant.client.get(f"{API}/privacy/erasures/{erasure_id}")).json()["erasure"]
+    return erasure
+
+
 MAKERS: dict[str, Callable[[Tenant], Awaitable[str]]] = {
     "trunk": _trunk,
     "assistant": _assistant,
@@ -227,4 +241,5 @@ MAKERS: dict[str, Callable[[Tenant], Awaitable[str]]] = {
     "ended call": _ended_call,
     "webhook delivery": _webhook_delivery,
     "outbound call": _outbound_call,
+    "erasure": _erasure,
 }

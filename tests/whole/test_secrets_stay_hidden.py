@@ -131,6 +131,7 @@ async def test_no_secret_is_found_anywhere(
                 await _send_wrong_things(client, hush)
                 await _be_a_stranger(client, hush, house)
                 await _break_the_database(client, hush, house.parts.database)
+                await _begin_an_erasure(client, hush, house.parts.database)
             async with calling(house, assistant):  # what is kept of a call is there while it runs
                 await house.parts.calls.flush()
                 await _check_database(house.parts.database, hush)
@@ -291,6 +292,13 @@ async def _break_the_database(client: Client, hush: Hush, database: Database) ->
         await _rename(database, table, "gone")
         await client.ask("POST", f"{API}{path}", json=body)
         await _rename(database, "gone", table)
+
+
+async def _begin_an_erasure(client: Client, hush: Hush, database: Database) -> None:
+    """One that can't end while this goes on: until it does, it must know the number."""
+    await _rename(database, "chat_messages", "gone")
+    number = hush.note("number of a caller", "+31623731537")
+    await client.ask("POST", f"{API}/privacy/erase", 202, json={"phone_number": number})
 
 
 async def _rename(database: Database, table: str, name: str) -> None:

@@ -105,6 +105,9 @@ CASES: dict[str, Case] = {
     f"GET {API}/webhook-deliveries": Case(shows="webhook delivery"),
     f"GET {API}/webhook-deliveries/{{delivery_id}}": Case(of="webhook delivery"),
     f"POST {API}/webhook-deliveries/{{delivery_id}}/replay": Case(of="webhook delivery"),
+    f"POST {API}/privacy/erase": Case({"phone_number": free_number()}),
+    f"GET {API}/privacy/erasures/{{erasure_id}}": Case(of="erasure"),
+    f"GET {API}/audit-log": Case(shows="erasure"),
 }
 """In the order in which they are asked. A value that names a kind stands for the asker's own thing of it."""
 
@@ -239,7 +242,7 @@ async def test_no_route_shows_or_changes_what_is_anothers(settings: Settings, re
                 assert foreign.status_code == (403 if "recording" in route else 404), route
                 assert _told(foreign) == _told(unknown), route
             own = await _ask(asker, route, await asker.make(case.of) if case.of else "")
-            assert own.status_code in (200, 201), (route, own.text)
+            assert own.status_code in (200, 201, 202), (route, own.text)
             assert [trace for trace in owner.traces() if trace.encode() in own.content] == [], route
             assert await owner.rows() == before, route
 
@@ -295,7 +298,7 @@ async def test_a_reference_to_what_is_anothers_is_one_to_nothing(settings: Setti
                 continue  # the owner's tree is the asker's too
             row_id = asker.ids["number"] if "{" in route else ""
             own = await _ask(asker, route, row_id, {name: asker.ids[kind]})
-            assert own.status_code in (200, 201), (reference, own.text)
+            assert own.status_code in (200, 201, 202), (reference, own.text)
             unknown_id = str(uuid.uuid4())
             foreign = await _ask(asker, route, row_id, {name: owner.ids[kind]})
             unknown = await _ask(asker, route, row_id, {name: unknown_id})
