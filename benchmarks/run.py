@@ -16,6 +16,7 @@ NAMES = {
     "api": "requests a second of the REST API on one core, on both databases, and beside live calls, about 9 minutes",
     "calls": "live calls on one core beside Pipecat and LiveKit Agents, about 20 minutes",
     "greeting": "from the answer to the first sound of the greeting",
+    "impairment": "words misheard after loss and jitter of RTP, and whether half an hour of it drifts",
     "jobs": "durable work on one core, on both databases, beside Procrastinate, about 3 minutes",
     "listing": "lists of calls and usage with ten thousand and a million calls, on both databases, about 15 minutes",
     "media": "what each step of the media path costs, without a server",

@@ -63,8 +63,7 @@ class JitterBuffer:
         """Since it was last looked at: a late tick makes the offset seem larger than it is."""
         self._until_adapting = ADAPT_PACKETS
         self.late = 0
-        """Packets that came after their time and were not played."""
-        self.overflowed = 0
+        """Packets that came after their time, or more at once than are held, and were not played."""
         self.adjustment = 0.0
         """By how many units of the timestamp playing should be delayed less (positive) or more (negative)."""
         self.delay_seconds = 0.0
@@ -115,7 +114,7 @@ class JitterBuffer:
         else:
             self._packets[timestamp] = packet
             if len(self._packets) > MAX_PACKETS:
-                self.overflowed += 1
+                self.late += 1
                 del self._packets[min(self._packets)]
         self._until_adapting -= 1
         if not self._until_adapting:

@@ -24,7 +24,7 @@ from dialtone.media.rtp.statistics import RtpStatistics
 
 MEDIA_TIMEOUT_SECONDS = 60.0
 DATAGRAMS_AT_ONCE = 128
-"""Taken from a socket at one tick; it holds fewer, so whatever is left belongs to a flood."""
+"""Taken from a socket at one tick; it holds fewer, so only a flood leaves any."""
 RTCP_TICKS = 25
 """The RTCP socket is looked at once in so many ticks, twice a second."""
 
