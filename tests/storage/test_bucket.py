@@ -1,5 +1,7 @@
 """What a bucket is asked, and what its refusals mean."""
 
+import errno
+
 import aiohttp
 import pytest
 
@@ -108,6 +110,13 @@ async def test_an_object_is_read_as_it_comes(store: FakeS3, bucket: Bucket) -> N
         assert b"".join([chunk async for chunk in chunks]) == body
     async with bucket.get("b") as chunks:
         assert chunks is None
+
+
+async def test_a_readers_own_trouble_is_not_the_stores(store: FakeS3, bucket: Bucket) -> None:
+    await bucket.put("a", Piece.of(b"content"), {})
+    with pytest.raises(OSError, match="No space left"):
+        async with bucket.get("a"):
+            raise OSError(errno.ENOSPC, "No space left on device")
 
 
 async def test_nobody_at_the_address() -> None:

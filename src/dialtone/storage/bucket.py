@@ -200,7 +200,7 @@ class Bucket:
                 yield response
         except TimeoutError:
             raise StorageError("the store of recordings gave no answer in time") from None
-        except (aiohttp.ClientError, OSError) as problem:
+        except (aiohttp.ClientError, ConnectionError) as problem:
             raise StorageError(f"no connection to the store of recordings ({type(problem).__name__})") from None
 
     def _open_session(self) -> aiohttp.ClientSession:
