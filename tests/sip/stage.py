@@ -34,15 +34,26 @@ class Phone:
         self.events: list[Event] = []
         self._seen = 0
         self._news = asyncio.Event()
+        self.react: Callable[[Event], None] = lambda event: None
+        """What to do at once with an event, before a test sees it."""
+        self.patience = 5000.0
+        """Seconds that an event is waited for; of virtual time, for the most part."""
         self.agent = agent_of(self._on_event)
 
     def _on_event(self, event: Event) -> None:
         self.events.append(event)
         self._news.set()
+        self.react(event)
+
+    async def eventually(self, kind: type[E]) -> E:
+        """The next event of this kind; what comes before it is passed over."""
+        while not isinstance(event := await self.expect(Event), kind):
+            pass
+        return event
 
     async def expect(self, kind: type[E]) -> E:
         """The next event, which must be of this kind."""
-        async with asyncio.timeout(5000):
+        async with asyncio.timeout(self.patience):
             while len(self.events) <= self._seen:
                 self._news.clear()
                 await self._news.wait()

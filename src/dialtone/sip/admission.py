@@ -41,6 +41,8 @@ class Challenge:
     realm: str
     password: str | None = field(default=None, repr=False)
     tag: str = ""
+    algorithms: tuple[str, ...] = ("MD5", "SHA-256")
+    """In the order that they are offered in. Telephones older than RFC 8760 look at the first only and know MD5."""
 
 
 @dataclass(frozen=True, slots=True)

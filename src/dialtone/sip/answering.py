@@ -28,7 +28,7 @@ class IncomingSession(Session):
         self.transaction = transaction
         self.replaced = replaced
         self._offer = description_of(request)
-        self._tag = new_tag()
+        self.tag = new_tag()
         self._answer: str | None = None
         self._told_early: str | None = None
         """The description that the caller has acknowledged before the answer."""
@@ -37,7 +37,7 @@ class IncomingSession(Session):
         self.note_peer(request)
         self.offers.remote = self._offer
         self.offers.open = "theirs" if self._offer is not None else None
-        self.add_dialog(as_called(request, self._tag, transaction.flow, self.next_number))
+        self.add_dialog(as_called(request, self.tag, transaction.flow, self.next_number))
         options = self.endpoint.options
         self._reliable = ReliableResponses(transaction, options.timers, self._never_acknowledged_early)
         seconds = min(options.ring_seconds, request.number("expires", int(options.ring_seconds)))
@@ -74,7 +74,7 @@ class IncomingSession(Session):
         if self._offer is None:
             description = None  # it would be an offer, which only the final answer makes
         response = self.endpoint.prepared(
-            request.response(status, to_tag=self._tag), self.transaction.flow, contact_user=self.contact_user
+            request.response(status, to_tag=self.tag), self.transaction.flow, contact_user=self.contact_user
         )
         for line in request.lines("record-route"):
             response.add("record-route", line)
@@ -103,7 +103,7 @@ class IncomingSession(Session):
         self._deadline.cancel()
         request, late = self.transaction.request, self._offer is None
         response = self.endpoint.prepared(
-            request.response(200, to_tag=self._tag), self.transaction.flow, contact_user=self.contact_user
+            request.response(200, to_tag=self.tag), self.transaction.flow, contact_user=self.contact_user
         )
         for line in request.lines("record-route"):
             response.add("record-route", line)
@@ -152,7 +152,7 @@ class IncomingSession(Session):
         if self.confirmed:
             raise WrongStateError("the call was answered already")
         response = self.endpoint.prepared(
-            self.transaction.request.response(status, reason, to_tag=self._tag), self.transaction.flow
+            self.transaction.request.response(status, reason, to_tag=self.tag), self.transaction.flow
         )
         if retry_after is not None:
             response.set("retry-after", str(retry_after))

@@ -111,8 +111,11 @@ class DigestClient:
         self._realms: dict[tuple[str, str], _Realm] = {}
         """By header to answer in and realm."""
 
-    def learn(self, response: Response, refused: Request) -> bool:
-        """Remember what a 401 or 407 asks for. False if asking again cannot help: the password was refused."""
+    def learn(self, response: Response, refused: Request, *, first: bool = False) -> bool:
+        """Remember what a 401 or 407 asks for. False if asking again cannot help: the password was refused.
+
+        `first`: what the request answered was kept from earlier requests, so its refusal says nothing of the password.
+        """
         useful = False
         for header, answer in (("www-authenticate", "authorization"), ("proxy-authenticate", "proxy-authorization")):
             seen: set[str] = set()
@@ -125,12 +128,12 @@ class DigestClient:
                 if challenge.realm in seen:
                     continue
                 seen.add(challenge.realm)
-                useful |= self._remember(answer, challenge, refused)
+                useful |= self._remember(answer, challenge, refused, first=first)
         return useful
 
-    def _remember(self, answer: str, challenge: Challenge, refused: Request) -> bool:
+    def _remember(self, answer: str, challenge: Challenge, refused: Request, *, first: bool) -> bool:
         used = {parsed.get("nonce") for parsed in _answers(refused, answer) if parsed.get("realm") == challenge.realm}
-        if challenge.nonce in used and not challenge.stale:
+        if challenge.nonce in used and not challenge.stale and not first:
             return False
         key = (answer, challenge.realm)
         self._realms.pop(key, None)

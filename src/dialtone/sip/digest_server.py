@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterable
 from typing import Literal
 
 from dialtone.sip.digest import ALGORITHMS, Challenge, Credentials, digest_response, parse_fields
@@ -29,13 +29,13 @@ class DigestServer:
         self._key = secrets.token_bytes(32)
         self._counts: OrderedDict[str, int] = OrderedDict()
 
-    def challenges(self, realm: str, *, stale: bool = False) -> list[str]:
-        """The lines of a WWW-Authenticate, strongest algorithm first."""
+    def challenges(self, realm: str, algorithms: Iterable[str] = ALGORITHMS, *, stale: bool = False) -> list[str]:
+        """The lines of a WWW-Authenticate, one for each algorithm, in this order."""
         nonce = self._new_nonce()
         end = ", stale=true" if stale else ""
         return [
             f'Digest realm={quoted(realm)}, nonce="{nonce}", algorithm={algorithm}, qop="auth"{end}'
-            for algorithm in ALGORITHMS
+            for algorithm in algorithms
         ]
 
     def claimed(self, request: Request) -> tuple[str, str] | None:
@@ -45,21 +45,24 @@ class DigestServer:
             return None
         return fields["username"], fields["realm"]
 
-    def verify(self, request: Request, realm: str, password: str) -> Verdict:
+    def verify(self, request: Request, realm: str, password: str, algorithms: Container[str] = ALGORITHMS) -> Verdict:
         """Whether the request answers a challenge of ours with this password."""
         fields = _answer_in(request)
         if fields is None or fields.get("realm") != realm or fields.get("qop", "").lower() != "auth":
             return "wrong"
         algorithm = fields.get("algorithm", "MD5").upper()
         nonce, count, client_nonce = (fields.get(name, "") for name in ("nonce", "nc", "cnonce"))
-        if algorithm not in ALGORITHMS or not self._is_ours(nonce) or fields.get("uri") != request.uri_text:
+        if algorithm not in algorithms or not self._is_ours(nonce):
             return "wrong"
+        # What proxies wrote into the Request-URI on the way differs from what was signed. That nobody uses the answer
+        # for another request is seen by its count.
+        uri = fields.get("uri", "")
         challenge = Challenge(realm, nonce, algorithm, "auth", None, stale=False)
         expected = digest_response(
             challenge,
             Credentials(fields.get("username", ""), password),
             request.method,
-            request.uri_text,
+            uri,
             request.body,
             count,
             client_nonce,

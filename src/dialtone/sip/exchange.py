@@ -189,7 +189,7 @@ class Exchange:
         if digest is None or self._cancelled or self._challenges >= MAX_CHALLENGES:
             return False
         self._challenges += 1
-        if not digest.learn(response, self.request):
+        if not digest.learn(response, self.request, first=self._challenges == 1):
             return False
         request = self.request.copy()
         request.set("cseq", f"{self._outgoing.next_number()} {request.method}")
@@ -277,7 +277,7 @@ def write_route(request: Request, flow: Flow, transports: Transports) -> None:
     host, port = transports.sent_by(flow)
     branch = MAGIC_COOKIE + secrets.token_hex(12)
     via = Via(flow.transport.upper(), host_in_uri(host), port, {"branch": branch, "rport": None})
-    request.set("via", str(via))
+    request.set_first("via", str(via))
 
 
 def leads_there(flow: Flow, targets: list[Target]) -> bool:

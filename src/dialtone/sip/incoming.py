@@ -27,8 +27,10 @@ class Calls(Protocol):
 
     def receive_ack(self, request: Request) -> None: ...
 
-    def receive_cancel(self, cancel: Request, invite: ServerTransaction) -> bool:
-        """False for an INVITE that is no call yet."""
+    def tag_of(self, invite: ServerTransaction) -> str | None:
+        """Our tag of a call that was not answered yet; None for an INVITE that is no call yet, or no more."""
+
+    def receive_cancel(self, cancel: Request, invite: ServerTransaction) -> None: ...
 
     def receive_invite(self, transaction: ServerTransaction, tag: str) -> None: ...
 
@@ -42,8 +44,6 @@ class Incoming:
         self._admit = admit
         self._digest = DigestServer(now)
         self._admissions = 0
-        self._cancelled: set[int] = set()
-        """Transactions, by identity, whose INVITE was cancelled while the owner was asked."""
 
     def receive(self, request: Request, flow: Flow) -> None:
         endpoint, source = self._endpoint(), flow.remote[0]
@@ -80,11 +80,12 @@ class Incoming:
             if endpoint.guard.is_trusted(flow.remote[0]):
                 self._respond(endpoint.layer.new_server(cancel, flow), 481)
             return
-        if not self._calls.receive_cancel(cancel, invite):
-            self._cancelled.add(id(invite))
-            if not endpoint.guard.is_trusted(flow.remote[0]):
-                return
-        self._respond(endpoint.layer.new_server(cancel, flow), 200)
+        tag = invite.final.to.tag if invite.final is not None else self._calls.tag_of(invite)
+        if tag is None:
+            invite.cancelled = True
+        if tag is not None or endpoint.guard.is_trusted(flow.remote[0]):
+            self._respond(endpoint.layer.new_server(cancel, flow), 200, tag or "cancelled")
+        self._calls.receive_cancel(cancel, invite)
 
     # --- strangers
 
@@ -117,39 +118,37 @@ class Incoming:
             admission = await self._admit(facts)
         finally:
             self._admissions -= 1
-            cancelled = id(transaction) in self._cancelled
-            self._cancelled.discard(id(transaction))
             if isinstance(admission, Silence):
                 self._endpoint().guard.refuse(flow.remote[0])
                 transaction.abandon()
         if isinstance(admission, Challenge):
-            self._check_password(transaction, admission, cancelled=cancelled)
+            self._check_password(transaction, admission)
         elif isinstance(admission, Accept):
-            self._let_in(transaction, admission.tag, cancelled=cancelled)
+            self._let_in(transaction, admission.tag)
 
-    def _check_password(self, transaction: ServerTransaction, challenge: Challenge, *, cancelled: bool) -> None:
+    def _check_password(self, transaction: ServerTransaction, challenge: Challenge) -> None:
         request, stale = transaction.request, False
         claimed = self._digest.claimed(request)
         if claimed is not None and challenge.password is not None:
-            verdict = self._digest.verify(request, challenge.realm, challenge.password)
+            verdict = self._digest.verify(request, challenge.realm, challenge.password, challenge.algorithms)
             if verdict == "right":
-                self._let_in(transaction, challenge.tag, cancelled=cancelled)
+                self._let_in(transaction, challenge.tag)
                 return
             stale = verdict == "stale"
         guard = self._endpoint().guard
         if claimed is not None and not stale:
             guard.refuse(transaction.flow.remote[0])
         response = self._endpoint().prepared(request.response(401, to_tag="challenge"), transaction.flow)
-        for line in self._digest.challenges(challenge.realm, stale=stale):
+        for line in self._digest.challenges(challenge.realm, challenge.algorithms, stale=stale):
             response.add("www-authenticate", line)
         transaction.respond(response)
 
-    def _let_in(self, transaction: ServerTransaction, tag: str, *, cancelled: bool) -> None:
+    def _let_in(self, transaction: ServerTransaction, tag: str) -> None:
         endpoint, request = self._endpoint(), transaction.request
         endpoint.guard.trust(transaction.flow.remote[0])
         trust_connection(transaction.flow)
         unsupported = unsupported_extensions(request)
-        if cancelled:
+        if transaction.cancelled:
             self._respond(transaction, 487)
         elif endpoint.layer.is_merged(transaction):
             self._respond(transaction, 482)
@@ -176,9 +175,9 @@ class Incoming:
         )
         transaction.respond(response)
 
-    def _respond(self, transaction: ServerTransaction, status: int) -> None:
+    def _respond(self, transaction: ServerTransaction, status: int, tag: str = "refused") -> None:
         try:
-            response = transaction.request.response(status, to_tag="refused")
+            response = transaction.request.response(status, to_tag=tag)
         except ParseError:
             return
         transaction.respond(self._endpoint().prepared(response, transaction.flow))

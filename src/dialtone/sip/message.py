@@ -74,9 +74,10 @@ class Message:
         self._fields.setdefault(name, []).append(value)
         self._parsed.pop(name, None)
 
-    def prepend(self, name: str, value: str) -> None:
-        self._fields.setdefault(name, []).insert(0, value)
-        self._parsed.pop(name, None)
+    def set_first(self, name: str, value: str) -> None:
+        """The same as `set`, above all other headers, where proxies like to find what they need."""
+        self.remove(name)
+        self._fields = {name: [value], **self._fields}
 
     def remove(self, name: str) -> None:
         self._fields.pop(name, None)

@@ -44,6 +44,8 @@ class ServerTransaction:
         self.flow = flow
         self.key = server_key(request)
         self.final: Response | None = None
+        self.cancelled = False
+        """A CANCEL came before it was known what to do with the INVITE."""
         self._table = table
         self._reply_flow = response_flow(request, flow)
         self._last: bytes | None = None

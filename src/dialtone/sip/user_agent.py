@@ -236,11 +236,14 @@ class UserAgent:
         if found is not None:
             found[1].receive_ack(request)
 
-    def receive_cancel(self, cancel: Request, invite: ServerTransaction) -> bool:
+    def tag_of(self, invite: ServerTransaction) -> str | None:
+        session = self._invites.get(id(invite))
+        return session.tag if session is not None else None
+
+    def receive_cancel(self, cancel: Request, invite: ServerTransaction) -> None:
         session = self._invites.get(id(invite))
         if session is not None:
             session.receive_cancel(cancel)
-        return session is not None or invite.final is not None
 
     def receive_invite(self, transaction: ServerTransaction, tag: str) -> None:
         refusal = self._no_room()

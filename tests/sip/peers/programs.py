@@ -1,0 +1,59 @@
+"""Other people's SIP programs, where they are installed; a test that needs one is skipped without it and says so."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.sip.stage import Phone, phone
+
+SCENARIOS = Path(__file__).parent / "scenarios"
+
+PACKAGES = {"sipp": "sip-tester", "baresip": "baresip"}
+"""Debian's packages of the programs."""
+
+
+def program(name: str) -> str:
+    """Where a program is; `DIALTONE_TEST_SIPP` and the like name another place. Skips the test where it is not."""
+    path = os.environ.get(f"DIALTONE_TEST_{name.upper()}") or shutil.which(name)
+    if path is None:
+        pytest.skip(f"{name} is not installed (on Debian and Ubuntu: apt-get install {PACKAGES[name]})")
+    return path
+
+
+@asynccontextmanager
+async def running(*command: str, folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A program that is stopped at the end, whatever happened."""
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        cwd=folder,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def finished(process: asyncio.subprocess.Process, seconds: float = 60) -> None:
+    """Wait for a program that must end well."""
+    async with asyncio.timeout(seconds):
+        output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode(errors="replace")[-4000:]
+
+
+@asynccontextmanager
+async def real_phone(**options: Any) -> AsyncIterator[Phone]:
+    """A user agent in the time of the clock, where an event that does not come must not hold the tests up."""
+    async with phone(**options) as made:
+        made.patience = 20.0
+        yield made
