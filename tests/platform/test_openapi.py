@@ -12,7 +12,8 @@ from tests.assistants.test_objects import FULL, REFERENCE
 
 TAGS = {
     *("Assistants", "Numbers", "Calls", "Web calls", "SIP trunks", "Tool templates", "Analysis templates", "Voices"),
-    *("Usage", "BYOK", "Domains", "Organizations", "API keys", "Chats", "Health", "Deployment", "Webhook deliveries", "Privacy"),
+    *("Usage", "BYOK", "Domains", "Organizations", "API keys", "Chats", "Health", "Deployment", "Webhook deliveries"),
+    "Privacy",
 }
 
 
