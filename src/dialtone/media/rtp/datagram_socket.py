@@ -17,7 +17,8 @@ Datagram = tuple[bytes, Address, float]
 """Content, source, and when it arrived, in seconds of the event loop."""
 
 RECEIVE_BUFFER_BYTES = 32768
-"""Of the kernel: about 80 packets of speech, so that a flood neither keeps memory nor puts old packets before new ones."""
+"""Of the kernel: about 80 packets of speech, so that a flood neither keeps memory nor puts old packets before new
+ones."""
 SERVICE_CLASS = 46 << 2
 """Expedited forwarding (RFC 3246): routers that heed it let speech go first."""
 MAX_AGE_SECONDS = 10.0

@@ -12,7 +12,7 @@ from dialtone.media.rtp.comfort_noise import ComfortNoise
 from dialtone.media.rtp.concealment import HISTORY_SECONDS, Concealment
 from dialtone.media.rtp.jitter_buffer import JitterBuffer
 from dialtone.media.rtp.packet import RtpPacket
-from dialtone.media.rtp.time_stretch import shorten
+from dialtone.media.rtp.time_stretch import cut, shorten
 from dialtone.media.samples import rms_dbfs
 
 QUIET_DBFS = -45.0
@@ -157,32 +157,34 @@ class Receiver:
         return None
 
     def _lengthen(self) -> bytes | None:
-        if not self._history or not self._is_quiet(self._history[-1]):
+        if not self._history:
+            return None
+        samples = decode(self._history[-1], self._audio)
+        if rms_dbfs(samples) >= QUIET_DBFS:
             return None
         self._buffer.lengthened()
         self._adjusted()
         # Backwards it is as quiet, and joins without a step.
-        samples = decode(self._history[-1], self._audio)
         return encode(np.ascontiguousarray(samples[::-1]), self._audio)
 
     def _shorten(self) -> None:
-        """Two frames become one, or a little more than one."""
+        """Two frames become one where they are quiet, else a little more than one."""
         wanted = 2 * self._frame_bytes
         while len(self._rest) < wanted:
             packet = self._buffer.next_if_here()
             if packet is None or (audio := self._audio_of(packet)) is None:
                 return
             self._rest += audio
-        if not self._is_quiet(self._rest[:wanted]) and self._adjusting_for < PATIENCE_FRAMES:
-            return
         samples = decode(self._rest[:wanted], self._audio)
-        shorter = shorten(samples, self._rate, self._rate // 50)
+        if rms_dbfs(samples) < QUIET_DBFS:
+            shorter = cut(samples, self._rate, self._rate // 50)
+        elif self._adjusting_for >= PATIENCE_FRAMES:
+            shorter = shorten(samples, self._rate, self._rate // 50)
+        else:
+            return
         self._rest = encode(shorter, self._audio) + self._rest[wanted:]
         self._buffer.shortened((samples.size - shorter.size) * self._clock_rate // self._rate)
         self._adjusted()
 
     def _adjusted(self) -> None:
         self._since_adjusted = self._adjusting_for = 0
-
-    def _is_quiet(self, audio: bytes) -> bool:
-        return rms_dbfs(decode(audio, self._audio)) < QUIET_DBFS

@@ -61,7 +61,7 @@ class RtpSession:
         self._handler: RtpHandler | None = None
         self._ticks = 0
         self._phase: int | None = None
-        self._alive_at = self._loop.time()
+        self._alive_at = self._received_at = self._loop.time()
         self._timed_out = False
         self._closed = False
         self._reporting = Reporting(self._alive_at)
@@ -89,7 +89,7 @@ class RtpSession:
     def start(self, handler: RtpHandler) -> None:
         """Receive and send from the media clock's next tick on."""
         self._handler = handler
-        self._alive_at = self._loop.time()
+        self._alive_at = self._received_at = self._loop.time()
         self._clock.add(self)
 
     def send_audio(self, frame: bytes) -> None:
@@ -184,19 +184,20 @@ class RtpSession:
 
     def _receive(self, now: float) -> None:
         """Take what came. To ask a socket in vain costs nearly as much as a packet, so it is not asked again where just
-        the one packet came that was due; what may be left was there before, and is found by its age the next time.
+        the one packet came that was due. Should others be left, the next tick finds them: the first is older than this.
         """
         receive, mux, incoming = self._ports.rtp.receive, self._parameters.rtcp_mux, self._incoming
         for _ in range(DATAGRAMS_AT_ONCE):
             arrived = receive(now)
             if arrived is None:
-                return
+                break
             if mux and is_rtcp(arrived[0]):
                 self._take_rtcp(*arrived)
             elif (key := incoming.take(*arrived)) is not None and self._handler is not None:
                 self._handler.on_dtmf(key)
-            elif incoming.in_step and now - arrived[2] < FRAME_SECONDS:
-                return
+            elif incoming.in_step and arrived[2] > self._received_at:
+                break
+        self._received_at = now
 
     # RTCP, and whether the far end lives
 

@@ -1,4 +1,4 @@
-"""Speech a little shorter than it was, with nothing but a few of its periods missing."""
+"""Audio a little shorter than it was: a few periods of a voice are missing, or a piece of a silence."""
 
 import numpy as np
 
@@ -7,6 +7,15 @@ from dialtone.media.samples import Samples
 MIN_SECONDS = 0.005
 """Least that is cut out."""
 BLEND_SECONDS = 0.005
+
+
+def cut(samples: Samples, rate: int, count: int) -> Samples:
+    """`samples` without their first `count`, whose beginning is blended over; for what is quiet anyway."""
+    blend = int(rate * BLEND_SECONDS)
+    weight = np.arange(1, blend + 1) / (blend + 1)
+    shorter = samples[count:].copy()
+    shorter[:blend] = samples[:blend] * (1 - weight) + shorter[:blend] * weight
+    return shorter
 
 
 def shorten(samples: Samples, rate: int, most: int) -> Samples:
@@ -25,8 +34,4 @@ def shorten(samples: Samples, rate: int, most: int) -> Samples:
     likeness = np.correlate(reach, head)
     squares = np.concatenate(([0.0], np.cumsum(reach * reach)))
     energy = squares[blend:] - squares[:-blend]
-    cut = least + int(np.argmax(likeness / np.sqrt(np.maximum(energy, 1.0))))
-    weight = np.arange(1, blend + 1) / (blend + 1)
-    shorter = samples[cut:].copy()
-    shorter[:blend] = head * (1 - weight) + shorter[:blend] * weight
-    return shorter
+    return cut(samples, rate, least + int(np.argmax(likeness / np.sqrt(np.maximum(energy, 1.0)))))
