@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from dialtone.numbers.service import Numbers, OutboundNumber
 from dialtone.platform.errors import ApiError
-from dialtone.platform.phone_numbers import canonical
+from dialtone.platform.phone_numbers import canonical, mention_of
 from tests.resources.requests import API, NUMBERS, TRUNK, TRUNKS, changed, create, details, free_number, ignored, read
 
 ASSISTANTS = f"{API}/assistants"
@@ -39,6 +39,37 @@ ASSISTANTS = f"{API}/assistants"
 )
 def test_people_write_numbers_in_many_ways(written: str, stored: str | None) -> None:
     assert canonical(written) == stored
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("Call +31 (0)20-123.45.67 please", True),
+        ("whatsapp:0031201234567", True),
+        ("31201234567", True),
+        ('{"phone": "+31201234567"}', True),
+        ("+31201234568", False),
+        ("+312012345670", False),
+        ("1" + "31201234567", False),
+        ("020 1234567", False),
+        ("+31 20 123" + " " * 10_000 + "4567", True),
+        ("+31 20 123" + "(-" * 10_000, False),
+        ("+3" + "1(0)2" * 4000, False),
+        ("", False),
+    ],
+)
+def test_a_number_is_found_in_a_text_however_it_is_written(text: str, named: bool) -> None:
+    assert bool(mention_of("+31201234567").search(text)) is named
+
+
+def test_a_sip_uri_is_found_as_it_is() -> None:
+    mention = mention_of("sip:desk@example.com")
+    assert mention.search("I called SIP:desk@example.com.")
+    assert not mention.search("sip:desk@exampleXcom")
+
+
+def test_no_text_makes_the_search_slow() -> None:
+    assert mention_of("+30000000000001").search("3" + "(0)" * 6000 + "0" * 6000) is None
 
 
 async def test_a_number_is_stored_in_its_one_form(client: httpx.AsyncClient) -> None:
