@@ -5,6 +5,7 @@ Rooms declare their tables on `Base` and reach them through `Database.read()` an
 
 import asyncio
 import json
+import logging
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
@@ -24,8 +25,10 @@ from sqlalchemy.util import greenlet_spawn
 from dialtone.platform import engines
 from dialtone.settings import Settings
 
-DROP_TRIES = 5
-DROP_PAUSE_SECONDS = 1.0
+logger = logging.getLogger(__name__)
+
+DROP_TRIES = 50
+DROP_PAUSE_SECONDS = 0.2
 STARTUP_LOCK = 7_302_114_690_251
 """Key of the PostgreSQL advisory lock held while a process migrates or sets up the database."""
 
@@ -184,15 +187,20 @@ class Database:
             return
 
         def tried() -> bool:
-            """A reader that looks at an earlier state keeps it there for the moment."""
+            """A reader that looks at an earlier state keeps it there for the moment; writers must not wait for it."""
             with self._engines.single_write.sync_engine.connect() as connection:
-                return not connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)")).one()[0]
+                connection.execute(text("PRAGMA busy_timeout=0"))
+                try:
+                    return not connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)")).one()[0]
+                finally:
+                    connection.execute(text(f"PRAGMA busy_timeout={engines.SQLITE_BUSY_MILLISECONDS}"))
 
         for _ in range(DROP_TRIES):
             async with self._writing:
                 if await greenlet_spawn(tried):
                     return
             await asyncio.sleep(DROP_PAUSE_SECONDS)
+        logger.warning("the database's log could not be emptied of what was deleted: it was read all the time")
 
     @asynccontextmanager
     async def startup_lock(self) -> AsyncIterator[AsyncSession]:
