@@ -84,8 +84,7 @@ class Incoming:
     def _take_valid(self, reception: Reception, packet: RtpPacket, arrival: float) -> str | None:
         if packet.payload_type != self._event_type:
             if reception.receive(packet, arrival):
-                self.receiver.insert(packet, arrival)
-                self.in_step = reception.in_order and self.receiver.ready
+                self.in_step = self.receiver.insert(packet, arrival) and reception.in_order
             return None
         if not reception.receive(packet, arrival, timed=False):
             return None

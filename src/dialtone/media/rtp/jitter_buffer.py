@@ -93,12 +93,19 @@ class JitterBuffer:
         self._lowest_offset = None
         self.adjustment = 0.0
 
-    def insert(self, packet: RtpPacket, arrival: float) -> None:
-        """Take a packet that arrived at `arrival` (seconds). Its `duration` must be set."""
+    def insert(self, packet: RtpPacket, arrival: float) -> bool:
+        """Take a packet that arrived at `arrival` (seconds). Its `duration` must be set. Returns whether 20 ms can be
+        played now.
+        """
         timestamp = packet.timestamp
         transit = arrival * self._rate - timestamp
         newest = self._newest
-        if newest is None or self._is_new_clock(newest, packet, transit):
+        if newest is None or (
+            # The sender has set its clock anew.
+            transit - self._last_transit > self._jump
+            or transit < self._fastest - self._early
+            or (timestamp < newest.timestamp and packet.sequence > newest.sequence)
+        ):
             self.restart()
             newest = None
         if newest is None or transit < self._fastest:
@@ -119,14 +126,8 @@ class JitterBuffer:
         self._until_adapting -= 1
         if not self._until_adapting:
             self._adapt()
-
-    def _is_new_clock(self, newest: RtpPacket, packet: RtpPacket, transit: float) -> bool:
-        """Has the sender set its clock anew, between its newest packet so far and this one?"""
-        return (
-            transit - self._last_transit > self._jump
-            or transit < self._fastest - self._early
-            or (packet.timestamp < newest.timestamp and packet.sequence > newest.sequence)
-        )
+        following = self._packets.get(self._position)
+        return following is not None and self._playing and following.duration >= self._frame
 
     def next(self, now: float, ahead: int = 0) -> RtpPacket | None:
         """The packet whose time has come at `now` (seconds), to be played after `ahead` units that still wait with
@@ -144,12 +145,6 @@ class JitterBuffer:
         self._played_sequence = packet.sequence
         self._empty_frames = 0
         return packet
-
-    @property
-    def next_duration(self) -> int:
-        """Of the packet that follows what was taken last; 0 if it is not here."""
-        packet = self._packets.get(self._position)
-        return packet.duration if packet is not None and self._playing else 0
 
     def next_if_here(self) -> RtpPacket | None:
         """The packet that follows what was taken last, before its time; None leaves everything as it is."""

@@ -47,19 +47,12 @@ class SourceLatch:
         self._announced = announced
         self._near = {announced[0], signalling_host}
         self._source: Address | None = None
+        self.destination = announced
+        """Where our packets go."""
         self._ssrc = 0
         self._sequence = 0
         self._heard_at = 0.0
         self._candidates: dict[Address, _Candidate] = {}
-
-    @property
-    def destination(self) -> Address:
-        """Where our packets go."""
-        return self._announced if self._source is None else self._source
-
-    @property
-    def latched(self) -> bool:
-        return self._source is not None
 
     def accepts(self, packet: RtpPacket, source: Address, arrival: float) -> bool:
         """Whether a valid packet of a negotiated type is to be heard. Call before its numbers are extended."""
@@ -83,7 +76,7 @@ class SourceLatch:
             needed = NEAR_PACKETS if source[0] in self._near else STRANGER_PACKETS
         if self._count(packet, source) < needed:
             return False
-        self._source = source
+        self._source = self.destination = source
         self._candidates.clear()
         return True
 

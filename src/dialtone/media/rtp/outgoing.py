@@ -1,6 +1,7 @@
 """From the assistant's audio to packets: speech, keys, and what is sent while there is neither."""
 
 from collections.abc import Callable
+from math import inf
 
 from dialtone.media.audio import FRAME_SECONDS
 from dialtone.media.clock import SKIP_SECONDS
@@ -27,7 +28,7 @@ class Outgoing:
         self._noise = payload_of(NOISE_DBFS)
         self._sent = False
         self._silent_frames = 0
-        self._sent_at: float | None = None
+        self._sent_at = inf
         self.update(parameters, codec)
 
     def update(self, parameters: RtpParameters, codec: Codec) -> None:
@@ -44,7 +45,9 @@ class Outgoing:
     def send(self, frame: bytes, now: float) -> None:
         """Send 20 ms of audio; dropped while a key is being pressed."""
         if not self.dtmf.active:
-            self._pass_time(now)
+            if now - self._sent_at > SKIP_SECONDS:
+                self._pass_time(now)
+            self._sent_at = now
             self._sent = True
             self._silent_frames = 0
             self.sender.send_frame(self._payload_type, self._codec.encode(frame), now)
@@ -54,7 +57,9 @@ class Outgoing:
         if self._sent:
             self._sent = False
             return
-        self._pass_time(now)
+        if now - self._sent_at > SKIP_SECONDS:
+            self._pass_time(now)
+        self._sent_at = now
         if self.dtmf.active:
             self._press(now)
         elif self._noise_type is None:
@@ -67,10 +72,8 @@ class Outgoing:
             self._silent_frames += 1
 
     def _pass_time(self, now: float) -> None:
-        """Where the clock left out frames, the timestamp must show it."""
-        if self._sent_at is not None and now - self._sent_at > SKIP_SECONDS:
-            self.sender.skip_frames(int((now - self._sent_at) / FRAME_SECONDS) - 1, now)
-        self._sent_at = now
+        """The clock left out frames, which the timestamp must show."""
+        self.sender.skip_frames(int((now - self._sent_at) / FRAME_SECONDS) - 1, now)
 
     def _press(self, now: float) -> None:
         self._silent_frames = 0

@@ -59,19 +59,14 @@ class Receiver:
         """What the jitter buffer adds."""
         return self._buffer.delay_seconds
 
-    @property
-    def ready(self) -> bool:
-        """There is a frame to be played now."""
-        return self._buffer.next_duration >= self._frame_units
-
-    def insert(self, packet: RtpPacket, arrival: float) -> None:
-        """Take an audio or comfort noise packet whose numbers were extended."""
+    def insert(self, packet: RtpPacket, arrival: float) -> bool:
+        """Take a packet of audio or comfort noise, its numbers extended. Returns whether a frame can be played now."""
         silent = packet.payload_type == self._noise_type
         packet.duration = self._frame_units if silent else self._codecs[packet.payload_type].duration(packet.payload)
         if packet.duration:
-            self._buffer.insert(packet, arrival)
-        else:
-            self.undecodable += 1
+            return self._buffer.insert(packet, arrival)
+        self.undecodable += 1
+        return False
 
     def restart(self) -> None:
         """Another stream follows."""

@@ -43,19 +43,19 @@ class Sender:
         """Send 20 ms of audio."""
         self._send(payload_type, payload, self._timestamp, marker=not self._talking)
         self._talking = True
-        self._advance(now)
+        self._timestamp = (self._timestamp + self._frame) & 0xFFFFFFFF
+        self._timestamp_at = now + FRAME_SECONDS
 
     def skip_frames(self, frames: int, now: float) -> None:
         """Let 20 ms each pass in which nothing is sent; what comes next begins a talkspurt."""
         self._talking = False
-        for _ in range(frames):
-            self._advance(now)
+        self._timestamp = (self._timestamp + frames * self._frame) & 0xFFFFFFFF
+        self._timestamp_at = now + FRAME_SECONDS
 
     def send_description(self, payload_type: int, payload: bytes, now: float) -> None:
         """Send what describes a silence, in place of 20 ms of audio."""
-        self._talking = False
         self._send(payload_type, payload, self._timestamp)
-        self._advance(now)
+        self.skip_frames(1, now)
 
     def send_event(self, payload_type: int, payload: bytes, began: int, *, marker: bool) -> None:
         """Send a packet of an event that began `began` units of the timestamp ago. Time does not pass by it."""
@@ -65,10 +65,6 @@ class Sender:
         """The timestamp of this very moment."""
         passed = int((now - self._timestamp_at) * self.clock_rate) if self._timestamp_at else 0
         return (self._timestamp + passed) & 0xFFFFFFFF
-
-    def _advance(self, now: float) -> None:
-        self._timestamp = (self._timestamp + self._frame) & 0xFFFFFFFF
-        self._timestamp_at = now + FRAME_SECONDS
 
     def _send(self, payload_type: int, payload: bytes, timestamp: int, *, marker: bool = False) -> None:
         self._transmit(build(payload_type, self._sequence, timestamp, self.ssrc, payload, marker=marker))
