@@ -41,8 +41,9 @@ class Challenge:
     realm: str
     password: str | None = field(default=None, repr=False)
     tag: str = ""
-    algorithms: tuple[str, ...] = ("MD5", "SHA-256")
-    """In the order that they are offered in. Telephones older than RFC 8760 look at the first only and know MD5."""
+    algorithms: tuple[str, ...] = ("MD5",)
+    """In the order that they are offered in. `SHA-256` is for callers who are known to know it: many telephones give
+    up where any line of a challenge names an algorithm other than MD5."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from dialtone.sip.events import Answered, Confirmed, Ended, IncomingCall, OfferAnswered
+from dialtone.sip.admission import Admission, RequestFacts
+from dialtone.sip.events import Answered, Confirmed, Ended, IncomingCall, OfferAnswered, PeerChanged
 from dialtone.sip.offer_answer import AudioOptions, LocalAudio, answer_offer, apply_answer, make_offer
+from dialtone.sip.peers import PeerOrder
 from dialtone.sip.sdp import with_direction
 from tests.sip.peers.programs import program, real_phone, running
 from tests.sip.peers.test_sipp import free_port, port_of
@@ -16,12 +18,11 @@ from tests.sip.test_admission import ask_for_password
 CONFIG = """
 sip_listen 127.0.0.1:{port}
 audio_player aubridge,nil
-audio_source ausine,440
+audio_source aubridge,nil
 audio_alert aubridge,nil
 rtp_timeout 0
 module_path {modules}
 module aubridge.so
-module ausine.so
 module g711.so
 module srtp.so
 module_app account.so
@@ -37,14 +38,10 @@ def configure(folder: Path, port: int, account: str) -> None:
     (folder / "contacts").write_text("")
 
 
-async def said(process: asyncio.subprocess.Process, words: bytes) -> None:
-    """Wait until the program has written these words."""
-    assert process.stdout is not None
-    output = b""
-    async with asyncio.timeout(20):
-        while words not in output and (piece := await process.stdout.read(1000)):
-            output += piece
-    assert words in output, output.decode(errors="replace")
+async def ready(alice: Phone, port: int) -> None:
+    """Wait until baresip answers OPTIONS."""
+    alice.agent.watch(PeerOrder("baresip", f"sip:bob@127.0.0.1:{port}", 1000))
+    assert (await alice.expect(PeerChanged)).reachable
 
 
 @pytest.mark.parametrize("srtp", ["off", "required"])
@@ -54,8 +51,8 @@ async def test_we_call_baresip_hold_it_and_hang_up(srtp: str, tmp_path: Path) ->
     configure(tmp_path, port, f"<sip:bob@127.0.0.1:{port}>;regint=0;answermode=auto{encryption}")
     options = AudioOptions(srtp=srtp)  # type: ignore[arg-type]
     offer = make_offer(LocalAudio("127.0.0.1", 40000), options)
-    async with real_phone() as alice, running(baresip, "-f", str(tmp_path), folder=tmp_path) as process:
-        await said(process, b"baresip is ready")
+    async with real_phone() as alice, running(baresip, "-f", str(tmp_path), folder=tmp_path):
+        await ready(alice, port)
         call = alice.agent.invite(order(f"sip:bob@127.0.0.1:{port}", offer))
         answered = await alice.eventually(Answered)
         agreed = apply_answer(offer, answered.description or "", options)
@@ -63,6 +60,7 @@ async def test_we_call_baresip_hold_it_and_hang_up(srtp: str, tmp_path: Path) ->
         assert (agreed.receive_key is not None) == (srtp == "required")
         await held(alice, call, offer)
         alice.agent.hangup(call)
+        await asyncio.sleep(0.2)  # for baresip to say goodbye before it is stopped
 
 
 async def held(alice: Phone, call: str, offer: str) -> None:
@@ -89,13 +87,22 @@ async def test_baresip_logs_in_and_calls_us(tmp_path: Path) -> None:
             await held(bob, call.call, answer)
             bob.agent.hangup(call.call)
             assert isinstance(bob.events[-1], Ended)
+            await asyncio.sleep(0.2)  # for baresip to say goodbye before it is stopped
 
 
 async def test_a_wrong_password_of_baresip_is_refused(tmp_path: Path) -> None:
     baresip, port = program("baresip"), free_port()
-    async with real_phone(admit=ask_for_password) as bob:
+    tried = asyncio.Event()
+
+    async def admit(facts: RequestFacts) -> Admission:
+        if facts.username is not None:
+            tried.set()
+        return await ask_for_password(facts)
+
+    async with real_phone(admit=admit) as bob:
         there = f"127.0.0.1:{port_of(bob)}"
         configure(tmp_path, port, f"<sip:alice@{there}>;auth_pass=wrong;regint=0")
-        async with running(baresip, "-f", str(tmp_path), "-e", f"/dial sip:bob@{there}", folder=tmp_path) as process:
-            await said(process, b"Unauthorized")
+        async with running(baresip, "-f", str(tmp_path), "-e", f"/dial sip:bob@{there}", folder=tmp_path):
+            async with asyncio.timeout(20):
+                await tried.wait()
         assert bob.events == []
