@@ -48,6 +48,7 @@ def test_nobody_listens_before_the_caller_agrees_and_everything_begins_then() ->
     assert notes.sentences()[0] == (pytest.approx(0.16, abs=0.03), MESSAGE)
     assert min(stage.ears.heard) >= 3.98, "the frame that ends with the key is the first"
     assert notes.recorded_from == 4.0
+    assert notes.notes == ["the caller agreed to be recorded"]
     assert len(recorder.right) == pytest.approx((12 - 4.0) * 50, abs=2)
     assert notes.endings[0].end_reason == "user_hangup"
 

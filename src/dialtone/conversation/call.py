@@ -155,6 +155,7 @@ class Call:
 
     def consented(self) -> None:
         """The caller agrees to be recorded: the conversation begins."""
+        self._journal.note("the caller agreed to be recorded")
         self._consent = self._speaker = None
         if self._consent_voice is not None:
             self._spawn(self._consent_voice.close())
