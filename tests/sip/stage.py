@@ -81,16 +81,20 @@ async def phone(
     admit: Admit = accept_all,
     certificate: ssl.SSLContext | None = None,
     tls_client: ssl.SSLContext | None = None,
+    allow_failures: bool = False,
     **options: Any,
 ) -> AsyncIterator[Phone]:
     listeners = tuple(Listener(transport, host, 0, certificate) for transport in transports)  # type: ignore[arg-type]
     settings = Options(TransportOptions(listeners, tls_client=tls_client), **options)
     made = Phone(lambda on_event: UserAgent(settings, on_event, admit))
+    failures: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: failures.append(context))
     await made.agent.open()
     try:
         yield made
     finally:
         await made.agent.close()
+    assert failures == [] or allow_failures
 
 
 def order(target: str, offer: str | None = OFFER, **more: Any) -> OutgoingCall:

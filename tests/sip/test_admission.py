@@ -7,8 +7,9 @@ import tracemalloc
 import pytest
 
 from dialtone.sip.admission import Accept, Admission, Challenge, RequestFacts, Silence
-from dialtone.sip.events import Account, Confirmed, Ended, IncomingCall
+from dialtone.sip.events import Account, Confirmed, Ended, IncomingCall, PeerChanged
 from dialtone.sip.guard import BURST, MAX_ADDRESSES, REFUSALS_BEFORE_BLOCK, Guard
+from dialtone.sip.peers import PeerOrder
 from tests.sip.stage import ANSWER, OFFER, Phone, connected, order, phone, run
 from tests.sip.test_mutations import MESSAGES, mutated
 from tests.sip.wire import wire
@@ -170,7 +171,7 @@ def test_an_owner_who_fails_leaves_nothing_behind() -> None:
         raise RuntimeError("no database")
 
     async def main() -> None:
-        async with phone(admit=broken) as alice, wire() as bob:
+        async with phone(admit=broken, allow_failures=True) as alice, wire() as bob:
             for number in range(5):
                 bob.send(bob.new("INVITE", body=OFFER, call_id=str(number)), alice)
             await asyncio.sleep(60)
@@ -256,6 +257,8 @@ def test_a_user_agent_that_drains_takes_no_calls_and_keeps_the_ones_it_has() -> 
             alice.agent.invite(order(bob.uri()))
             ended = await alice.expect(Ended)
             assert (ended.status, ended.retry_after) == (503, 5)
+            alice.agent.watch(PeerOrder("bob", bob.uri()))
+            assert not (await alice.expect(PeerChanged)).reachable
             alice.agent.send_info(ours, "text/plain", b"still there")
             bob.agent.hangup(theirs)
             assert (await alice.expect(Ended)).by == "them"

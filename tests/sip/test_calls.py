@@ -2,9 +2,12 @@
 
 import asyncio
 import ssl
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
+import uvloop
 
 from dialtone.sip.errors import UnknownCallError, WrongStateError
 from dialtone.sip.events import (
@@ -31,9 +34,12 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
+@pytest.mark.parametrize("run_on", [run, uvloop.run], ids=["asyncio", "uvloop"])
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_a_call_rings_is_answered_and_ends(host: str, transport: str, certificate: Path) -> None:
+def test_a_call_rings_is_answered_and_ends(
+    host: str, transport: str, run_on: Callable[[Coroutine[Any, Any, None]], None], certificate: Path
+) -> None:
     async def main() -> None:
         client = ssl.create_default_context(cafile=certificate)
         server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -59,7 +65,7 @@ def test_a_call_rings_is_answered_and_ends(host: str, transport: str, certificat
             with pytest.raises(UnknownCallError):
                 bob.agent.answer(call.call, ANSWER)
 
-    run(main())
+    run_on(main())
 
 
 def test_the_called_side_hangs_up_too() -> None:

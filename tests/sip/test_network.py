@@ -312,6 +312,27 @@ def test_strangers_and_slow_messages_lose_their_connection() -> None:
     run(main())
 
 
+def test_a_connection_that_breaks_is_noticed_at_once() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+
+        async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read(10)
+            writer.close()
+
+        server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        async with phone(transports=("tcp",)) as alice:
+            started = loop.time()
+            alice.agent.invite(order(f"sip:bob@127.0.0.1:{port};transport=tcp"))
+            ended = await alice.expect(Ended)
+            assert (ended.by, ended.status) == ("failed", 503)
+            assert loop.time() - started < 1
+        server.close()
+
+    run(main())
+
+
 def test_connections_from_one_address_are_bounded() -> None:
     async def main() -> None:
         async with phone(transports=("tcp",)) as alice:

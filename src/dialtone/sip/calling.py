@@ -28,6 +28,8 @@ class OutgoingSession(Session):
     """Raises `ParseError` or `ValueError` where the order to call cannot be carried out."""
 
     def __init__(self, host: SessionHost, call: str, order: OutgoingCall, digest: DigestClient | None) -> None:
+        if order.max_forwards < 1:
+            raise ValueError("a call that has come through too many hands")
         super().__init__(host, call, order.contact_user, digest)
         self.is_caller = True
         self._order = order

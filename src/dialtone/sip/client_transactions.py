@@ -63,6 +63,11 @@ class ClientTransaction:
     def receive(self, response: Response) -> None:
         raise NotImplementedError
 
+    def lose(self) -> None:
+        """The connection is gone. Who rings already may still answer, over a connection of its own."""
+        if not self.answered:
+            self._fail("transport")
+
     def abandon(self) -> None:
         """Forget the transaction without telling its listener."""
         self.done = True

@@ -47,7 +47,7 @@ class Endpoint:
         self.resolver = options.resolver
         self.guard = Guard(asyncio.get_running_loop().time)
         self.layer = TransactionLayer(options.timers, on_request)
-        self.transports = Transports(options.transports, self.guard, self.layer.receive)
+        self.transports = Transports(options.transports, self.guard, self.layer.receive, self.layer.lost)
         self.without_tcp: dict[tuple[str, int], float] = {}
         self.changed = asyncio.Event()
         """Set whenever a request of ours is done, for whoever waits until all are."""

@@ -20,6 +20,9 @@ MAX_ADMISSIONS = 200
 class Calls(Protocol):
     """Where requests go that were let in."""
 
+    draining: bool
+    """No new calls are taken, and whoever asks by OPTIONS shall look for another server."""
+
     def receive_in_dialog(self, request: Request, transaction: ServerTransaction) -> bool:
         """False where there is no such dialog."""
 
@@ -159,7 +162,8 @@ class Incoming:
         elif request.method == "INVITE":
             self._calls.receive_invite(transaction, tag)
         elif request.method == "OPTIONS":
-            response = endpoint.prepared(request.response(200, to_tag="options"), transaction.flow, contact_user="")
+            status = 503 if self._calls.draining else 200
+            response = endpoint.prepared(request.response(status, to_tag="options"), transaction.flow, contact_user="")
             response.set("accept", "application/sdp")
             transaction.respond(response)
         else:

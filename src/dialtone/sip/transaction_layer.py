@@ -59,6 +59,12 @@ class TransactionLayer:
         else:
             transaction.receive_again()
 
+    def lost(self, flow: Flow) -> None:
+        """A connection is gone, and with it the requests on it that nobody has begun to answer."""
+        for transaction in list(self._clients.values()):
+            if transaction.flow is flow:
+                transaction.lose()
+
     def new_server(self, request: Request, flow: Flow) -> ServerTransaction:
         """Begin to answer a request. Raises `ParseError` for one that cannot be told from others."""
         if request.method == "INVITE":

@@ -12,7 +12,7 @@ from dialtone.sip.flow import DEFAULT_PORTS, Flow, SocketAddress, Target, Transp
 from dialtone.sip.guard import Guard
 from dialtone.sip.message import Message, Request, parse_datagram
 from dialtone.sip.stream import StreamConnection, StreamEvents
-from dialtone.sip.udp import UdpFlow, UdpSocket
+from dialtone.sip.udp import UdpFlow, UdpSocket, bound_socket
 from dialtone.sip.uri import host_in_uri
 
 CONNECT_SECONDS = 5.0
@@ -41,12 +41,21 @@ class TransportOptions:
 
 
 class Transports:
-    """Opens, finds and closes flows. `receive` is told of every message that came in whole."""
+    """Opens, finds and closes flows. `receive` is told of every message that came in whole, `lost` of every connection
+    that is closed.
+    """
 
-    def __init__(self, options: TransportOptions, guard: Guard, receive: Callable[[Message, Flow], None]) -> None:
+    def __init__(
+        self,
+        options: TransportOptions,
+        guard: Guard,
+        receive: Callable[[Message, Flow], None],
+        lost: Callable[[Flow], None],
+    ) -> None:
         self._options = options
         self._guard = guard
         self._receive = receive
+        self._lost = lost
         self._udp: list[UdpSocket] = []
         self._servers: list[tuple[Transport, asyncio.Server]] = []
         self.connections: dict[tuple[Transport, SocketAddress], StreamConnection] = {}
@@ -62,7 +71,9 @@ class Transports:
         try:
             for listener in self._options.listeners:
                 if listener.transport == "udp":
-                    await loop.create_datagram_endpoint(self._new_udp_socket, local_addr=(listener.host, listener.port))
+                    await loop.create_datagram_endpoint(
+                        self._new_udp_socket, sock=bound_socket(listener.host, listener.port)
+                    )
                 else:
                     await self._open_server(loop, listener)
         except BaseException:
@@ -114,6 +125,7 @@ class Transports:
         if self.connections.get(key) is not connection:
             return
         del self.connections[key]
+        self._lost(connection)
         host = connection.remote[0]
         self._per_address[host] -= 1
         if not self._per_address[host]:

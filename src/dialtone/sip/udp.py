@@ -14,6 +14,22 @@ RECEIVE_BUFFER = 1 << 20
 """Bytes the kernel keeps for us: bursts of calls must not be lost while the loop does something else."""
 
 
+def bound_socket(host: str, port: int) -> socket.socket:
+    """A socket for `UdpSocket`. Raises `OSError` where the address cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        if family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # IPv4 has a socket of its own
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        made.setblocking(False)
+        made.bind((host, port))
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
 class UdpSocket(asyncio.DatagramProtocol):
     """A bound socket. `receive` gets every datagram that is no keep-alive and no STUN."""
 
@@ -27,10 +43,8 @@ class UdpSocket(asyncio.DatagramProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.DatagramTransport, transport)
-        bound = transport.get_extra_info("socket")
-        self.address = bound.getsockname()[:2]
-        self.family = bound.family
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        self.address = transport.get_extra_info("sockname")[:2]
+        self.family = socket.AF_INET6 if ":" in self.address[0] else socket.AF_INET
 
     def datagram_received(self, data: bytes, addr: SocketAddress) -> None:
         host = normalized_host(addr[0])

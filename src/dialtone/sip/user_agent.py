@@ -41,7 +41,7 @@ class UserAgent:
         self._on_event = on_event
         loop = asyncio.get_running_loop()
         self._incoming = Incoming(lambda: self.endpoint, self, admit, loop.time)
-        self.endpoint = Endpoint(options, self._incoming.receive)
+        self.endpoint: Endpoint = Endpoint(options, self._incoming.receive)
         self._sessions: dict[str, Session] = {}
         self._dialogs: dict[DialogKey, tuple[Dialog, Session]] = {}
         self._invites: dict[int, IncomingSession] = {}
@@ -49,7 +49,7 @@ class UserAgent:
         self._digests: dict[Account, DigestClient] = {}
         self._registrations: dict[str, Registration] = {}
         self._peers: dict[str, Peer] = {}
-        self._draining = False
+        self.draining = False
         self._call_tokens, self._tokens_at = options.new_calls_per_second, loop.time()
 
     # --- life
@@ -67,7 +67,7 @@ class UserAgent:
 
     async def drain(self) -> None:
         """Take no new calls any more, and unregister. Calls go on."""
-        self._draining = True
+        self.draining = True
         for peer in self._peers.values():
             peer.stop()
         await asyncio.gather(*(registration.stop() for registration in self._registrations.values()))
@@ -95,7 +95,7 @@ class UserAgent:
 
     def invite(self, order: OutgoingCall) -> str:
         """Place a call; returns its name. Raises `ParseError` or `ValueError` for an order that makes no sense."""
-        if self._draining:
+        if self.draining:
             raise WrongStateError("the user agent is about to close")
         call = secrets.token_hex(8)
         session = OutgoingSession(self, call, order, self._digest(order.account))
@@ -204,7 +204,12 @@ class UserAgent:
     # --- what sessions ask
 
     def emit(self, event: Event) -> None:
-        self._on_event(event)
+        try:
+            self._on_event(event)
+        except Exception as error:  # an owner's mistake must not leave a call half taken apart
+            loop = asyncio.get_running_loop()
+            message = f"the owner of the SIP user agent failed at {type(event).__name__}"
+            loop.call_exception_handler({"message": message, "exception": error})
 
     def add_dialog(self, dialog: Dialog, session: Session) -> None:
         self._dialogs[dialog.key] = (dialog, session)
@@ -279,7 +284,7 @@ class UserAgent:
         rate = options.new_calls_per_second
         self._call_tokens = min(rate, self._call_tokens + (now - self._tokens_at) * rate)
         self._tokens_at = now
-        if self._draining or len(self._sessions) >= options.max_calls or self._call_tokens < 1:
+        if self.draining or len(self._sessions) >= options.max_calls or self._call_tokens < 1:
             return 503, RETRY_SECONDS
         self._call_tokens -= 1
         return None
