@@ -36,6 +36,9 @@ class Caller:
     def on_media_timeout(self) -> None:
         pass
 
+    def on_failed(self, error: Exception) -> None:
+        raise error
+
 
 async def measure(options: argparse.Namespace) -> None:
     clock, pool = MediaClock(), PortPool(*PORTS)

@@ -95,6 +95,7 @@ class Owner:
         self.frames: list[bytes] = []
         self.keys: list[str] = []
         self.timeouts = 0
+        self.failures: list[Exception] = []
 
     @property
     def heard(self) -> bytes:
@@ -108,6 +109,9 @@ class Owner:
 
     def on_media_timeout(self) -> None:
         self.timeouts += 1
+
+    def on_failed(self, error: Exception) -> None:
+        self.failures.append(error)
 
 
 def parameters(**changes: Any) -> RtpParameters:

@@ -39,6 +39,9 @@ class Listener:
     def on_media_timeout(self):
         raise AssertionError
 
+    def on_failed(self, error):
+        raise error
+
 
 @pytest.mark.parametrize("host", HOSTS)
 @pytest.mark.parametrize("encrypted", [False, True])

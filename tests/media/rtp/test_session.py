@@ -307,8 +307,9 @@ def test_a_new_agreement_moves_the_call_and_keeps_what_was_counted(time):
     assert end.session.statistics.codec == "PCMA"
 
 
-def test_wideband_speech_comes_and_goes_by_g722(time):
-    agreed = parameters(codec="G722", payload_type=9, received={9: "G722"})
+@pytest.mark.parametrize(("codec", "payload_type", "likeness"), [("G722", 9, 0.95), ("opus", 111, 0.8)])
+def test_wideband_speech_comes_and_goes(time, codec, payload_type, likeness):
+    agreed = parameters(codec=codec, payload_type=payload_type, received={payload_type: codec})
     here, there = End(time, agreed), End(time, agreed)
     assert here.session.audio == PCM_16K
     say = np.repeat(decode_mulaw(SPEECH[:16000]), 2).astype("<i2").tobytes()
@@ -318,7 +319,10 @@ def test_wideband_speech_comes_and_goes_by_g722(time):
     there.run(2.5)
     heard, said = np.frombuffer(there.owner.heard, "<i2").astype(float), np.frombuffer(say, "<i2").astype(float)
     found = np.correlate(heard, said[8000:16000])
-    assert found.max() > 0.95 * (said[8000:16000] @ said[8000:16000])
+    assert found.max() > likeness * (said[8000:16000] @ said[8000:16000])
+    assert {len(frame) for frame in there.owner.frames} == {PCM_16K.frame_bytes}
+    # Nothing is missing; the ten frames at the end are those until the silence is believed.
+    assert there.session.statistics.concealed_seconds <= 0.21
 
 
 @pytest.mark.parametrize(
@@ -341,6 +345,21 @@ def test_a_call_that_ends_at_a_frame_hears_nothing_more(time):
     end.owner.on_media_timeout = end.session.close
     end.run(10.0)
     assert len(end.owner.frames) == pytest.approx(5 * 50, abs=30)
+    assert end.given_back == 1
+
+
+def test_an_owner_that_raises_is_told_and_hears_nothing_more(time):
+    end = End(time)
+    error = RuntimeError("broken")
+
+    def raises(_frame):
+        raise error
+
+    end.run(0.1)
+    end.owner.on_audio = raises
+    end.run(0.1)
+    assert end.owner.failures == [error]
+    end.session.close()
     assert end.given_back == 1
 
 

@@ -59,12 +59,16 @@ class ToneDetector:
         if total < 2 * least:
             return None
         parts = (frame @ self._basis) ** 2
-        power = (parts[:8] + parts[8:]) * self._gain
-        low, high = int(np.argmax(power[:4])), int(np.argmax(power[4:]))
-        powers = (float(power[low]), float(power[4 + high]))
-        rivals = (float(np.delete(power[:4], low).max()), float(np.delete(power[4:], high).max()))
-        twist = 10 ** (TWIST_DB / 10)
-        clear = all(one > CLEARANCE * rival for one, rival in zip(powers, rivals, strict=True))
-        if clear and min(powers) >= least and max(powers) < twist * min(powers) and sum(powers) > PURITY * total:
-            return _PAD[4 * low + high]
+        power = ((parts[:8] + parts[8:]) * self._gain).tolist()
+        *_, low_rival, low = sorted(power[:4])
+        *_, high_rival, high = sorted(power[4:])
+        softer, louder = sorted((low, high))
+        if (
+            softer >= least
+            and louder < 10 ** (TWIST_DB / 10) * softer
+            and low + high > PURITY * total
+            and low > CLEARANCE * low_rival
+            and high > CLEARANCE * high_rival
+        ):
+            return _PAD[4 * power.index(low) + power.index(high, 4) - 4]
         return None

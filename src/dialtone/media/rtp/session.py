@@ -41,6 +41,9 @@ class RtpHandler(Protocol):
     def on_media_timeout(self) -> None:
         """Neither RTP nor RTCP came from the far end for `media_timeout` seconds. Called once; the session goes on."""
 
+    def on_failed(self, error: Exception) -> None:
+        """A tick raised, here or in the handler; it is logged. Nothing more comes or goes: the call is to be ended."""
+
 
 class RtpSession:
     """The face of RTP. Bind the ports, send the SDP, make a session when the far end's SDP is known, `start` it."""
@@ -90,7 +93,7 @@ class RtpSession:
         """Receive and send from the media clock's next tick on."""
         self._handler = handler
         self._alive_at = self._received_at = self._loop.time()
-        self._clock.add(self)
+        self._clock.add(self, handler.on_failed)
 
     def send_audio(self, frame: bytes) -> None:
         """Send 20 ms of audio, at once. From then on the session is ticked right after whoever feeds it, so that what
