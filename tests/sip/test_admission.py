@@ -302,6 +302,42 @@ def test_a_flood_of_damaged_and_wanted_messages_leaves_a_call_alone() -> None:
     run(main())
 
 
+def test_damaged_messages_within_a_call_only_ever_end_it() -> None:
+    """Each kind of message of a live call, damaged; a call that they end is made anew."""
+
+    async def main() -> None:
+        source = random.Random(2026)
+        async with phone(new_calls_per_second=1e6) as alice, wire() as bob:
+            number, to = 0, ""
+            for round_ in range(3000):
+                if alice.agent.calls == 0:
+                    number += 1
+                    bob.send(bob.new("INVITE", body=OFFER, call_id=f"call{number}"), alice)
+                    call = (await alice.eventually(IncomingCall)).call
+                    alice.agent.ring(call, ANSWER, 183)
+                    await asyncio.sleep(0.001)
+                    to = bob.last_response(183).lines("to")[0]
+                    if number % 2:
+                        alice.agent.answer(call, ANSWER)
+                        bob.send(bob.new("ACK", to=to, call_id=f"call{number}"), alice)
+                method = source.choice(["INVITE", "UPDATE", "PRACK", "INFO", "REFER", "NOTIFY", "ACK", "CANCEL"])
+                message = bob.new(method, number=round_ + 2, to=to, body=OFFER, call_id=f"call{number}")
+                message.set("refer-to", "<sip:a@b?Replaces=1%3Bto-tag%3D2>")
+                message.set("rack", "1 1 INVITE")
+                message.set("session-expires", "1800;refresher=uac")
+                data = mutated(message.to_bytes(), source)
+                if len(data) < 60_000:
+                    bob.send(data, alice)
+                if round_ % 5 == 0:
+                    await asyncio.sleep(0.2)
+                if source.random() < 0.02:
+                    alice.agent.hangup(call)
+                    await asyncio.sleep(40)
+            alice.agent.hangup(call)
+
+    run(main())
+
+
 def test_requests_of_strangers_leave_no_memory_behind() -> None:
     async def main() -> None:
         async with phone(admit=silence) as alice, wire() as bob:

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from dialtone.sip.errors import WrongStateError
 from dialtone.sip.events import (
     Answered,
     Confirmed,
@@ -222,6 +223,26 @@ def test_an_offer_that_meets_ours_is_refused_and_one_too_many_waits() -> None:
             assert (await bob.response(500)).reason == "An old CSeq"
             alice.agent.answer_offer(call, ANSWER)
             assert (await bob.response(200)).body.decode() == ANSWER
+
+    run(main())
+
+
+def test_an_offer_that_is_taken_back_is_forgotten() -> None:
+    async def main() -> None:
+        async with phone() as alice, wire() as bob:
+            call, to = await call_from(bob, alice)
+            invite = bob.new("INVITE", number=2, to=to, body=OFFER.replace("1 IN", "2 IN"))
+            bob.send(invite, alice)
+            await bob.response(100)
+            await alice.expect(OfferReceived)
+            cancel = bob.new("CANCEL", number=2, to=to)
+            cancel.set("via", invite.lines("via")[0])
+            bob.send(cancel, alice)
+            assert (await bob.response(200)).cseq[1] == "CANCEL"
+            assert (await bob.response(487)).cseq[1] == "INVITE"
+            with pytest.raises(WrongStateError):
+                alice.agent.answer_offer(call, ANSWER)
+            alice.agent.offer(call, OFFER)
 
     run(main())
 

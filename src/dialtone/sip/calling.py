@@ -16,7 +16,7 @@ from dialtone.sip.message import Request, Response
 from dialtone.sip.parameters import is_token
 from dialtone.sip.reason_header import cause_of, print_cause
 from dialtone.sip.session import Session, SessionHost
-from dialtone.sip.uri import parse_uri
+from dialtone.sip.uri import escape_user, parse_uri
 
 MAX_FORKS = 16
 """Early dialogs of one call; what rings beyond is not listened to."""
@@ -30,7 +30,7 @@ class OutgoingSession(Session):
     def __init__(self, host: SessionHost, call: str, order: OutgoingCall, digest: DigestClient | None) -> None:
         if order.max_forwards < 1:
             raise ValueError("a call that has come through too many hands")
-        super().__init__(host, call, order.contact_user, digest)
+        super().__init__(host, call, escape_user(order.contact_user), digest)
         self.is_caller = True
         self._order = order
         self._target = parse_uri(order.target).without_headers()

@@ -61,7 +61,7 @@ class SystemResolver:
         loop = asyncio.get_running_loop()
         try:
             found = await loop.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             raise TransportError("a host name that cannot be resolved") from error
         return list(dict.fromkeys(str(address[0]) for *_, address in found))[:MAX_RECORDS]
 

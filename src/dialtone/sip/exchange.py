@@ -102,7 +102,7 @@ class Exchange:
     async def _begin(self) -> None:
         try:
             self._targets = await self._find_targets()
-        except (SipError, OSError):
+        except (SipError, OSError, ValueError):
             self._targets = []
         await self._try_next()
 

@@ -31,7 +31,7 @@ class Calls(Protocol):
     def receive_ack(self, request: Request) -> None: ...
 
     def tag_of(self, invite: ServerTransaction) -> str | None:
-        """Our tag of a call that was not answered yet; None for an INVITE that is no call yet, or no more."""
+        """Our tag of the call that an INVITE without a final answer belongs to; None where it is no call yet."""
 
     def receive_cancel(self, cancel: Request, invite: ServerTransaction) -> None: ...
 

@@ -30,6 +30,8 @@ class Offers:
         self.remote: str | None = None
         self._reply: Callable[[str], None] | None = None
         self._refuse: Callable[[int], None] | None = None
+        self._asked: ServerTransaction | None = None
+        """The last re-INVITE, which a CANCEL may mean."""
         self._deadline: asyncio.TimerHandle | None = None
         self._retry: asyncio.TimerHandle | None = None
         self._glares = 0
@@ -67,16 +69,17 @@ class Offers:
     def receive_invite(self, request: Request, transaction: ServerTransaction) -> None:
         """A re-INVITE: other media, a new address of theirs, or a sign of life."""
         session = self._session
-        if not session.confirmed or self.open == "ours":
+        if session.confirmed and self.open == "ours":
             session.respond(transaction, 491)
             return
-        if self.open == "theirs" or session.unacknowledged is not None:
+        if not session.confirmed or self.open == "theirs" or session.unacknowledged is not None:
             session.respond(transaction, 500, retry_after=random.randint(0, 10))
             return
         if not session.timer.acceptable(request, transaction):
             return
         offer = description_of(request)
         session.respond(transaction, 100)
+        self._asked = transaction
         if offer is not None and offer == self.remote and self.local is not None:
             self._accept_invite(transaction, self.local, offer)  # nothing changes: a sign of life
             return
@@ -110,6 +113,11 @@ class Offers:
         set_description(response, description)
         session.timer.accept(request, response)
         transaction.respond(response)
+
+    def cancel(self, invite: ServerTransaction) -> None:
+        """The other side takes its re-INVITE back; too late once it was answered."""
+        if invite is self._asked and invite.final is None and self._refuse is not None:
+            self.refuse(487)
 
     def receive_update(self, request: Request, transaction: ServerTransaction) -> None:
         """An UPDATE: like a re-INVITE, also before the answer, and without waiting for people."""

@@ -20,8 +20,8 @@ from dialtone.sip.transfers import Transfers
 from dialtone.sip.unacknowledged import UnacknowledgedAnswer
 from dialtone.sip.validation import unsupported_extensions
 
-GONE = (404, 408, 410, 416, 480, 481, 482, 484, 485, 502, 604)
-"""Answers to a request within a dialog that say that the dialog is no more (RFC 5057 section 5.1)."""
+GONE = (408, 481)
+"""Answers to a request within a dialog that say that the dialog is no more (RFC 3261 section 12.2.1.2)."""
 
 
 class SessionHost(Protocol):
@@ -83,8 +83,9 @@ class Session:
         def answered(response: Response, exchange: Exchange) -> None:
             if response.status >= 200:
                 self._exchanges.discard(exchange)
-                if not self.ended and response.status in GONE and request.method != "REFER":
-                    if response.status not in (408, 481):
+                # A transfer that nobody knows of says nothing of the call (RFC 5057).
+                if not self.ended and response.status in GONE and request.method not in ("REFER", "NOTIFY"):
+                    if response.status == 408:
                         self.send_bye(dialog, None)
                     self.end("failed", 0, response.reason)
             if on_response is not None and not self.ended:
@@ -111,6 +112,7 @@ class Session:
         request = self.request("INFO")
         request.set("content-type", content_type)
         request.body = body
+        request.to_bytes()  # raises where the type would begin a new line
         self.send(request)
 
     # --- dialogs

@@ -11,6 +11,7 @@ from dialtone.sip.headers import parse_name_addr
 from dialtone.sip.message import Request, Response
 from dialtone.sip.reasons import REASON_PHRASES
 from dialtone.sip.server_transactions import ServerTransaction
+from dialtone.sip.uri import parse_uri
 
 if TYPE_CHECKING:
     from dialtone.sip.session import Session
@@ -43,7 +44,7 @@ class Transfers:
         request = session.request("REFER")
         request.set("refer-to", f"<{target}>")
         if referred_by is not None:
-            request.set("referred-by", f"<{referred_by}>")
+            request.set("referred-by", f"<{parse_uri(referred_by)}>")
         self._hearing, self._last = True, (100, "Trying")
         session.send(request, self._refer_answered)
 

@@ -243,12 +243,18 @@ class UserAgent:
 
     def tag_of(self, invite: ServerTransaction) -> str | None:
         session = self._invites.get(id(invite))
-        return session.tag if session is not None else None
+        if session is not None:
+            return session.tag
+        return invite.request.to.tag or None
 
     def receive_cancel(self, cancel: Request, invite: ServerTransaction) -> None:
         session = self._invites.get(id(invite))
         if session is not None:
             session.receive_cancel(cancel)
+            return
+        found = self._dialogs.get(_key_of(invite.request))
+        if found is not None:
+            found[1].offers.cancel(invite)
 
     def receive_invite(self, transaction: ServerTransaction, tag: str) -> None:
         refusal = self._no_room()

@@ -72,7 +72,9 @@ def unsupported_extensions(request: Request) -> set[str]:
 def usable(response: Response) -> bool:
     """Whether a response can be matched and used; the others are dropped without a word."""
     try:
-        _ = response.via, response.cseq, response.call_id, response.from_, response.to
+        _ = response.cseq, response.call_id, response.from_, response.to
+        if len(response.values("via")) != 1 or not response.via.branch:
+            return False  # meant for somebody else (RFC 3261 section 8.1.3.3)
         return not response.length_fault and max(len(response.to.tag), len(response.from_.tag)) <= MAX_IDENTIFIER
     except ParseError:
         return False
