@@ -25,7 +25,9 @@ UNSCOPED = {
     "organizations/api_keys.py ApiKeys.find": "whose key a request shows is not known before",
     "numbers/service.py Numbers.for_inbound": "whose number is called is not known before",
     "organizations/service.py _set_configured_key": "the deployment's own key, found by its hash",
+    "calls/recordings.py Recordings._delete_unnamed": "whose calls have these files of the node, whosever they are",
     "calls/service.py Calls.claim": "a web call's token is found by its hash, and names its organization",
+    "calls/service.py Calls._take": "a web call's token is found by its hash, and names its organization",
     "calls/recordings.py Recordings.named_by": "the signed address is the permission; it names one call",
     "calls/recordings.py Recordings._still_named": "whose call has this file of the node, whosever it is",
     # For whoever has the machine, and for the process itself.

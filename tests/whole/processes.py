@@ -42,28 +42,8 @@ def served(
     """A server, told to stop afterwards. `settings` are names of environment variables without `DIALTONE_`, or whole
     names where they are upper case. `module` is the command line to start it with.
     """
-    given = {
-        "data_dir": str(data_dir),
-        "port": "0",
-        "api_key": KEY,
-        "secret_key": SECRET_KEY,
-        "rate_limit": "off",
-        "log_level": "WARNING",
-        **({} if database_url is None else {"database_url": database_url}),
-        **settings,
-    }
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("DIALTONE_")}
-    ours = {name if name.isupper() else f"DIALTONE_{name.upper()}": value for name, value in given.items()}
-    data_dir.mkdir(parents=True, exist_ok=True)
     log_path = data_dir / "server.log"
-    with log_path.open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", module, "serve"],
-            env=kept | ours,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-        )
+    process = spawned(data_dir, database_url, log_path, module=module, **settings)
     late = threading.Timer(START_SECONDS, process.kill)
     late.start()
     try:
@@ -81,6 +61,33 @@ def served(
             process.kill()
             process.communicate()
             raise
+
+
+def spawned(
+    data_dir: Path, database_url: str | None, log_path: Path, *, module: str = "dialtone.cli", **settings: str
+) -> subprocess.Popen[str]:
+    """The same, not waited for: its first line says that it serves."""
+    given = {
+        "data_dir": str(data_dir),
+        "port": "0",
+        "api_key": KEY,
+        "secret_key": SECRET_KEY,
+        "rate_limit": "off",
+        "log_level": "WARNING",
+        **({} if database_url is None else {"database_url": database_url}),
+        **settings,
+    }
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("DIALTONE_")}
+    ours = {name if name.isupper() else f"DIALTONE_{name.upper()}": value for name, value in given.items()}
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with log_path.open("w") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", module, "serve"],
+            env=kept | ours,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
 
 
 @contextmanager

@@ -87,8 +87,9 @@ class Recordings:
         await asyncio.to_thread(self.files.clear)
         if self._store is not None:
             await self._store.start()
-            left = await asyncio.to_thread(self.files.all)
-            self._sweeping = asyncio.get_running_loop().create_task(self._move_all(left))
+        left = await asyncio.to_thread(self.files.all)
+        sweep = self._delete_unnamed if self._store is None else self._move_all
+        self._sweeping = asyncio.get_running_loop().create_task(sweep(left))
 
     async def stop(self) -> None:
         """Idempotent. What is not in the store yet gets there after the next start."""
@@ -190,6 +191,19 @@ class Recordings:
                         await self._defer_move(session, self._node, recording)
         except SQLAlchemyError as problem:
             logger.error("recordings on local disk wait for the next start (%s)", type(problem).__name__)
+
+    async def _delete_unnamed(self, recordings: Sequence[str]) -> None:
+        """Those that an earlier run began, and was killed before its calls' rows told of them: nobody could hear or
+        delete them.
+        """
+        try:
+            for start in range(0, len(recordings), DEFER_AT_ONCE):
+                some = {Path(recording).stem: recording for recording in recordings[start : start + DEFER_AT_ONCE]}
+                async with self._database.read() as session:
+                    rows = await session.execute(select(Call.id, Call.recording).where(Call.id.in_(some)))
+                await self._unlink([some[row.id] for row in rows if row.recording != some[row.id]])
+        except SQLAlchemyError as problem:
+            logger.error("recordings on local disk are looked through at the next start (%s)", type(problem).__name__)
 
     async def _defer_move(self, session: AsyncSession, node: str, recording: str) -> None:
         payload = {"recording": recording}

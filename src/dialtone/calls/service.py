@@ -20,7 +20,7 @@ from dialtone.calls.masking import masked
 from dialtone.calls.outbound_schemas import OutboundCallRequest
 from dialtone.calls.schemas import AssistantChoice, WebCallRequest
 from dialtone.calls.status import CONNECTING, ENDED, FAILED, IN_PROGRESS, RINGING
-from dialtone.calls.tables import Call, CallMessage, CallTurn, CallUsage, WebCallToken
+from dialtone.calls.tables import Call, CallMessage, CallTurn, CallUsage, KeptCall, WebCallToken
 from dialtone.numbers.service import OutboundNumber
 from dialtone.organizations.credit import charge
 from dialtone.organizations.service import Organizations
@@ -146,15 +146,13 @@ class Calls:
         return NewWebCall(call.id, token, expires_at, (*ignored_fields(request), *assistant.ignored))
 
     async def claim(self, token: str) -> ClaimedCall:
-        """Take a token back; of several who try, one succeeds. Raises `ClaimError`."""
-        gone = delete(WebCallToken).where(WebCallToken.hash == _hash(token)).returning(WebCallToken)
-        async with self._database.write() as session:
-            row = await session.scalar(gone)
-            if row is not None:
-                of_call = update_owned(Call, row.organization_id, row.call_id)
-                await session.execute(of_call.values(node=self._node))
+        """Take a token back; of several who try, one succeeds. From then on the call ends with a report, whatever
+        happens to this process. Raises `ClaimError`.
+        """
+        async with self._database.read() as session:
+            row = await session.get(WebCallToken, _hash(token))
         if row is None:
-            raise ClaimError("invalid_token", "This token is unknown or was used before; every call needs its own.")
+            raise _used()
         if row.expires_at <= now():
             await self._fail(row, "no_answer", "The web call's token expired before it was used.")
             raise ClaimError("token_expired", f"This token has expired; it is good for {TOKEN_SECONDS} seconds.")
@@ -168,6 +166,10 @@ class Calls:
             words = problem.message or problem.error if isinstance(problem, ApiError) else str(problem)
             await self._fail(row, "error", words)
             raise ClaimError("assistant_unavailable", words) from None
+        async with self._database.write() as session:
+            await self._take(session, row)
+            await session.execute(update_owned(Call, row.organization_id, row.call_id).values(node=self._node))
+            await self._endings.keep(session, row.organization_id, Kept.of(context, assistant))
         return ClaimedCall(row.call_id, row.organization_id, assistant, request.variables, own_keys, context)
 
     async def resolve(self, organization_id: str, request: AssistantChoice) -> ResolvedAssistant:
@@ -289,11 +291,11 @@ class Calls:
         latest = now() - timedelta(seconds=UNUSED_SECONDS)
         async with self._database.write() as session:
             await session.execute(delete(WebCallToken).where(WebCallToken.expires_at < now()))
-            await session.execute(
-                update(Call)
-                .where(Call.status == CONNECTING, Call.direction == "web", Call.created_at < latest)
-                .values(**_failed("no_answer", "Nobody connected with the web call's token in time."))
-            )
+            over = _failed("no_answer", "Nobody connected with the web call's token in time.")
+            unused = Call.status == CONNECTING, Call.direction == "web", Call.created_at < latest
+            failed = await session.scalars(update(Call).where(*unused).values(**over).returning(Call.id))
+            # The token of some was taken, and its holder left before the call began.
+            await session.execute(delete(KeptCall).where(KeptCall.call_id.in_(failed.all())))
 
     async def end_left_open(self, recorded_seconds: Callable[[str], float | None], node: str | None = None) -> None:
         """End the calls that an earlier run of this node was holding when it stopped, or another `node` that is lost.
@@ -342,9 +344,21 @@ class Calls:
         return True
 
     async def _fail(self, token: WebCallToken, end_reason: str, error: str) -> None:
-        of_call = update_owned(Call, token.organization_id, token.call_id)
+        """Raises `ClaimError` where somebody else had the token before."""
         async with self._database.write() as session:
+            await self._take(session, token)
+            of_call = update_owned(Call, token.organization_id, token.call_id)
             await session.execute(of_call.values(**_failed(end_reason, error)))
+
+    async def _take(self, session: AsyncSession, token: WebCallToken) -> None:
+        """Raises `ClaimError` where somebody else had the token before."""
+        gone = delete(WebCallToken).where(WebCallToken.hash == token.hash).returning(WebCallToken.hash)
+        if await session.scalar(gone) is None:
+            raise _used()
+
+
+def _used() -> ClaimError:
+    return ClaimError("invalid_token", "This token is unknown or was used before; every call needs its own.")
 
 
 def _with_metadata(assistant: ResolvedAssistant, metadata: Mapping[str, Any] | None) -> ResolvedAssistant:
@@ -360,8 +374,9 @@ def _kept_metadata(assistant: ResolvedAssistant) -> dict[str, Any] | None:
 
 def left_open(node: Any) -> Select[Any]:
     """The calls that a node is holding, or was when it stopped. Web calls that nobody came to fail by themselves."""
-    dialing = and_(Call.status.in_((CONNECTING, RINGING)), Call.direction == "outbound")
-    return select(Call).where(Call.node == node, or_(Call.status == IN_PROGRESS, dialing))
+    claimed = select(KeptCall.call_id).where(KeptCall.call_id == Call.id).exists()
+    unanswered = and_(Call.status.in_((CONNECTING, RINGING)), or_(Call.direction == "outbound", claimed))
+    return select(Call).where(Call.node == node, or_(Call.status == IN_PROGRESS, unanswered))
 
 
 def _failed(end_reason: str, error: str) -> dict[str, Any]:
