@@ -22,6 +22,10 @@ ones."""
 SERVICE_CLASS = 46 << 2
 """Expedited forwarding (RFC 3246): routers that heed it let speech go first."""
 MAX_AGE_SECONDS = 10.0
+MAX_STALE_SECONDS = 0.25
+"""uvloop's time is that of the loop's turn, in whole milliseconds; a packet's jitter is a matter of less. So the clock
+behind it is asked, unless the loop is further from that: then it counts a time of its own.
+"""
 
 _STAMPED = sys.platform == "linux" and struct.calcsize("l") == 8
 _SO_TIMESTAMPNS = 35
@@ -78,7 +82,8 @@ class DatagramSocket:
             seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2])
             age = time.time() - seconds - nanoseconds * 1e-9  # the clock of those stamps
             if 0 < age < MAX_AGE_SECONDS:  # else that clock was set meanwhile
-                return data, source[:2], now - age
+                moment = time.monotonic()
+                return data, source[:2], (moment if 0 < moment - now < MAX_STALE_SECONDS else now) - age
         return data, source[:2], now
 
     def send(self, data: bytes, destination: Address) -> bool:

@@ -30,7 +30,9 @@ class RtpParameters:
     received: Mapping[int, str]
     """Codecs that may come, by payload type; all with the line format and the clock rate of `codec`."""
     telephone_event: int | None = None
-    """Payload type of keys (RFC 4733) in both directions. None: they are sent, and listened for, as tones."""
+    """Payload type of keys (RFC 4733) in both directions, with the clock rate of `codec`. None: they are sent, and
+    listened for, as tones.
+    """
     comfort_noise: int | None = None
     """Payload type of comfort noise (RFC 3389), if it was agreed on."""
     remote_rtcp: Address | None = None
