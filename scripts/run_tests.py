@@ -11,6 +11,7 @@ from collections import Counter
 
 import pytest
 from postgresql import PostgresqlUnavailableError, throwaway_postgresql
+from sip_programs import install_missing
 
 URL_VARIABLE = "DIALTONE_TEST_POSTGRESQL_URL"
 
@@ -61,6 +62,7 @@ def main(arguments: list[str]) -> int:
     # Being told to stop must end the tests as Ctrl-C does, so that PostgreSQL is stopped too.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
+    install_missing()
     skipped = SkippedTests()
     code, no_postgresql = _run(_shared_out(arguments), skipped)
     missing = [f"{count} skipped: {reason}" for reason, count in skipped.reasons.most_common()]

@@ -14,7 +14,7 @@ from tests.sip.stage import Phone, phone
 
 SCENARIOS = Path(__file__).parent / "scenarios"
 
-PACKAGES = {"sipp": "sip-tester", "baresip": "baresip"}
+PACKAGES = {"sipp": "sip-tester", "baresip": "baresip-core"}
 """Debian's packages of the programs."""
 
 
