@@ -172,15 +172,18 @@ class Chaos:
             await asyncio.to_thread(process.communicate)
         else:
             async with self.alive() as process:
-                work = [asyncio.create_task(self._call_again_and_again()) for _ in range(CALLERS)]
-                work.append(asyncio.create_task(self._erase_again_and_again()))
-                await asyncio.sleep(self.random.uniform(0.0, LONGEST_LIFE_SECONDS))
-                self.kills["running" if process.poll() is None else "ended"] += 1
-                process.kill()
-                for task in work:
-                    task.cancel()
-                await asyncio.gather(*work, return_exceptions=True)
+                await self.work_and_die(process, self.random.uniform(0.0, LONGEST_LIFE_SECONDS))
         await asyncio.to_thread(self._let_time_pass)
+
+    async def work_and_die(self, process: Popen[str], seconds: float) -> None:
+        work = [asyncio.create_task(self._call_again_and_again()) for _ in range(CALLERS)]
+        work.append(asyncio.create_task(self._erase_again_and_again()))
+        await asyncio.sleep(seconds)
+        self.kills["running" if process.poll() is None else "ended"] += 1
+        process.kill()
+        for task in work:
+            task.cancel()
+        await asyncio.gather(*work, return_exceptions=True)
 
     async def _call_again_and_again(self) -> None:
         while True:
@@ -236,10 +239,19 @@ class Chaos:
         """One last life, quiet, until all work is done."""
         self.calm = True
         self._due_now("state = 'waiting' AND once_key IS NULL OR kind = 'retention' AND state = 'waiting'")
-        async with asyncio.timeout(SETTLE_SECONDS):
-            while left := await asyncio.to_thread(self.unfinished):  # noqa: ASYNC110 - the database tells nobody
-                await asyncio.sleep(1.0)
-                self.left = left
+        await self.until_done(SETTLE_SECONDS)
+
+    async def until_done(self, seconds: float) -> None:
+        """Until no call is under way and no job is left. Raises `TimeoutError`."""
+        async with asyncio.timeout(seconds):
+            while await asyncio.to_thread(self._unsettled):  # noqa: ASYNC110 - the database tells nobody
+                await asyncio.sleep(0.2)
+
+    def _unsettled(self) -> bool:
+        return bool(self.in_progress() or self.unfinished())
+
+    def in_progress(self) -> list[tuple[Any, ...]]:
+        return self.rows.ask("SELECT id FROM calls WHERE status = 'in-progress'")
 
     def unfinished(self) -> list[tuple[Any, ...]]:
         """Jobs other than those that repeat themselves and wait for their next time."""
