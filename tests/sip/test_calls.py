@@ -86,9 +86,10 @@ def test_a_refusal_says_why(status: int) -> None:
             alice.agent.invite(order(bob.uri()))
             call = await bob.expect(IncomingCall)
             contacts = ("sip:carol@example.com",) if status == 302 else ()
-            bob.agent.reject(call.call, status, "For a reason", retry_after=7, contacts=contacts)
+            why = Cause("Q.850", 17, "User busy")
+            bob.agent.reject(call.call, status, "For a reason", retry_after=7, contacts=contacts, cause=why)
             ended = await alice.expect(Ended)
-            assert (ended.by, ended.status, ended.reason) == ("refused", status, "For a reason")
+            assert (ended.by, ended.status, ended.reason, ended.cause) == ("refused", status, "For a reason", why)
             assert (ended.retry_after, ended.contacts) == (7, contacts)
             assert (await bob.expect(Ended)).by == "us"
 

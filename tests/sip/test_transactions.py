@@ -270,3 +270,36 @@ def test_an_early_bye_and_a_late_acknowledgement_do_no_harm() -> None:
             assert not any(isinstance(event, Confirmed) for event in alice.events)
 
     run(main())
+
+
+def test_a_bye_before_the_answer_ends_the_invite_too() -> None:
+    async def main() -> None:
+        async with phone() as alice, wire() as bob:
+            bob.send(bob.new("INVITE", body=OFFER), alice)
+            alice.agent.ring((await alice.expect(IncomingCall)).call)
+            await bob.response(100)
+            ringing = await bob.response(180)
+            bob.send(bob.new("BYE", number=2, to=ringing.lines("to")[0]), alice)
+            assert (await bob.response(200)).cseq[1] == "BYE"
+            assert (await bob.response(487)).cseq[1] == "INVITE"
+            assert (await alice.expect(Ended)).by == "them"
+
+    run(main())
+
+
+def test_a_call_that_is_gone_before_its_answer_is_cancelled() -> None:
+    async def main() -> None:
+        async with phone() as alice, wire() as bob:
+            alice.agent.invite(order(bob.uri))
+            invite = await bob.request("INVITE")
+            bob.send(bob.answer(invite, 183, "bob", ANSWER, require="100rel", rseq="1"), alice)
+            bob.send(bob.answer(await bob.request("PRACK"), 481), alice)
+            cancel = await bob.request("CANCEL")
+            bob.send(bob.answer(cancel, 200), alice)
+            bob.send(bob.answer(invite, 200, "bob", ANSWER), alice)
+            assert [(await bob.next()).cseq[1], (await bob.next()).cseq[1]] == ["ACK", "BYE"]
+            await alice.expect(Ringing)
+            assert (await alice.expect(Ended)).by == "failed"
+            assert alice.unseen == []
+
+    run(main())

@@ -132,13 +132,19 @@ class IncomingSession(Session):
         self.host.emit(Confirmed(self.call, description))
 
     def reject(
-        self, status: int, reason: str | None = None, *, retry_after: int | None = None, contacts: tuple[str, ...] = ()
+        self,
+        status: int,
+        reason: str | None = None,
+        *,
+        retry_after: int | None = None,
+        contacts: tuple[str, ...] = (),
+        cause: Cause | None = None,
     ) -> None:
         """Do not take the call; with a 3xx, `contacts` are where else to call."""
         if not 300 <= status <= 699:
             raise ValueError("a refusal has a status between 300 and 699")
-        self._refuse(status, reason, retry_after=retry_after, contacts=contacts)
-        self.end("us", status, reason or "")
+        self._refuse(status, reason, retry_after=retry_after, contacts=contacts, cause=cause)
+        self.end("us", status, reason or "", cause)
 
     def _refuse(
         self,
@@ -204,6 +210,8 @@ class IncomingSession(Session):
             self.end("failed", 504, "a provisional answer was never acknowledged")
 
     def take_apart(self) -> None:
+        if not self.confirmed and self.transaction.final is None:
+            self._refuse(487)  # its dialog ended first, by a BYE for example (RFC 3261 section 15.1.2)
         self._deadline.cancel()
         self._reliable.stop()
         super().take_apart()

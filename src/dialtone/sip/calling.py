@@ -260,6 +260,8 @@ class OutgoingSession(Session):
             self._invite.cancel(print_cause(self._hung_up) if self._hung_up is not None else None)
 
     def take_apart(self) -> None:
+        if self._invite is not None:
+            self._invite.cancel()  # of no effect once it has its final answer
         self._deadline.cancel()
         super().take_apart()
 

@@ -85,7 +85,7 @@ class Session:
                 self._exchanges.discard(exchange)
                 # A transfer that nobody knows of says nothing of the call (RFC 5057).
                 if not self.ended and response.status in GONE and request.method not in ("REFER", "NOTIFY"):
-                    if response.status == 408:
+                    if response.status == 408 and self.confirmed:
                         self.send_bye(dialog, None)
                     self.end("failed", 0, response.reason)
             if on_response is not None and not self.ended:
@@ -228,8 +228,8 @@ class Session:
         self.fail("the answer was never acknowledged")
 
     def fail(self, reason: str) -> None:
-        """End an answered call that cannot go on."""
-        if not self.ended and self.dialog is not None:
+        """End a call that cannot go on."""
+        if not self.ended and self.dialog is not None and self.confirmed:
             self.send_bye(self.dialog, None)
         self.end("failed", 0, reason)
 

@@ -118,9 +118,11 @@ class UserAgent:
         *,
         retry_after: int | None = None,
         contacts: tuple[str, ...] = (),
+        cause: Cause | None = None,
     ) -> None:
         """Do not take a call; a 3xx names in `contacts` where else to call."""
-        self._incoming_session(call).reject(status, reason, retry_after=retry_after, contacts=contacts)
+        session = self._incoming_session(call)
+        session.reject(status, reason, retry_after=retry_after, contacts=contacts, cause=cause)
 
     def hangup(self, call: str, cause: Cause | None = None) -> None:
         """End a call in whatever state it is; a call that is over already is left alone."""
