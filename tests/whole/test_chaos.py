@@ -3,7 +3,6 @@
 `CHAOS_KILLS` says how often on each database, `CHAOS_SEED` repeats the moments of another run as far as moments can be.
 """
 
-import asyncio
 import os
 import random
 import struct
