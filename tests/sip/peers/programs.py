@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -40,15 +41,21 @@ async def running(*command: str, folder: Path) -> AsyncIterator[asyncio.subproce
         yield process
     finally:
         if process.returncode is None:
+            process.terminate()
+        try:
+            async with asyncio.timeout(5):
+                output, _ = await process.communicate()
+        except TimeoutError:
             process.kill()
-        await process.communicate()
+            output, _ = await process.communicate()
+        sys.stdout.write(output.decode(errors="replace")[-8000:])  # shown where the test fails
 
 
 async def finished(process: asyncio.subprocess.Process, seconds: float = 60) -> None:
     """Wait for a program that must end well."""
     async with asyncio.timeout(seconds):
         output, _ = await process.communicate()
-    assert process.returncode == 0, output.decode(errors="replace")[-4000:]
+    assert process.returncode == 0, output.decode(errors="replace")[-8000:]
 
 
 @asynccontextmanager

@@ -71,8 +71,9 @@ async def held(alice: Phone, call: str, offer: str) -> None:
 
 
 async def test_baresip_logs_in_and_calls_us(tmp_path: Path) -> None:
-    baresip, port = program("baresip"), free_port()
+    baresip = program("baresip")
     async with real_phone(admit=ask_for_password) as bob:
+        port = free_port()
         there = f"127.0.0.1:{port_of(bob)}"
         configure(tmp_path, port, f"<sip:alice@{there}>;auth_pass=secret;regint=0")
         command = [baresip, "-f", str(tmp_path), "-e", f"/dial sip:bob@{there}"]
@@ -91,7 +92,7 @@ async def test_baresip_logs_in_and_calls_us(tmp_path: Path) -> None:
 
 
 async def test_a_wrong_password_of_baresip_is_refused(tmp_path: Path) -> None:
-    baresip, port = program("baresip"), free_port()
+    baresip = program("baresip")
     tried = asyncio.Event()
 
     async def admit(facts: RequestFacts) -> Admission:
@@ -100,6 +101,7 @@ async def test_a_wrong_password_of_baresip_is_refused(tmp_path: Path) -> None:
         return await ask_for_password(facts)
 
     async with real_phone(admit=admit) as bob:
+        port = free_port()
         there = f"127.0.0.1:{port_of(bob)}"
         configure(tmp_path, port, f"<sip:alice@{there}>;auth_pass=wrong;regint=0")
         async with running(baresip, "-f", str(tmp_path), "-e", f"/dial sip:bob@{there}", folder=tmp_path):
