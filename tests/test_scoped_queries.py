@@ -24,6 +24,7 @@ UNSCOPED = {
     # Whose it is, is what is being found out.
     "organizations/api_keys.py ApiKeys.find": "whose key a request shows is not known before",
     "numbers/service.py Numbers.for_inbound": "whose number is called is not known before",
+    "trunks/service.py Trunks.calling": "whose trunk a call comes from is not known before",
     "organizations/service.py _set_configured_key": "the deployment's own key, found by its hash",
     "calls/recordings.py Recordings._delete_unnamed": "whose calls have these files of the node, whosever they are",
     "calls/service.py Calls.claim": "a web call's token is found by its hash, and names its organization",

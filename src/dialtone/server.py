@@ -26,6 +26,7 @@ from dialtone.domains import routes as domains_routes
 from dialtone.domains.accounts import Accounts
 from dialtone.domains.service import Domains
 from dialtone.jobs.jobs import Jobs
+from dialtone.media.clock import MediaClock
 from dialtone.media.vad import VoiceDetector
 from dialtone.numbers import routes as numbers_routes
 from dialtone.numbers.service import Numbers
@@ -50,6 +51,7 @@ from dialtone.privacy import routes as privacy_routes
 from dialtone.privacy.forgetting import CallTraces
 from dialtone.privacy.room import PrivacyRoom
 from dialtone.settings import Settings
+from dialtone.telephony.room import TelephonyRoom
 from dialtone.templates import analysis_routes, tool_routes
 from dialtone.templates.analysis_templates import AnalysisTemplates
 from dialtone.templates.tool_templates import ToolTemplates
@@ -121,10 +123,11 @@ class Parts:
     def _make_calls(self, settings: Settings) -> None:
         """Calls, and the durable work that they set off."""
         database, secrets = self.database, self.secrets
+        self.clock = MediaClock()
         self.webhooks = WebhooksRoom(settings, database, secrets, self.jobs, self.outgoing)
 
         def make_engine() -> Engine:
-            return Engine(settings.data_dir, self.outgoing, VoiceDetector())
+            return Engine(settings.data_dir, self.outgoing, VoiceDetector(), self.clock)
 
         self.calls = CallsRoom(
             settings,
@@ -141,6 +144,7 @@ class Parts:
             self.outgoing,
             make_engine,
         )
+        self.telephony = TelephonyRoom(settings, database, self.numbers, self.trunks, self.calls, self.clock)
         mailing = Mailing(database, secrets, self.jobs, self.domains, MailServer.from_settings(settings))
         self.analysis = Analysis(
             settings,
@@ -237,10 +241,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await parts.calls.start()
         await parts.jobs.start()
         parts.key_uses.start()
+        await parts.telephony.start()
         yield
     finally:
         parts.watchdog.stop()
+        await parts.telephony.drain()
         await parts.calls.stop()
+        await parts.telephony.stop()
         await parts.jobs.stop(JOBS_STOP_SECONDS)
         await parts.calls.recordings.stop()
         await parts.analysis.stop()

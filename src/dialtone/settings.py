@@ -65,6 +65,18 @@ class Settings(BaseSettings):
     """How long the lines of the audit log stay."""
     max_calls: int = Field(default=500, ge=1)
     """Live calls this process takes; further ones are refused in words."""
+    sip_listen: str = ""
+    """Where telephone calls come in and go out, e.g. `udp://0.0.0.0:5060,tcp://0.0.0.0:5060,tls://0.0.0.0:5061`.
+    Default: no telephone.
+    """
+    sip_public_address: str | None = None
+    """This machine's IP address as telephone providers see it, where it is behind NAT."""
+    sip_tls_certificate: Path | None = None
+    """For `tls://`: a PEM file with the certificate and those that vouch for it."""
+    sip_tls_key: Path | None = None
+    """The certificate's private key, in PEM."""
+    rtp_ports: str = "20000-29999"
+    """The UDP ports for the audio of telephone calls; each call takes two."""
     billing: bool = False
     """Answer 402 to calls of organizations that have no minutes left."""
     byok_to_base_urls: bool = False

@@ -363,6 +363,9 @@ class Notes:
     def answered(self, at: object) -> None:
         self.start = asyncio.get_running_loop().time()
 
+    def consented(self) -> None:
+        self.notes.append("the caller agreed to be recorded")
+
     def recording_began(self) -> None:
         self.recorded_from = self.now()
 

@@ -38,8 +38,11 @@ class StoredJournal:
         kept: Kept,
         costing: Costing,
         recording: str | None,
+        consenting_phone: str | None = None,
     ) -> None:
-        """`recording`: where the call's recording will lie, below the data directory, if it is recorded."""
+        """`recording`: where the call's recording will lie, below the data directory, if it is recorded.
+        `consenting_phone`: the caller's number as the record shall show it once they have consented.
+        """
         self._writer = writer
         self._endings = endings
         self._call_id = kept.context.call_id
@@ -47,6 +50,7 @@ class StoredJournal:
         self._kept = kept
         self._costing = costing
         self._recording = recording
+        self._consenting_phone = consenting_phone
         self._unwritten: list[dict[str, str]] = []
         """The transcript in GDPR mode."""
         self._messages = 0
@@ -71,6 +75,12 @@ class StoredJournal:
 
         begun = self._update(status=IN_PROGRESS, started_at=at)
         self._writer.put(begun.where(Call.ended_at.is_(None)), tell, must=True)
+
+    def consented(self) -> None:
+        """See `Journal.consented`."""
+        self.note("the caller agreed to be recorded")
+        if self._consenting_phone is not None:
+            self._writer.put(self._update(caller_phone=self._consenting_phone), must=True)
 
     def recording_began(self) -> None:
         """See `Journal.recording_began`."""

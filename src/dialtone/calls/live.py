@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,16 @@ from dialtone.calls.costs import Costing
 from dialtone.calls.ending import Endings
 from dialtone.calls.journal import StoredJournal
 from dialtone.calls.kept import Kept
-from dialtone.calls.plans import may_record, outbound_call_plan, own_keys_used, web_call_plan, with_webhook
+from dialtone.calls.masking import masked
+from dialtone.calls.plans import (
+    inbound_call_plan,
+    may_record,
+    outbound_call_plan,
+    own_keys_used,
+    wants_consent,
+    web_call_plan,
+    with_webhook,
+)
 from dialtone.calls.recordings import Recordings, recording_path
 from dialtone.calls.service import Calls, ClaimedCall, ClaimError
 from dialtone.calls.tables import Call
@@ -23,6 +32,7 @@ from dialtone.conversation.control import Command
 from dialtone.conversation.journal import Ending, EndReason, Journal
 from dialtone.conversation.plan import CallPlan
 from dialtone.lines.base import Line
+from dialtone.lines.inbound import CallerLeftError
 from dialtone.lines.outbound import Dialer, DialError, DialRequest
 from dialtone.lines.websocket.door import Admission, Refusal
 from dialtone.lines.websocket.line import CLOSE_BUSY
@@ -192,6 +202,55 @@ class LiveCalls:
             journal.failed("error", "The server failed to place the call.")
         return None
 
+    def take(
+        self, claimed: ClaimedCall, answer: Awaitable[Line], caller: str | None, called: str, notes: Sequence[str]
+    ) -> None:
+        """Answer a call that came in, in the place that was reserved, and hold it. `answer` raises `CallerLeftError`
+        where there is nobody to talk to any more. `notes` are on the record already.
+        """
+        self._arriving -= 1
+        task = self._own(self._take(claimed, answer, caller, called, notes))
+        self._dialing.add(task)
+        task.add_done_callback(self._dialing.discard)
+
+    async def _take(
+        self, claimed: ClaimedCall, answer: Awaitable[Line], caller: str | None, called: str, notes: Sequence[str]
+    ) -> None:
+        recording = self._recording(claimed, asks_consent=True)
+        journal = self._journal(claimed, recording, caller)
+        for note in notes:
+            journal.note(note)
+        line = await self._picked_up(claimed.call_id, answer, journal)
+        task = asyncio.current_task()
+        assert task is not None
+        self._dialing.discard(task)
+        if line is None:
+            return
+        plan = inbound_call_plan(
+            claimed.call_id,
+            claimed.organization_id,
+            claimed.assistant,
+            claimed.variables,
+            self._path(recording),
+            caller=caller,
+            called=called,
+        )
+        plan = with_webhook(plan, claimed.context)
+        await self._run(plan, line, self._vendors_of(claimed), journal)
+
+    async def _picked_up(self, call_id: str, answer: Awaitable[Line], journal: StoredJournal) -> Line | None:
+        """The line to the caller; None where there is none any more, which is then written down."""
+        try:
+            return await answer
+        except CallerLeftError as problem:
+            journal.failed("user_hangup", str(problem))
+        except asyncio.CancelledError:
+            journal.failed("server_shutdown", "The server was stopped before the call was answered.")
+        except Exception:
+            logger.exception("call %s could not be answered", call_id)
+            journal.failed("error", "The server failed to answer the call.")
+        return None
+
     def command(self, call_id: str, command: Command) -> None:
         """Begin to carry out a command for a call that lives here. Raises `CommandError`."""
         self._engine.command(call_id, command)
@@ -202,12 +261,15 @@ class LiveCalls:
         task.add_done_callback(self._running.discard)
         return task
 
-    def _journal(self, claimed: ClaimedCall, recording: str | None) -> StoredJournal:
+    def _journal(self, claimed: ClaimedCall, recording: str | None, inbound_caller: str | None = None) -> StoredJournal:
         kept = Kept.of(claimed.context, claimed.assistant)
         own = own_keys_used(claimed.assistant, claimed.own_keys)
         roles = {column.removeprefix("byok_") for column, used in own.items() if used}
         costing = Costing(self._prices, roles, self._is_sqlite)
-        return StoredJournal(self._writer, self._endings, claimed.organization_id, kept, costing, recording)
+        phone = inbound_caller if wants_consent(claimed.assistant) else None
+        if phone is not None and claimed.assistant.gdpr_mode:
+            phone = masked(phone)
+        return StoredJournal(self._writer, self._endings, claimed.organization_id, kept, costing, recording, phone)
 
     def _vendors_of(self, claimed: ClaimedCall) -> Vendors:
         """The vendors with the organization's own keys; which of these the call uses is written down."""
@@ -216,9 +278,9 @@ class LiveCalls:
             self._writer.put(_change_of(claimed).values(**used), must=True)
         return self._vendors.with_own_keys(claimed.own_keys)
 
-    def _recording(self, claimed: ClaimedCall) -> str | None:
+    def _recording(self, claimed: ClaimedCall, *, asks_consent: bool = False) -> str | None:
         """Where the call's recording goes, below the data directory; None where it is not recorded."""
-        if not may_record(claimed.assistant, recording=self._settings.recording):
+        if not may_record(claimed.assistant, recording=self._settings.recording, asks_consent=asks_consent):
             return None
         return recording_path(claimed.call_id, datetime.now(UTC))
 

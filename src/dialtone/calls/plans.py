@@ -16,9 +16,12 @@ def may_record(assistant: ResolvedAssistant, *, recording: bool, asks_consent: b
     """Whether a call is recorded: never in GDPR mode; where the caller would have to consent, only if the call
     `asks_consent`, as inbound phone calls do.
     """
-    consent = assistant.recording_consent
-    consents = asks_consent or consent is None or not consent.enabled
-    return recording and not assistant.gdpr_mode and consents
+    return recording and not assistant.gdpr_mode and (asks_consent or not wants_consent(assistant))
+
+
+def wants_consent(assistant: ResolvedAssistant) -> bool:
+    """Whether an inbound caller is asked first."""
+    return assistant.recording_consent is not None and assistant.recording_consent.enabled
 
 
 def own_keys_used(assistant: ResolvedAssistant, vendors: Collection[str]) -> dict[str, bool]:
@@ -107,7 +110,7 @@ def inbound_call_plan(
         direction="inbound",
         caller_number=caller,
         assistant_number=called,
-        consent_message=consent.message if consent is not None and consent.enabled else None,
+        consent_message=consent.message if consent is not None and wants_consent(assistant) else None,
     )
 
 

@@ -98,10 +98,8 @@ class CallsRoom:
         # The recording of a lost node's call lies on that node's disk: it tells nothing here.
         lost = partial(self.calls.end_left_open, lambda _: None)
         self._presence = None if database.is_sqlite else Presence(database, node, lambda other: lost(node=other))
-        self._control = CallControl(
-            self.calls, self._started, node, self._bus, rate_limits, settings.control_rate_limit
-        )
-        self._outbound = Outbound(database, self.calls, numbers, trunks, organizations, self.dialers, self._started)
+        self._control = CallControl(self.calls, self.started, node, self._bus, rate_limits, settings.control_rate_limit)
+        self._outbound = Outbound(database, self.calls, numbers, trunks, organizations, self.dialers, self.started)
         self._stopping = False
         self.door = WebSocketDoor(self._claim)
         self._routes = CallRoutes(self.calls, self.listing, self.recordings, urls, settings, self.prices.currency)
@@ -163,8 +161,8 @@ class CallsRoom:
         """Wait until everything that live calls have told so far is in the database."""
         await self._writer.flush()
 
-    def _started(self) -> LiveCalls:
-        """Raises `ApiError` (503) before the start."""
+    def started(self) -> LiveCalls:
+        """The live calls, for what brings calls in. Raises `ApiError` (503) before the start."""
         if self.live is None:
             raise ApiError(503, "not_ready", "Service unavailable", "The server is not taking calls now.")
         return self.live

@@ -18,10 +18,11 @@ from dialtone.calls.ending import Endings
 from dialtone.calls.kept import Kept
 from dialtone.calls.masking import masked
 from dialtone.calls.outbound_schemas import OutboundCallRequest
+from dialtone.calls.plans import wants_consent
 from dialtone.calls.schemas import AssistantChoice, WebCallRequest
-from dialtone.calls.status import CONNECTING, ENDED, FAILED, IN_PROGRESS, RINGING
+from dialtone.calls.status import CONNECTING, ENDED, FAILED, IN_PROGRESS, REJECTED, RINGING
 from dialtone.calls.tables import Call, CallMessage, CallTurn, CallUsage, KeptCall, WebCallToken
-from dialtone.numbers.service import OutboundNumber
+from dialtone.numbers.service import InboundNumber, OutboundNumber
 from dialtone.organizations.credit import charge
 from dialtone.organizations.service import Organizations
 from dialtone.platform.crypto import SecretKeyError, Secrets
@@ -251,6 +252,59 @@ class Calls:
             )
             await self._endings.keep(session, organization_id, Kept.of(context, assistant))
         return ClaimedCall(call.id, organization_id, assistant, request.variables, own_keys, context)
+
+    # Inbound calls
+
+    async def create_inbound_call(
+        self, call: ClaimedCall, number: InboundNumber, caller: str | None, notes: Sequence[str]
+    ) -> None:
+        """The record of a call that is about to be answered. Of a caller who is asked for consent it says nothing."""
+        assistant = call.assistant
+        known = None if wants_consent(assistant) else caller
+        row = Call(
+            id=call.call_id,
+            organization_id=call.organization_id,
+            node=self._node,
+            status=RINGING,
+            direction="inbound",
+            caller_phone=masked(known) if known is not None and assistant.gdpr_mode else known,
+            assistant_phone=masked(number.phone_number) if assistant.gdpr_mode else number.phone_number,
+            number_id=number.id,
+            assistant_id=assistant.id,
+            assistant_name=assistant.name or None,
+            business_name=assistant.business_name,
+            call_metadata=_kept_metadata(assistant),
+            notes=list(notes),
+        )
+        async with self._database.write() as session:
+            session.add(row)
+            await session.flush()
+            await self._endings.keep(session, call.organization_id, Kept.of(call.context, assistant))
+
+    async def create_rejected_call(
+        self, call_id: str, number: InboundNumber, caller: str | None, end_reason: str, error: str
+    ) -> None:
+        """The record of a call that was turned away. Which assistant's rules for content hold was never settled, so
+        the caller's number is masked.
+        """
+        at = now()
+        row = Call(
+            id=call_id,
+            organization_id=number.organization_id,
+            node=self._node,
+            status=REJECTED,
+            direction="inbound",
+            caller_phone=None if caller is None else masked(caller),
+            assistant_phone=number.phone_number,
+            number_id=number.id,
+            assistant_id=number.assistant_id,
+            end_reason=end_reason,
+            error=error,
+            ended_at=at,
+            notes=[],
+        )
+        async with self._database.write() as session:
+            session.add(row)
 
     # For live calls
 

@@ -155,7 +155,7 @@ class Call:
 
     def consented(self) -> None:
         """The caller agrees to be recorded: the conversation begins."""
-        self._journal.note("the caller agreed to be recorded")
+        self._journal.consented()
         self._consent = self._speaker = None
         if self._consent_voice is not None:
             self._spawn(self._consent_voice.close())
@@ -256,6 +256,9 @@ class Call:
 
     def on_mark(self, name: str) -> None:
         """Nothing here waits for marks."""
+
+    def on_note(self, text: str) -> None:
+        self._journal.note(text)
 
     def on_closed(self, reason: str, *, failed: bool) -> None:
         if self._failure is not None:

@@ -21,10 +21,10 @@ from dialtone.providers.factory import Vendors
 class Engine:
     """Runs calls. Build it on the event loop; `stop` ends every call."""
 
-    def __init__(self, data_dir: Path, http: GuardedHttp, detector: VoiceDetector) -> None:
-        self.clock = MediaClock()
+    def __init__(self, data_dir: Path, http: GuardedHttp, detector: VoiceDetector, clock: MediaClock) -> None:
+        """`clock`: also ticks the audio of lines that have to keep time themselves."""
         self._http = http
-        self._shared = Shared(self.clock, detector, RecordingWriter(), SpeechCache(data_dir / "cache" / "speech"))
+        self._shared = Shared(clock, detector, RecordingWriter(), SpeechCache(data_dir / "cache" / "speech"))
         self._calls: dict[str, Call] = {}
         self._empty = asyncio.Event()
         self._empty.set()

@@ -67,6 +67,9 @@ class Journal(Protocol):
     def answered(self, at: datetime) -> None:
         """The conversation begins (UTC)."""
 
+    def consented(self) -> None:
+        """The caller, who was asked for it, agrees to be recorded."""
+
     def recording_began(self) -> None:
         """From now on the call is recorded, at the place that its plan names."""
 

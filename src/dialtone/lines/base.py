@@ -89,6 +89,11 @@ class LineHandler(Protocol):
     def on_mark(self, name: str) -> None:
         """The far end has played everything up to the mark `name`."""
 
+    def on_note(self, text: str) -> None:
+        """Something an operator should know of how the line fared; holds nothing of what was said. Also while the line
+        is being closed.
+        """
+
     def on_closed(self, reason: str, *, failed: bool) -> None:
         """The far end hung up (`failed` False) or the line broke. Called once, never after `close`."""
 

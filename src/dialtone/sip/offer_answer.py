@@ -63,6 +63,8 @@ class AudioOptions:
     codecs: tuple[str, ...] = ("opus", "G722", "PCMA", "PCMU")
     srtp: SrtpPolicy = "optional"
     packet_ms: int = 20
+    suites: tuple[str, ...] = tuple(KEY_BYTES)
+    """Of SRTP, those that the media can do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,9 @@ def make_offer(local: LocalAudio, options: AudioOptions, previous: str | None = 
     for rate in sorted({codec.clock_rate for codec in codecs}):
         _add_events(audio, str(_TELEPHONE_EVENT[rate]), rate)
     if options.srtp != "off":
-        audio.attributes += [("crypto", str(new_key(number, suite))) for number, suite in enumerate(KEY_BYTES, start=1)]
+        audio.attributes += [
+            ("crypto", str(new_key(number, suite))) for number, suite in enumerate(options.suites, start=1)
+        ]
     _finish(audio, local, options)
     return str(_next_session(local, audio, previous))
 
@@ -172,7 +176,7 @@ def _is_possible(media: Media, options: AudioOptions) -> bool:
         return False
     if options.srtp == "off":
         return not protected
-    return _best_key(media) is not None if protected or options.srtp == "required" else True
+    return _best_key(media, options) is not None if protected or options.srtp == "required" else True
 
 
 def _encoding(media: Media, number: str) -> tuple[str, int] | None:
@@ -217,20 +221,20 @@ def _keys(media: Media) -> list[SrtpKey]:
     return keys
 
 
-def _best_key(media: Media) -> SrtpKey | None:
+def _best_key(media: Media, options: AudioOptions) -> SrtpKey | None:
     # The offerer lists its keys in its order of preference (RFC 4568 section 5.1.2).
-    return next(iter(_keys(media)), None)
+    return next((key for key in _keys(media) if key.suite in options.suites), None)
 
 
 def _choose_keys(media: Media, options: AudioOptions) -> tuple[SrtpKey | None, SrtpKey | None]:
     """The key they send with and the one we send with."""
-    theirs = _best_key(media) if options.srtp != "off" else None
+    theirs = _best_key(media, options) if options.srtp != "off" else None
     return (theirs, new_key(theirs.tag, theirs.suite)) if theirs is not None else (None, None)
 
 
 def _keys_of_answer(mine: Media, other: Media, options: AudioOptions) -> tuple[SrtpKey | None, SrtpKey | None]:
     """The key we send with and the one they send with."""
-    theirs = _best_key(other)
+    theirs = _best_key(other, options)
     if theirs is not None:
         for key in _keys(mine):
             if key.tag == theirs.tag and key.suite == theirs.suite:

@@ -198,11 +198,27 @@ class Transports:
             return int(ports[0]) if ports else flow.local[1]
         return flow.local[1]
 
+    def address_for(self, host: str) -> str:
+        """Our IP address as a peer at this one sees it: where it reaches what else this machine has for it. Raises
+        `TransportError` where there is no way to it.
+        """
+        is_ipv6 = ":" in host
+        sockets = [udp for udp in self._udp if (udp.family == socket.AF_INET6) == is_ipv6]
+        if _is_outside(host):
+            mapped = next((self._mapped[udp][0] for udp in sockets if udp in self._mapped), None)
+            seen = mapped or self._options.public_address
+            if seen is not None and (":" in seen) == is_ipv6:
+                return seen
+        bound = [listener.host for listener in self._options.listeners if (":" in listener.host) == is_ipv6]
+        return self._address_on_the_way(bound[0] if bound else "::" if is_ipv6 else "0.0.0.0", host)
+
     def _source_address(self, flow: Flow) -> str:
+        return self._address_on_the_way(flow.local[0], flow.remote[0])
+
+    def _address_on_the_way(self, bound: str, host: str) -> str:
         """Our address on the way to a peer: of a socket that is bound to all, the one the system would choose."""
-        if flow.local[0] not in ("0.0.0.0", "::"):
-            return flow.local[0]
-        host = flow.remote[0]
+        if bound not in ("0.0.0.0", "::"):
+            return bound
         found = self._source_addresses.get(host)
         if found is None:
             found = _route_to(host)

@@ -61,6 +61,12 @@ class UserAgent:
     def listening_on(self) -> list[tuple[Transport, SocketAddress]]:
         return self.endpoint.transports.listening_on()
 
+    def address_for(self, host: str) -> str:
+        """Our IP address as a peer at this one sees it, for its media. Raises `TransportError` where no way leads
+        there.
+        """
+        return self.endpoint.transports.address_for(host)
+
     async def learn_public_address(self, stun_server: SocketAddress) -> SocketAddress:
         """Ask a STUN server, given by IP address, how others see us over UDP. Raises `TransportError`."""
         return await self.endpoint.transports.learn_public_address(stun_server)

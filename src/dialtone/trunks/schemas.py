@@ -37,13 +37,13 @@ class TrunkSettings(Part):
     auth_username: Username | None = Field(default=None, description="User name for digest authentication.")
     inbound_addresses: Annotated[list[Network], Field(max_length=50)] | None = Field(
         default=None,
-        description="IP addresses and networks that the provider calls from. Kept; has no effect.",
+        description="IP addresses and networks that the provider calls from, beside those of `address`.",
         examples=[["192.0.2.10", "198.51.100.0/24"]],
     )
     outbound_number: PhoneNumber | None = Field(
         default=None, description="The trunk's own caller number. Kept; has no effect.", examples=["+31201234567"]
     )
-    is_active: bool = Field(default=True, description="An inactive trunk places no calls.")
+    is_active: bool = Field(default=True, description="An inactive trunk places no calls, and lets none in.")
 
 
 class TrunkFields(TrunkSettings):

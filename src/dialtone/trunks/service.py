@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Subquery
+from sqlalchemy import ScalarResult, Subquery, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dialtone.platform.crypto import Secrets
@@ -42,6 +42,31 @@ class DialingTrunk:
     auth_username: str | None
     _auth_password: str | None = field(repr=False)
     _secrets: Secrets = field(repr=False, compare=False)
+
+    def password(self) -> str | None:
+        """Raises `crypto.SecretKeyError`."""
+        return None if self._auth_password is None else self._secrets.decrypt(self._auth_password)
+
+
+@dataclass(frozen=True, slots=True)
+class CallingTrunk:
+    """A trunk as whoever lets its calls in needs it."""
+
+    id: str
+    organization_id: str
+    host: str
+    """A name or an IP address, without brackets."""
+    port: int | None
+    transport: str
+    inbound_addresses: tuple[str, ...]
+    """IP addresses and networks that its calls come from, beside those of `host`."""
+    auth_username: str | None
+    _auth_password: str | None = field(repr=False)
+    _secrets: Secrets = field(repr=False, compare=False)
+
+    @property
+    def has_password(self) -> bool:
+        return self._auth_password is not None
 
     def password(self) -> str | None:
         """Raises `crypto.SecretKeyError`."""
@@ -128,6 +153,23 @@ class Trunks:
             row.auth_password,
             self._secrets,
         )
+
+    async def calling(self, session: AsyncSession) -> list[CallingTrunk]:
+        """All active trunks of the deployment: a call comes from an address, and whose that is is found out by it."""
+        rows: ScalarResult[Trunk] = await session.scalars(select(Trunk).where(Trunk.is_active).order_by(Trunk.id))
+        return [
+            CallingTrunk(
+                row.id,
+                row.organization_id,
+                *split(row.address),
+                row.transport,
+                tuple(row.inbound_addresses or ()),
+                row.auth_username,
+                row.auth_password,
+                self._secrets,
+            )
+            for row in rows
+        ]
 
     def _prepare(self, body: TrunkFields, stored: Trunk | None) -> tuple[dict[str, Any], list[str]]:
         values, unused = modern(given(body), stored.address if stored else None)

@@ -2324,11 +2324,11 @@ class TrunkCreate(TypedDict):
     auth_username: NotRequired[str | None]
     """User name for digest authentication."""
     inbound_addresses: NotRequired[list[str] | None]
-    """IP addresses and networks that the provider calls from. Kept; has no effect."""
+    """IP addresses and networks that the provider calls from, beside those of `address`."""
     outbound_number: NotRequired[str | None]
     """The trunk's own caller number. Kept; has no effect."""
     is_active: NotRequired[bool]
-    """An inactive trunk places no calls."""
+    """An inactive trunk places no calls, and lets none in."""
     auth_password: NotRequired[str | None]
     """Password for digest authentication. Stored encrypted, never shown."""
     host: NotRequired[str | None]
@@ -2357,11 +2357,11 @@ class TrunkObject(TypedDict):
     auth_username: str | None
     """User name for digest authentication."""
     inbound_addresses: list[str] | None
-    """IP addresses and networks that the provider calls from. Kept; has no effect."""
+    """IP addresses and networks that the provider calls from, beside those of `address`."""
     outbound_number: str | None
     """The trunk's own caller number. Kept; has no effect."""
     is_active: bool
-    """An inactive trunk places no calls."""
+    """An inactive trunk places no calls, and lets none in."""
     id: str
     """The trunk's id."""
     org_id: str
@@ -2386,11 +2386,11 @@ class TrunkUpdate(TypedDict):
     auth_username: NotRequired[str | None]
     """User name for digest authentication."""
     inbound_addresses: NotRequired[list[str] | None]
-    """IP addresses and networks that the provider calls from. Kept; has no effect."""
+    """IP addresses and networks that the provider calls from, beside those of `address`."""
     outbound_number: NotRequired[str | None]
     """The trunk's own caller number. Kept; has no effect."""
     is_active: NotRequired[bool]
-    """An inactive trunk places no calls."""
+    """An inactive trunk places no calls, and lets none in."""
     auth_password: NotRequired[str | None]
     """Password for digest authentication. Stored encrypted, never shown."""
     host: NotRequired[str | None]

@@ -1,0 +1,1 @@
+"""Telephone calls: the SIP user agent and RTP joined to a `Line`."""

@@ -1,0 +1,167 @@
+"""Placing telephone calls through a SIP trunk."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from dialtone.lines.base import Line
+from dialtone.lines.outbound import DialError, DialFailure, DialRequest, OutboundTrunk
+from dialtone.lines.sip.line import SipLine, in_words
+from dialtone.lines.sip.negotiation import Negotiation, NoCommonAudioError
+from dialtone.lines.sip.phone import SipPhone
+from dialtone.media.rtp.ports import MediaPorts, NoPortsError
+from dialtone.sip.errors import SipError
+from dialtone.sip.events import Account, Answered, Ended, Event, Identity, OutgoingCall, Ringing
+from dialtone.sip.locating import locate
+from dialtone.sip.uri import host_in_uri, parse_uri
+
+RINGING = range(180, 184)
+
+_BY_STATUS: dict[int, DialFailure] = {
+    403: "declined",
+    408: "no_answer",
+    480: "no_answer",
+    486: "busy",
+    487: "no_answer",
+    600: "busy",
+    603: "declined",
+    607: "declined",
+    608: "declined",
+}
+"""RFC 3261 section 21, RFC 8197, RFC 8688. All others: unreachable."""
+_BY_CAUSE: dict[int, DialFailure] = {
+    1: "unreachable",
+    17: "busy",
+    18: "no_answer",
+    19: "no_answer",
+    21: "declined",
+    27: "unreachable",
+    28: "unreachable",
+}
+"""ITU-T Q.850, where the telephone network says why (Reason header): more exact than the status that it became."""
+_WORDS: dict[DialFailure, str] = {
+    "busy": "The line is busy",
+    "no_answer": "Nobody answered",
+    "declined": "The call was declined",
+    "unreachable": "The destination can't be reached",
+}
+
+
+class SipDialer:
+    """A `Dialer` over the telephone of this process."""
+
+    def __init__(self, phone: SipPhone) -> None:
+        self._phone = phone
+
+    def can_dial(self, trunk: OutboundTrunk) -> bool:
+        """See `Dialer.can_dial`."""
+        return self._phone.speaks(trunk.transport)
+
+    async def dial(self, request: DialRequest, on_ringing: Callable[[], None]) -> Line:
+        """See `Dialer.dial`."""
+        try:
+            async with asyncio.timeout(request.ring_seconds):
+                ports, negotiation = await self._audio(request.trunk)
+        except TimeoutError:
+            raise DialError("unreachable", "The trunk's address was not found in time.") from None
+        with ExitStack() as undo:
+            undo.callback(ports.close)
+            attempt = _Attempt(on_ringing)
+            try:
+                call = self._phone.invite(_order(request, negotiation.offer()), attempt)
+            except (SipError, ValueError) as error:
+                raise DialError("unreachable", f"The call could not be placed ({type(error).__name__}).") from None
+            undo.callback(self._phone.agent.hangup, call)
+            answer = await attempt.answered
+            line = self._line(request, call, ports, negotiation, answer)
+            undo.pop_all()
+            return line
+
+    async def _audio(self, trunk: OutboundTrunk) -> tuple[MediaPorts, Negotiation]:
+        """Ports for the call. Over TLS keys for SRTP are offered; elsewhere anybody on the way could read them."""
+        try:
+            uri = parse_uri(f"sip:{_server(trunk)}")
+            targets = await locate(uri, self._phone.agent.endpoint.options.resolver)
+            return self._phone.bind(targets[0].host, "optional" if trunk.transport == "tls" else "off")
+        except NoPortsError as error:
+            raise DialError("unreachable", f"The server has no port for the call's audio: {error}.") from None
+        except (SipError, OSError, IndexError):
+            raise DialError("unreachable", "The trunk's address can't be found, or there is no way to it.") from None
+
+    def _line(
+        self, request: DialRequest, call: str, ports: MediaPorts, negotiation: Negotiation, answer: str | None
+    ) -> SipLine:
+        try:
+            parameters = negotiation.answered(answer)
+            return self._phone.line(call, ports, negotiation, parameters, _domain(request.trunk))
+        except NoCommonAudioError as error:
+            words = f"The call was answered, but has no audio in common with this server: {error}."
+            raise DialError("unreachable", words) from None
+
+
+class _Attempt:
+    """Follows the call until it is answered, or over."""
+
+    def __init__(self, on_ringing: Callable[[], None]) -> None:
+        self._on_ringing: Callable[[], None] | None = on_ringing
+        self._early: str | None = None
+        self.answered: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        """The far end's description."""
+
+    def take(self, event: Event) -> None:
+        if self.answered.done():
+            return
+        if isinstance(event, Ringing):
+            self._early = event.description or self._early
+            if event.status in RINGING and self._on_ringing is not None:
+                tell, self._on_ringing = self._on_ringing, None
+                tell()
+        elif isinstance(event, Answered):
+            self.answered.set_result(event.description or self._early)
+        elif isinstance(event, Ended):
+            self.answered.set_exception(failure_of(event))
+
+
+def failure_of(ended: Ended) -> DialError:
+    """Why nobody answered, for the call's record."""
+    if ended.by == "unanswered":
+        return DialError("no_answer", "Nobody answered in time.")
+    if ended.by == "failed":
+        return DialError("unreachable", f"The trunk did not answer ({in_words(ended.status)}).")
+    if ended.status in (401, 407):
+        return DialError("unreachable", f"The trunk refused this server's login ({in_words(ended.status)}).")
+    if ended.status == 488:
+        return DialError("unreachable", f"The trunk takes none of this server's codecs ({in_words(488)}).")
+    reason: DialFailure = _BY_STATUS.get(ended.status, "unreachable")
+    cause = ended.cause
+    if cause is not None and cause.protocol == "Q.850":
+        reason = _BY_CAUSE.get(cause.code, reason)
+    return DialError(reason, f"{_WORDS[reason]} ({in_words(ended.status)}).")
+
+
+def _order(request: DialRequest, offer: str) -> OutgoingCall:
+    trunk, number = request.trunk, request.caller_number
+    account = None
+    if trunk.username and trunk.password is not None:
+        account = Account(trunk.username, trunk.password)
+    caller = f"sip:{number}@{host_in_uri(trunk.host)}"
+    is_uri = ":" in request.destination
+    return OutgoingCall(
+        target=request.destination if is_uri else f"sip:{request.destination}@{_server(trunk)}",
+        caller=Identity(caller, number=number),
+        offer=offer,
+        account=account,
+        proxy=f"sip:{_server(trunk)}" if is_uri else None,
+        contact_user=number,
+        asserted=caller,
+        ring_seconds=request.ring_seconds,
+    )
+
+
+def _domain(trunk: OutboundTrunk) -> str:
+    return f"{host_in_uri(trunk.host)}:{trunk.port}"
+
+
+def _server(trunk: OutboundTrunk) -> str:
+    """Where the trunk takes calls, as the end of a SIP URI."""
+    return f"{_domain(trunk)};transport={trunk.transport}"

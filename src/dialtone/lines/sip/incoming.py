@@ -1,0 +1,113 @@
+"""A telephone call that comes in, until it is answered."""
+
+import asyncio
+from contextlib import ExitStack
+
+from dialtone.lines.inbound import CallerLeftError
+from dialtone.lines.sip.line import SipLine
+from dialtone.lines.sip.negotiation import Negotiation, NoCommonAudioError
+from dialtone.lines.sip.phone import SipPhone
+from dialtone.media.rtp.parameters import RtpParameters
+from dialtone.media.rtp.ports import MediaPorts, NoPortsError
+from dialtone.sip.errors import SipError
+from dialtone.sip.events import Confirmed, Ended, Event, IncomingCall
+
+CONFIRM_SECONDS = 40.0
+"""The user agent gives up before: after 64 times T1 without an ACK (RFC 3261 section 13.3.1.4)."""
+
+
+class RefusedError(Exception):
+    """The call can't be answered. `str()` says why, in words."""
+
+    def __init__(self, status: int, words: str) -> None:
+        super().__init__(words)
+        self.status = status
+
+
+class IncomingSipCall:
+    """Follows the call; `ring`, then either `reject`, or `prepare` and `answer`."""
+
+    def __init__(self, phone: SipPhone, invitation: IncomingCall) -> None:
+        self._phone = phone
+        self.invitation = invitation
+        self._confirmed: asyncio.Future[Confirmed | None] = asyncio.get_running_loop().create_future()
+        """None: the caller left."""
+        self._ports: MediaPorts | None = None
+        self._negotiation: Negotiation | None = None
+        self._parameters: RtpParameters | None = None
+        self._description = ""
+        phone.follow(invitation.call, self)
+
+    @property
+    def is_over(self) -> bool:
+        """The caller gave up, or we did."""
+        return self._confirmed.done()
+
+    def ring(self) -> None:
+        """Let the caller hear that it rings."""
+        if not self.is_over:
+            self._phone.agent.ring(self.invitation.call)
+
+    def reject(self, status: int, *, retry_after: int | None = None) -> None:
+        """Do not take the call."""
+        self._give_back()
+        if not self.is_over:
+            self._phone.agent.reject(self.invitation.call, status, retry_after=retry_after)
+
+    def prepare(self) -> None:
+        """Bind ports and settle the audio, so that an answer can be given at once. Raises `RefusedError`."""
+        try:
+            self._ports, self._negotiation = self._phone.bind(self.invitation.source, "optional")
+        except NoPortsError as error:
+            raise RefusedError(503, str(error)) from None
+        except (OSError, SipError) as error:
+            raise RefusedError(500, f"no address for audio ({type(error).__name__})") from None
+        if self.invitation.offer is None:
+            self._description = self._negotiation.offer()
+            return
+        try:
+            self._description, self._parameters = self._negotiation.answer(self.invitation.offer)
+        except NoCommonAudioError as error:
+            self._give_back()
+            raise RefusedError(488, str(error)) from None
+        self._negotiation.keep(self._description)
+
+    async def answer(self, transfer_domain: str) -> SipLine:
+        """Pick up a call that is `prepare`d; returns once the caller has acknowledged. Raises `CallerLeftError`."""
+        with ExitStack() as undo:
+            undo.callback(self._give_back)
+            undo.callback(self._phone.agent.hangup, self.invitation.call)
+            if not self.is_over:
+                self._phone.agent.answer(self.invitation.call, self._description)
+            async with asyncio.timeout(CONFIRM_SECONDS):
+                confirmed = await self._confirmed
+            if confirmed is None:
+                raise CallerLeftError("The caller hung up before the call was answered.")
+            line = self._line(confirmed, transfer_domain)
+            undo.pop_all()
+            return line
+
+    def _line(self, confirmed: Confirmed, transfer_domain: str) -> SipLine:
+        assert self._ports is not None
+        assert self._negotiation is not None
+        ports, self._ports = self._ports, None
+        try:
+            parameters = self._parameters or self._negotiation.answered(confirmed.description)
+            return self._phone.line(self.invitation.call, ports, self._negotiation, parameters, transfer_domain)
+        except NoCommonAudioError as error:
+            ports.close()
+            raise CallerLeftError(f"The caller's telephone has no audio in common with this server: {error}.") from None
+
+    def take(self, event: Event) -> None:
+        """What the user agent tells of the call."""
+        if self._confirmed.done():
+            return
+        if isinstance(event, Confirmed):
+            self._confirmed.set_result(event)
+        elif isinstance(event, Ended):
+            self._confirmed.set_result(None)
+
+    def _give_back(self) -> None:
+        if self._ports is not None:
+            self._ports.close()
+            self._ports = None

@@ -1,0 +1,76 @@
+"""The telephone of the deployment: opened and closed with the server, where one is wanted."""
+
+import logging
+
+from dialtone.calls.room import CallsRoom
+from dialtone.lines.sip.dialer import SipDialer
+from dialtone.lines.sip.phone import SipPhone
+from dialtone.media.clock import MediaClock
+from dialtone.numbers.service import Numbers
+from dialtone.platform.db import Database
+from dialtone.settings import Settings
+from dialtone.sip.flow import SocketAddress, Transport
+from dialtone.telephony.admission import Doorkeeper
+from dialtone.telephony.arrivals import Arrivals
+from dialtone.telephony.directory import TrunkDirectory
+from dialtone.telephony.options import telephone_options
+from dialtone.trunks.service import Trunks
+
+logger = logging.getLogger(__name__)
+
+
+class TelephonyRoom:
+    """Build it with the app, `start` it when calls can be taken, `stop` it when they are over."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        numbers: Numbers,
+        trunks: Trunks,
+        calls: CallsRoom,
+        clock: MediaClock,
+    ) -> None:
+        """Raises `ValueError` for settings that can't work."""
+        self._options = telephone_options(settings)
+        self._database = database
+        self._numbers = numbers
+        self._trunks = trunks
+        self._calls = calls
+        self._clock = clock
+        self._phone: SipPhone | None = None
+        self._arrivals: Arrivals | None = None
+
+    async def start(self) -> None:
+        """Take calls, and be able to place them. Raises `OSError` where an address can't be listened on."""
+        if self._options is None:
+            return
+        directory = TrunkDirectory(self._database, self._trunks, self._options.sip.resolver)
+        doorkeeper = Doorkeeper(self._database, self._numbers, directory)
+        self._arrivals = Arrivals(
+            self._database, doorkeeper, self._calls.inbound, self._calls.calls, self._trunks, self._calls.started
+        )
+        phone = SipPhone(self._options.sip, self._options.ports, self._clock, doorkeeper.admit, self._arrivals.take)
+        await phone.open()
+        self._phone = phone
+        self._calls.dialers.append(SipDialer(phone))
+        for transport, (host, port) in phone.listening_on():
+            logger.info("telephone calls are taken at %s %s port %d", transport, host, port)
+
+    def listening_on(self) -> list[tuple[Transport, SocketAddress]]:
+        """Where calls are taken; tells the port where 0 was asked for."""
+        return [] if self._phone is None else self._phone.listening_on()
+
+    async def drain(self) -> None:
+        """New calls are told to come back later; those under way go on."""
+        if self._phone is not None:
+            await self._phone.agent.drain()
+
+    async def stop(self) -> None:
+        """Hang up what is left. Idempotent."""
+        if self._arrivals is not None:
+            await self._arrivals.close()
+        if self._phone is not None:
+            phone, self._phone = self._phone, None
+            self._calls.dialers.clear()
+            await phone.close()
