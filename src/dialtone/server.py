@@ -56,6 +56,7 @@ from dialtone.templates import analysis_routes, tool_routes
 from dialtone.templates.analysis_templates import AnalysisTemplates
 from dialtone.templates.tool_templates import ToolTemplates
 from dialtone.trunks import routes as trunks_routes
+from dialtone.trunks.events import TrunkEvents
 from dialtone.trunks.service import Trunks
 from dialtone.voices import routes as voices_routes
 from dialtone.voices.service import Voices
@@ -112,6 +113,7 @@ class Parts:
         byok = self.byok = Byok(database, secrets, settings)
         self.assistants = Assistants(database, secrets, settings, byok.providers)
         self.trunks = Trunks(database, secrets)
+        self.trunk_events = TrunkEvents(database)
         self.numbers = Numbers(database, self.assistants, self.trunks)
         self.tool_templates = ToolTemplates(database, secrets, allow_private_addresses=private)
         self.analysis_templates = AnalysisTemplates(database)
@@ -144,7 +146,9 @@ class Parts:
             self.outgoing,
             make_engine,
         )
-        self.telephony = TelephonyRoom(settings, database, self.numbers, self.trunks, self.calls, self.clock)
+        self.telephony = TelephonyRoom(
+            settings, database, self.numbers, self.trunks, self.trunk_events, self.calls, self.clock
+        )
         mailing = Mailing(database, secrets, self.jobs, self.domains, MailServer.from_settings(settings))
         self.analysis = Analysis(
             settings,
@@ -212,7 +216,7 @@ def _add_routes(app: FastAPI, parts: Parts) -> None:
     app.include_router(deployment.router(parts.settings, parts.database), prefix="/api/v1")
     app.include_router(api_keys_routes.router(parts.api_keys, parts.authenticator), prefix="/api/v1")
     app.include_router(assistants_routes.router(parts.assistants), prefix="/api/v1")
-    app.include_router(trunks_routes.router(parts.trunks), prefix="/api/v1")
+    app.include_router(trunks_routes.router(parts.trunks, parts.trunk_events), prefix="/api/v1")
     app.include_router(numbers_routes.router(parts.numbers), prefix="/api/v1")
     app.include_router(tool_routes.router(parts.tool_templates), prefix="/api/v1")
     app.include_router(analysis_routes.router(parts.analysis_templates), prefix="/api/v1")

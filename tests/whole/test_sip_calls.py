@@ -124,10 +124,38 @@ async def test_strangers_hear_nothing_and_others_are_told_why(tmp_path: Path) ->
         assert phone.phone.events == []
 
 
-async def test_a_number_that_nobody_has_is_not_found(tmp_path: Path) -> None:
-    async with telephone_house(tmp_path) as house, handset() as phone:
+async def test_a_number_that_nobody_has_is_not_found_and_the_trunks_owner_told(
+    tmp_path: Path, database_url: str | None
+) -> None:
+    async with telephone_house(tmp_path, database_url) as house, handset() as phone:
         await make_trunk(house)
         assert (await refused(phone, sip_uri(house, DESK))).status == 404
+        [event] = await events_of_trunk(house)
+    assert (event["status"], event["called"]) == (404, DESK)
+    assert event["reason"] == "Nobody registered the number that was called."
+
+
+async def test_a_trunk_reaches_its_own_organizations_numbers_only(tmp_path: Path) -> None:
+    async with telephone_house(tmp_path) as house, handset() as phone:
+        await make_trunk(house)
+        below = await post(house, "organizations", {"name": "Below"})
+        key = {"Authorization": f"Bearer {below['api_key']}"}
+        body = {"phone_number": DESK}
+        async with house.http.post(f"{house.url}/api/v1/numbers", json=body, headers=key) as made:
+            assert made.status == 201
+        assert (await refused(phone, sip_uri(house, DESK))).status == 403
+        assert await events_of_trunk(house) == []
+
+
+async def events_of_trunk(house: WholeHouse) -> list[dict[str, Any]]:
+    async with house.http.get(f"{house.url}/api/v1/sip-trunks") as answered:
+        trunk_id = (await answered.json())["trunks"][0]["id"]
+    async with asyncio.timeout(5):
+        while house.parts.telephony._arrivals._tasks:  # type: ignore[union-attr]
+            await asyncio.wait(house.parts.telephony._arrivals._tasks)  # type: ignore[union-attr]
+    async with house.http.get(f"{house.url}/api/v1/sip-trunks/{trunk_id}/events") as answered:
+        events: list[dict[str, Any]] = (await answered.json())["events"]
+    return events
 
 
 async def test_a_trunk_without_an_address_logs_in(tmp_path: Path) -> None:

@@ -71,6 +71,7 @@ CASES: dict[str, Case] = {
     **_crud("/assistants", "assistant", NAME, "assistant_id", NAME),
     **_crud("/agents", "assistant", NAME, "assistant_id", NAME),
     **_crud("/sip-trunks", "trunk", TRUNK, "trunk_id", NAME),
+    f"GET {API}/sip-trunks/{{trunk_id}}/events": Case(of="trunk"),
     **_crud("/numbers", "number", {"phone_number": free_number()}, "number_id", NAME),
     **_crud("/tool-templates", "tool template", TOOL, "template_id", NAME),
     **_crud("/analysis-templates", "analysis template", ANALYSIS, "template_id", NAME),

@@ -56,9 +56,18 @@ class Doorkeeper:
 
 
 def tag_of(trunks: list[CallingTrunk]) -> str:
-    """What a call carries from the door to whoever takes it: the organizations whose trunk it came by."""
-    return ",".join(sorted({trunk.organization_id for trunk in trunks}))
+    """What a call carries from the door to whoever takes it: the organizations that it may be of, each with the trunk
+    that it came by.
+    """
+    by_organization = {trunk.organization_id: trunk.id for trunk in reversed(trunks)}
+    return ",".join(f"{owner}/{trunk_id}" for owner, trunk_id in sorted(by_organization.items()))
 
 
-def organizations_of(tag: str) -> frozenset[str]:
-    return frozenset(tag.split(","))
+def trunks_of(tag: str) -> dict[str, str]:
+    """Ids of the trunks by their organizations."""
+    return dict(_pair(part) for part in tag.split(","))
+
+
+def _pair(part: str) -> tuple[str, str]:
+    owner, _, trunk_id = part.partition("/")
+    return owner, trunk_id

@@ -14,8 +14,9 @@ from dialtone.platform.db import Database
 from dialtone.platform.errors import ApiError
 from dialtone.sip.events import IncomingCall
 from dialtone.sip.uri import host_in_uri
-from dialtone.telephony.admission import Doorkeeper, organizations_of
+from dialtone.telephony.admission import Doorkeeper, trunks_of
 from dialtone.telephony.dialled import called_numbers, caller_of
+from dialtone.trunks.events import TrunkEvents
 from dialtone.trunks.service import Trunks
 
 logger = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class Arrivals:
         inbound: Inbound,
         calls: Calls,
         trunks: Trunks,
+        events: TrunkEvents,
         live: Callable[[], LiveCalls],
     ) -> None:
         """`live` raises `ApiError` while the server takes no calls."""
@@ -52,6 +54,7 @@ class Arrivals:
         self._inbound = inbound
         self._calls = calls
         self._trunks = trunks
+        self._events = events
         self._live = live
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -70,23 +73,28 @@ class Arrivals:
 
     async def _take(self, call: IncomingSipCall) -> None:
         try:
-            live = self._live()
-            live.reserve()
-        except ApiError:
-            call.reject(BUSY_HERE, retry_after=RETRY_AFTER_SECONDS)
-            return
-        taken = False
-        try:
-            taken = await self._settle(call, live)
+            await self._place(call)
         except asyncio.CancelledError:
             call.reject(BUSY_HERE, retry_after=RETRY_AFTER_SECONDS)
             raise
         except RefusedError as problem:
-            logger.warning("a telephone call could not be taken (%d): %s", problem.status, problem)
-            call.reject(problem.status)
+            busy = problem.status == BUSY_HERE
+            call.reject(problem.status, retry_after=RETRY_AFTER_SECONDS if busy else None)
+            await self._explain(call, problem)
         except Exception:
             logger.exception("a telephone call could not be taken")
             call.reject(SERVER_ERROR)
+
+    async def _place(self, call: IncomingSipCall) -> None:
+        """Hold a place for the call until it is among the live ones. Raises `RefusedError`."""
+        try:
+            live = self._live()
+            live.reserve()
+        except ApiError as problem:
+            raise RefusedError(BUSY_HERE, problem.message or problem.error) from None
+        taken = False
+        try:
+            taken = await self._settle(call, live)
         finally:
             if not taken:
                 live.release()
@@ -94,28 +102,39 @@ class Arrivals:
     async def _settle(self, call: IncomingSipCall, live: LiveCalls) -> bool:
         """Find out who takes the call, and hand it on. Was it? Raises `RefusedError`."""
         invitation = call.invitation
-        number = await self._doorkeeper.number(called_numbers(invitation.request_uri, invitation.called.uri))
+        number = await self._doorkeeper.number(_dialled(invitation))
         if number is None:
-            raise RefusedError(NOT_FOUND, "nobody registered the number that was called")
-        if number.organization_id not in organizations_of(invitation.tag):
-            raise RefusedError(FORBIDDEN, "the number that was called is not of the trunk's organization")
+            raise RefusedError(NOT_FOUND, "Nobody registered the number that was called.")
+        if number.organization_id not in trunks_of(invitation.tag):
+            raise RefusedError(FORBIDDEN, "The number that was called is not of the trunk's organization.")
         call.ring()
         caller = caller_of(invitation)
         decision = await self._inbound.decide(number.phone_number, caller)
         if call.is_over:
             return False
         if decision is None:
-            raise RefusedError(NOT_FOUND, "the number that was called has no assistant")
+            raise RefusedError(NOT_FOUND, "The number that was called has no assistant that takes calls.")
         if isinstance(decision, Rejection):
-            await self._turn_away(call, decision, caller)
-            return False
+            raise await self._turned_away(decision, caller)
         await self._accept(call, decision, caller, live)
         return True
 
-    async def _turn_away(self, call: IncomingSipCall, rejection: Rejection, caller: str | None) -> None:
+    async def _turned_away(self, rejection: Rejection, caller: str | None) -> RefusedError:
+        """Put the call on record."""
         status, words = _REJECTED[rejection.end_reason]
-        call.reject(status)
         await self._calls.create_rejected_call(rejection.call_id, rejection.number, caller, rejection.end_reason, words)
+        return RefusedError(status, words)
+
+    async def _explain(self, call: IncomingSipCall, refusal: RefusedError) -> None:
+        """Tell the trunk's owner. Where several organizations have a trunk at the address, what was called must be one
+        organization's number, lest it be shown to another.
+        """
+        trunks, dialled = trunks_of(call.invitation.tag), _dialled(call.invitation)
+        number = await self._doorkeeper.number(dialled)
+        owner = number.organization_id if number is not None else next(iter(trunks)) if len(trunks) == 1 else None
+        if owner in trunks:
+            called = number.phone_number if number is not None else next(iter(dialled), None)
+            await self._events.note(owner, trunks[owner], refusal.status, str(refusal), called)
 
     async def _accept(self, call: IncomingSipCall, acceptance: Acceptance, caller: str | None, live: LiveCalls) -> None:
         call.prepare()
@@ -131,3 +150,7 @@ class Arrivals:
         if trunk is None:
             return host_in_uri(call.invitation.source)
         return f"{host_in_uri(trunk.host)}:{trunk.port}"
+
+
+def _dialled(invitation: IncomingCall) -> list[str]:
+    return called_numbers(invitation.request_uri, invitation.called.uri)

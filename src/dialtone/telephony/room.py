@@ -14,6 +14,7 @@ from dialtone.telephony.admission import Doorkeeper
 from dialtone.telephony.arrivals import Arrivals
 from dialtone.telephony.directory import TrunkDirectory
 from dialtone.telephony.options import telephone_options
+from dialtone.trunks.events import TrunkEvents
 from dialtone.trunks.service import Trunks
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ class TelephonyRoom:
         database: Database,
         numbers: Numbers,
         trunks: Trunks,
+        trunk_events: TrunkEvents,
         calls: CallsRoom,
         clock: MediaClock,
     ) -> None:
@@ -36,6 +38,7 @@ class TelephonyRoom:
         self._database = database
         self._numbers = numbers
         self._trunks = trunks
+        self._trunk_events = trunk_events
         self._calls = calls
         self._clock = clock
         self._phone: SipPhone | None = None
@@ -48,7 +51,13 @@ class TelephonyRoom:
         directory = TrunkDirectory(self._database, self._trunks, self._options.sip.resolver)
         doorkeeper = Doorkeeper(self._database, self._numbers, directory)
         self._arrivals = Arrivals(
-            self._database, doorkeeper, self._calls.inbound, self._calls.calls, self._trunks, self._calls.started
+            self._database,
+            doorkeeper,
+            self._calls.inbound,
+            self._calls.calls,
+            self._trunks,
+            self._trunk_events,
+            self._calls.started,
         )
         phone = SipPhone(self._options.sip, self._options.ports, self._clock, doorkeeper.admit, self._arrivals.take)
         await phone.open()

@@ -8,13 +8,14 @@ from starlette.responses import Response
 from dialtone.platform.answers import Deleted, list_answer
 from dialtone.platform.auth import Caller
 from dialtone.platform.http import IGNORED_HEADER, ApiRoute, answer, error_responses
+from dialtone.trunks.events import TrunkEvents, TrunkEventsAnswer
 from dialtone.trunks.schemas import TrunkAnswer, TrunkCreate, TrunksAnswer, TrunkUpdate
 from dialtone.trunks.service import Trunks
 
 TrunkId = Annotated[str, Path(description="Trunk UUID", json_schema_extra={"format": "uuid"})]
 
 
-def router(trunks: Trunks) -> APIRouter:
+def router(trunks: Trunks, events: TrunkEvents) -> APIRouter:
     routes = APIRouter(prefix="/sip-trunks", tags=["SIP trunks"], route_class=ApiRoute, responses=error_responses(401))
 
     @routes.get("", operation_id="listSipTrunks", summary="List SIP trunks", response_model=TrunksAnswer)
@@ -66,6 +67,19 @@ def router(trunks: Trunks) -> APIRouter:
     async def delete_trunk(caller: Caller, trunk_id: TrunkId) -> Deleted:
         await trunks.delete(caller, trunk_id)
         return Deleted()
+
+    @routes.get(
+        "/{trunk_id}/events",
+        operation_id="listSipTrunkEvents",
+        summary="List the calls that a SIP trunk's callers were refused",
+        response_model=TrunkEventsAnswer,
+        responses=error_responses(404),
+    )
+    async def list_events(caller: Caller, trunk_id: TrunkId) -> Response:
+        """The newest calls that came in by the trunk and were turned away, and why. A trunk by whose address other
+        organizations call too shows only those to your own numbers.
+        """
+        return await list_answer("events", await events.list_all(caller, trunk_id))
 
     return routes
 

@@ -373,6 +373,14 @@ class SIPTrunks:
         answer: Any = self._http.request("DELETE", f"/sip-trunks/{quote(trunk_id)}")
         return cast("bool", answer["success"])
 
+    def list_events(self, trunk_id: str) -> builtins.list[types.TrunkEventObject]:
+        """List the calls that a SIP trunk's callers were refused. The newest calls that came in by the trunk and
+        were turned away, and why. A trunk by whose address other organizations call too shows only those to your
+        own numbers.
+        """
+        answer: Any = self._http.request("GET", f"/sip-trunks/{quote(trunk_id)}/events")
+        return cast("builtins.list[types.TrunkEventObject]", answer["events"])
+
 
 class ToolTemplates:
     """The operations of Tool templates."""

@@ -2345,6 +2345,21 @@ class TrunkCreate(TypedDict):
     """What people call the trunk."""
 
 
+class TrunkEventObject(TypedDict):
+    """A call that came in by the trunk and was turned away."""
+
+    id: str
+    """The event's id."""
+    status: int
+    """The SIP status that the caller's side got."""
+    reason: str
+    """Why, in words."""
+    called: str | None
+    """The number that was called, in E.164; null for anything else."""
+    created_at: str
+    """When the call came in."""
+
+
 class TrunkObject(TypedDict):
     """A SIP trunk: a provider's or an own telephone system's server that calls go through."""
 

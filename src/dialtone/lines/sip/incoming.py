@@ -17,7 +17,7 @@ CONFIRM_SECONDS = 40.0
 
 
 class RefusedError(Exception):
-    """The call can't be answered. `str()` says why, in words."""
+    """The call can't be answered. `str()` says why, in words that name no caller."""
 
     def __init__(self, status: int, words: str) -> None:
         super().__init__(words)
@@ -59,9 +59,9 @@ class IncomingSipCall:
         try:
             self._ports, self._negotiation = self._phone.bind(self.invitation.source, "optional")
         except NoPortsError as error:
-            raise RefusedError(503, str(error)) from None
+            raise RefusedError(503, f"There is no port for the call's audio: {error}.") from None
         except (OSError, SipError) as error:
-            raise RefusedError(500, f"no address for audio ({type(error).__name__})") from None
+            raise RefusedError(500, f"There is no way for audio to the trunk ({type(error).__name__}).") from None
         if self.invitation.offer is None:
             self._description = self._negotiation.offer()
             return
@@ -69,7 +69,7 @@ class IncomingSipCall:
             self._description, self._parameters = self._negotiation.answer(self.invitation.offer)
         except NoCommonAudioError as error:
             self._give_back()
-            raise RefusedError(488, str(error)) from None
+            raise RefusedError(488, f"The trunk and this server have no audio in common: {error}.") from None
         self._negotiation.keep(self._description)
 
     async def answer(self, transfer_domain: str) -> SipLine:
