@@ -68,6 +68,11 @@ def router(trunks: Trunks, events: TrunkEvents) -> APIRouter:
         await trunks.delete(caller, trunk_id)
         return Deleted()
 
+    _add_events(routes, events)
+    return routes
+
+
+def _add_events(routes: APIRouter, events: TrunkEvents) -> None:
     @routes.get(
         "/{trunk_id}/events",
         operation_id="listSipTrunkEvents",
@@ -80,8 +85,6 @@ def router(trunks: Trunks, events: TrunkEvents) -> APIRouter:
         organizations call too shows only those to your own numbers.
         """
         return await list_answer("events", await events.list_all(caller, trunk_id))
-
-    return routes
 
 
 def _both_names(trunk: dict[str, Any]) -> dict[str, Any]:
