@@ -61,6 +61,17 @@ class Handset:
                 raise NotTakenError(answered)
         self._talk(self._negotiation.answered(answered.description))
 
+    async def dial_without_offer(self, target: str) -> None:
+        """Call somebody who has to offer the audio."""
+        order = OutgoingCall(target, Identity("sip:+31612345678@carrier.example"), None)
+        self.call = self.phone.agent.invite(order)
+        answered = await self.phone.eventually(Answered)
+        assert answered.wants_answer
+        assert answered.description is not None
+        description, parameters = self._negotiation.answer(answered.description)
+        self.phone.agent.answer_offer(self.call, description)
+        self._talk(parameters)
+
     async def pick_up(self, *, ring: bool = True) -> IncomingCall:
         """Take the next call."""
         invitation = await self.ringing(ring=ring)
