@@ -156,8 +156,8 @@ class CallObject(BaseModel):
 
     id: str = Field(description="Opaque; percent-encode it in an address.")
     status: str = Field(
-        description="connecting, ringing, in-progress, ended, or failed (it never came to a conversation). More may "
-        "be added.",
+        description="connecting, ringing, in-progress, ended, transferred, failed (it never came to a conversation) or "
+        "rejected (an inbound call that was turned away). More may be added.",
         examples=["ended"],
     )
     direction: Literal["inbound", "outbound", "web"] = Field(description="Who called whom, or that it was a web call.")

@@ -5,6 +5,7 @@ import contextlib
 import ipaddress
 import logging
 from collections.abc import Collection
+from functools import lru_cache
 
 from dialtone.platform.db import Database
 from dialtone.sip.dns import Resolver
@@ -26,6 +27,11 @@ AGAIN_SECONDS = 10.0
 LOOKUP_SECONDS = 3.0
 """For all names together: a call waits for that."""
 LOOKUPS_AT_ONCE = 20
+
+WIDEST = {4: 16, 6: 32}
+"""Prefix lengths, by IP version. A trunk whose calls could come from half of the world would let all strangers in, whom
+the user agent then no longer holds back.
+"""
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -100,7 +106,13 @@ class TrunkDirectory:
 
     def _networks(self, trunk: CallingTrunk) -> tuple[_Network, ...]:
         hosts = [trunk.host] if _is_address(trunk.host) else list(self._names[_key(trunk)][1])
-        return tuple(ipaddress.ip_network(written, strict=False) for written in (*hosts, *trunk.inbound_addresses))
+        networks = (_network(written) for written in (*hosts, *trunk.inbound_addresses))
+        return tuple(network for network in networks if network.prefixlen >= WIDEST[network.version])
+
+
+@lru_cache(maxsize=50_000)
+def _network(written: str) -> _Network:
+    return ipaddress.ip_network(written, strict=False)
 
 
 def _key(trunk: CallingTrunk) -> tuple[str, int | None, str]:

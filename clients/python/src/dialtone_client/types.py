@@ -439,7 +439,9 @@ class CallObject(TypedDict):
     id: str
     """Opaque; percent-encode it in an address."""
     status: str
-    """connecting, ringing, in-progress, ended, or failed (it never came to a conversation). More may be added."""
+    """connecting, ringing, in-progress, ended, transferred, failed (it never came to a conversation) or rejected (an
+    inbound call that was turned away). More may be added.
+    """
     direction: Literal["inbound", "outbound", "web"]
     """Who called whom, or that it was a web call."""
     caller_phone: str | None
@@ -2324,7 +2326,9 @@ class TrunkCreate(TypedDict):
     auth_username: NotRequired[str | None]
     """User name for digest authentication."""
     inbound_addresses: NotRequired[list[str] | None]
-    """IP addresses and networks that the provider calls from, beside those of `address`."""
+    """IP addresses and networks that the provider calls from, beside those of `address`. Networks wider than /16
+    (IPv6: /32) let nobody in.
+    """
     outbound_number: NotRequired[str | None]
     """The trunk's own caller number. Kept; has no effect."""
     is_active: NotRequired[bool]
@@ -2372,7 +2376,9 @@ class TrunkObject(TypedDict):
     auth_username: str | None
     """User name for digest authentication."""
     inbound_addresses: list[str] | None
-    """IP addresses and networks that the provider calls from, beside those of `address`."""
+    """IP addresses and networks that the provider calls from, beside those of `address`. Networks wider than /16
+    (IPv6: /32) let nobody in.
+    """
     outbound_number: str | None
     """The trunk's own caller number. Kept; has no effect."""
     is_active: bool
@@ -2401,7 +2407,9 @@ class TrunkUpdate(TypedDict):
     auth_username: NotRequired[str | None]
     """User name for digest authentication."""
     inbound_addresses: NotRequired[list[str] | None]
-    """IP addresses and networks that the provider calls from, beside those of `address`."""
+    """IP addresses and networks that the provider calls from, beside those of `address`. Networks wider than /16
+    (IPv6: /32) let nobody in.
+    """
     outbound_number: NotRequired[str | None]
     """The trunk's own caller number. Kept; has no effect."""
     is_active: NotRequired[bool]

@@ -1,0 +1,85 @@
+"""Whose trunk is at which address, as the API's trunks say."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from dialtone.server import Parts
+from dialtone.sip.dns import Pointer, Service
+from dialtone.sip.errors import TransportError
+from dialtone.telephony.directory import TrunkDirectory
+
+
+@dataclass
+class Names:
+    """A DNS of a few names."""
+
+    hosts: dict[str, list[str]] = field(default_factory=dict)
+    servers: dict[str, list[Service]] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    async def addresses(self, host: str) -> list[str]:
+        self.asked.append(host)
+        if host not in self.hosts:
+            raise TransportError("no such name")
+        return self.hosts[host]
+
+    async def services(self, name: str) -> list[Service]:
+        return self.servers.get(name, [])
+
+    async def pointers(self, name: str) -> list[Pointer]:
+        return []
+
+
+async def make(client: httpx.AsyncClient, **fields: Any) -> str:
+    body = {"name": "Main", "provider": "p", **fields}
+    made = await client.post("/api/v1/sip-trunks", json=body)
+    assert made.status_code == 201, made.text
+    return str(made.json()["trunk"]["id"])
+
+
+@pytest.fixture
+def names() -> Names:
+    servers = {"_sip._udp.carrier.example": [Service(1, 1, 5060, "edge.carrier.example")]}
+    hosts = {"edge.carrier.example": ["198.51.100.7"], "plain.example.com": ["203.0.113.9", "2001:db8::9"]}
+    return Names(hosts, servers)
+
+
+@pytest.fixture
+def directory(app: FastAPI, names: Names) -> TrunkDirectory:
+    parts: Parts = app.state.parts
+    return TrunkDirectory(parts.database, parts.trunks, names)
+
+
+async def ids_at(directory: TrunkDirectory, source: str) -> list[str]:
+    return [trunk.id for trunk in await directory.at(source)]
+
+
+async def test_addresses_names_and_networks(
+    client: httpx.AsyncClient, other_client: httpx.AsyncClient, directory: TrunkDirectory, names: Names
+) -> None:
+    by_address = await make(client, address="192.0.2.1:5070")
+    by_service = await make(client, address="carrier.example")
+    by_name = await make(client, address="plain.example.com:5060")
+    by_network = await make(other_client, address="lost.example.com", inbound_addresses=["192.0.2.0/28", "10.0.0.0/8"])
+    await make(client, address="192.0.2.2", is_active=False)
+    assert set(await ids_at(directory, "192.0.2.1")) == {by_address, by_network}
+    assert await ids_at(directory, "192.0.2.2") == [by_network]
+    assert await ids_at(directory, "198.51.100.7") == [by_service]
+    assert await ids_at(directory, "2001:db8::9") == [by_name]
+    assert await ids_at(directory, "10.1.2.3") == []  # its network is too wide
+    assert names.asked.count("edge.carrier.example") == 1  # remembered
+
+
+async def test_an_organizations_trunks_with_their_passwords(
+    client: httpx.AsyncClient, other_client: httpx.AsyncClient, directory: TrunkDirectory
+) -> None:
+    trunk_id = await make(client, address="192.0.2.1", auth_username="pbx", auth_password="s3cret")
+    await make(other_client, address="192.0.2.1", auth_username="pbx", auth_password="another")
+    organization_id = (await client.get(f"/api/v1/sip-trunks/{trunk_id}")).json()["trunk"]["org_id"]
+    [trunk] = await directory.of(organization_id)
+    assert (trunk.id, trunk.auth_username, trunk.has_password, trunk.password()) == (trunk_id, "pbx", True, "s3cret")
+    assert "s3cret" not in repr(trunk)
