@@ -1,0 +1,145 @@
+"""A telephone line on real sockets and in virtual time, its far end a user agent that says what the test wants."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from dialtone.lines.sip.incoming import IncomingSipCall
+from dialtone.lines.sip.line import SipLine
+from dialtone.lines.sip.phone import SipPhone
+from dialtone.media.clock import MediaClock
+from dialtone.media.rtp.ports import PortPool
+from dialtone.sip.endpoint import Options
+from dialtone.sip.events import Answered, Ended, IncomingCall, OfferRefused, ReferReceived
+from dialtone.sip.offer_answer import AudioOptions, LocalAudio, make_offer
+from dialtone.sip.transports import Listener, TransportOptions
+from tests.sip.stage import Phone, accept_all, order, phone, run
+
+PAIRS = 50
+
+
+@dataclass
+class Owner:
+    frames: int = 0
+    keys: list[str] = field(default_factory=list)
+    marks: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    closed: list[tuple[str, bool]] = field(default_factory=list)
+
+    def on_audio(self, audio: bytes) -> None:
+        self.frames += 1
+
+    def on_dtmf(self, digit: str) -> None:
+        self.keys.append(digit)
+
+    def on_mark(self, name: str) -> None:
+        self.marks.append(name)
+
+    def on_note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def on_closed(self, reason: str, *, failed: bool) -> None:
+        self.closed.append((reason, failed))
+
+
+@dataclass
+class Stage:
+    far: Phone
+    call: str
+    line: SipLine
+    owner: Owner
+    ports: PortPool
+
+
+@asynccontextmanager
+async def answered() -> AsyncIterator[Stage]:
+    """A call that the far end has placed, and that is a line now."""
+    arrived: asyncio.Queue[IncomingSipCall] = asyncio.Queue()
+    ports = PortPool(36000, 36000 + 2 * PAIRS - 1)
+
+    def on_call(near: SipPhone, invitation: IncomingCall) -> None:
+        arrived.put_nowait(IncomingSipCall(near, invitation))
+
+    options = Options(TransportOptions((Listener("udp", "127.0.0.1", 0),)))
+    near = SipPhone(options, ports, MediaClock(), accept_all, on_call)
+    await near.open()
+    async with phone() as far:
+        port = near.listening_on()[0][1][1]
+        call = far.agent.invite(order(f"sip:bob@127.0.0.1:{port}"))
+        coming = await arrived.get()
+        coming.ring()
+        coming.prepare()
+        line = await coming.answer("desk.example.com:5060")
+        await far.eventually(Answered)
+        owner = Owner()
+        line.attach(owner)
+        yield Stage(far, call, line, owner, ports)
+        await line.close("assistant_hangup")
+        await near.close()
+    assert ports.free == PAIRS
+
+
+def test_a_far_end_without_audio_ends_the_call() -> None:
+    async def scenario() -> None:
+        async with answered() as stage:
+            assert (await stage.far.expect(Ended)).by == "them"
+            assert stage.owner.closed == [("No audio came from the far end for 60 s.", True)]
+            assert stage.owner.frames >= 2990  # silence, at every tick
+
+    run(scenario())
+
+
+def test_keys_come_once_whichever_ways_they_are_sent() -> None:
+    async def scenario() -> None:
+        async with answered() as stage:
+            stage.far.agent.send_info(stage.call, "application/dtmf-relay", b"Signal=5\r\nDuration=160\r\n")
+            stage.far.agent.send_info(stage.call, "application/dtmf", b"#")
+            stage.far.agent.send_info(stage.call, "application/dtmf", b"no key at all")
+            await asyncio.sleep(0.5)
+            stage.line.on_dtmf("#")  # as its packets tell
+            await asyncio.sleep(2)
+            stage.line.on_dtmf("#")
+            assert stage.owner.keys == ["5", "#", "#"]
+
+    run(scenario())
+
+
+def test_a_codec_of_another_format_is_refused_and_the_call_goes_on() -> None:
+    async def scenario() -> None:
+        async with answered() as stage:
+            wideband = make_offer(LocalAudio("192.0.2.1", 10000), AudioOptions(("G722",), "off"))
+            stage.far.agent.offer(stage.call, wideband)
+            assert (await stage.far.expect(OfferRefused)).status == 488
+            assert stage.owner.closed == []
+
+    run(scenario())
+
+
+def test_a_mark_is_reached_when_all_was_sent_and_the_end_leaves_a_note() -> None:
+    async def scenario() -> None:
+        async with answered() as stage:
+            stage.line.send_mark("a")
+            await asyncio.sleep(0.1)
+            assert stage.owner.marks == ["a"]
+            await stage.line.close("assistant_hangup")
+            assert (await stage.far.expect(Ended)).by == "them"
+            [note] = stage.owner.notes
+            assert note.startswith("audio: PC")
+            assert stage.owner.closed == []
+
+    run(scenario())
+
+
+def test_a_caller_who_leaves_after_the_transfer_is_not_told_as_gone() -> None:
+    async def scenario() -> None:
+        async with answered() as stage:
+            transfer = asyncio.ensure_future(stage.line.transfer("+31207654321"))
+            refer = await stage.far.expect(ReferReceived)
+            assert refer.target == "sip:+31207654321@desk.example.com:5060"
+            stage.far.agent.accept_refer(stage.call)
+            stage.far.agent.hangup(stage.call)  # as many systems do, without a last word
+            await transfer
+            assert stage.owner.closed == []
+
+    run(scenario())
