@@ -223,6 +223,9 @@ def test_a_stun_server_tells_our_address() -> None:
         async with phone() as alice:
             server = transport.get_extra_info("sockname")
             assert await alice.agent.learn_public_address(server) == ("203.0.113.5", 4242)
+            # Media goes by the same way, and within our network by our own address.
+            assert alice.agent.address_for("8.8.8.8") == "203.0.113.5"
+            assert alice.agent.address_for("127.0.0.1") == "127.0.0.1"
             transport.close()
             await asyncio.sleep(0)
             with pytest.raises(TransportError):

@@ -152,3 +152,14 @@ def test_keys_that_we_cannot_use_are_refused(value: str) -> None:
 def test_what_is_no_description_is_refused(text: str) -> None:
     with pytest.raises(ParseError):
         parse_sdp(text)
+
+
+def test_only_encryption_that_the_media_can_do_is_offered_and_taken() -> None:
+    suite = "AES_CM_128_HMAC_SHA1_80"
+    able = AudioOptions(srtp="optional", suites=(suite,))
+    assert "AES_256" not in make_offer(HERE, able)
+    offer = make_offer(HERE, AudioOptions(srtp="required"))
+    assert "AES_256" in offer
+    _, agreed = answer_offer(offer, HERE, able)
+    assert agreed.receive_key is not None
+    assert agreed.receive_key.suite == suite
