@@ -35,6 +35,7 @@ class TelephonyRoom:
     ) -> None:
         """Raises `ValueError` for settings that can't work."""
         self._options = telephone_options(settings)
+        self._listen = settings.sip_listen
         self._database = database
         self._numbers = numbers
         self._trunks = trunks
@@ -60,7 +61,10 @@ class TelephonyRoom:
             self._calls.started,
         )
         phone = SipPhone(self._options.sip, self._options.ports, self._clock, doorkeeper.admit, self._arrivals.take)
-        await phone.open()
+        try:
+            await phone.open()
+        except OSError as error:
+            raise OSError(error.errno, f"DIALTONE_SIP_LISTEN ({self._listen}): {error.strerror}") from None
         self._phone = phone
         self._calls.dialers.append(SipDialer(phone))
         for transport, (host, port) in phone.listening_on():
