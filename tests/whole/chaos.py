@@ -164,7 +164,8 @@ class Chaos:
 
     async def live_and_die(self) -> None:
         """From a start to SIGKILL at a random moment."""
-        if self.random.random() < EARLY_KILLS:
+        early, seconds = self.random.random() < EARLY_KILLS, self.random.uniform(0.0, LONGEST_LIFE_SECONDS)
+        if early and self.answered:
             process = await asyncio.to_thread(self._spawn)
             await asyncio.sleep(self.random.uniform(SHORTEST_START_SECONDS, 2.0))
             self.kills["starting" if process.poll() is None else "ended"] += 1
@@ -172,13 +173,18 @@ class Chaos:
             await asyncio.to_thread(process.communicate)
         else:
             async with self.alive() as process:
-                await self.work_and_die(process, self.random.uniform(0.0, LONGEST_LIFE_SECONDS))
+                # At first it lives until somebody got through, however slow the machine is.
+                await self.work_and_die(process, seconds, at_least=0 if self.answered else CALLERS)
         await asyncio.to_thread(self._let_time_pass)
 
-    async def work_and_die(self, process: Popen[str], seconds: float) -> None:
+    async def work_and_die(self, process: Popen[str], seconds: float, at_least: int = 0) -> None:
+        """`at_least`: how many calls are answered before."""
         work = [asyncio.create_task(self._call_again_and_again()) for _ in range(CALLERS)]
         work.append(asyncio.create_task(self._erase_again_and_again()))
         await asyncio.sleep(seconds)
+        async with asyncio.timeout(60):
+            while len(self.answered) < at_least:  # noqa: ASYNC110 - calls tell nobody
+                await asyncio.sleep(0.1)
         self.kills["running" if process.poll() is None else "ended"] += 1
         process.kill()
         for task in work:

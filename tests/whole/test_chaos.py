@@ -56,7 +56,7 @@ async def test_another_node_finishes_what_a_killed_one_was_doing(
             chaos.data_dir = tmp_path / "second"
             async with chaos.alive():
                 second_url, chaos.url = chaos.url, first_url
-                await chaos.work_and_die(first, LIFE_SECONDS)
+                await chaos.work_and_die(first, LIFE_SECONDS, at_least=1)
                 killed, chaos.url = time.monotonic(), second_url
                 await chaos.until_done(60)
                 seconds = time.monotonic() - killed
