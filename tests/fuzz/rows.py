@@ -9,9 +9,10 @@ from typing import Protocol
 import psycopg
 from psycopg import sql
 
-UNCOUNTED_TABLES = frozenset({"rate_limits", "job_workers"})
+UNCOUNTED_TABLES = frozenset({"rate_limits", "job_workers", "call_nodes", "audit_lines", "erasures"})
 UNCOUNTED_COLUMNS = frozenset({"last_used_at"})
-"""What every request may count, also one that is refused; and what a server writes by itself to say that it lives."""
+"""What every request may count, also one that is refused; and what a server writes by itself, to say that it lives and
+while it does what accepted requests began."""
 SWEPT_TABLES = frozenset({"web_call_tokens", "jobs"})
 """Out of which a server takes rows by itself, when they have expired or are done. None may be added."""
 
