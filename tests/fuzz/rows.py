@@ -14,7 +14,9 @@ UNCOUNTED_COLUMNS = frozenset({"last_used_at"})
 """What every request may count, also one that is refused; and what a server writes by itself, to say that it lives and
 while it does what accepted requests began."""
 SWEPT_TABLES = frozenset({"web_call_tokens", "jobs"})
-"""Out of which a server takes rows by itself, when they have expired or are done. None may be added."""
+"""Whose rows a server changes and takes by itself, when they run, are done or have expired. None may be added: their
+first column is the key.
+"""
 
 Rows = dict[str, list[str]]
 """The rows of each table, as text, sorted."""
@@ -25,7 +27,12 @@ def left_behind(before: Rows, after: Rows) -> dict[str, set[str]]:
     found = {}
     for table in before.keys() | after.keys():
         old, new = set(before.get(table, ())), set(after.get(table, ()))
-        if changed := new - old if table in SWEPT_TABLES else new ^ old:
+        if table in SWEPT_TABLES:
+            known = {row.partition(",")[0] for row in old}
+            changed = {row for row in new if row.partition(",")[0] not in known}
+        else:
+            changed = new ^ old
+        if changed:
             found[table] = changed
     return found
 
