@@ -43,9 +43,6 @@ UNSCOPED = {
     "jobs/store.py JobStore.add": "a job of the deployment; the rows that it names are an organization's",
     "jobs/store.py JobStore.take_over_lost": "which processes of the deployment are alive",
     "calls/counts.py <module>": "merges counters, each within its organization",
-    "webhooks/service.py Webhooks.prune": "a sweep over all organizations",
-    "audit/service.py AuditLog.prune": "a sweep over all organizations",
-    "privacy/service.py Privacy.prune": "a sweep over all organizations",
     "webhooks/delivering.py <module>": "of all organizations together; each is compared with its job's owner",
     "platform/rotation.py _renew_batch": "encrypts the secrets of all organizations anew",
     # Of what is known to be the organization's.

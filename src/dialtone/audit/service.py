@@ -4,14 +4,12 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dialtone.audit.tables import AuditLine
 from dialtone.platform.db import Database, iso, now
-from dialtone.platform.tenancy import select_owned
-
-PRUNE_ROWS = 1000
+from dialtone.platform.tenancy import prune, select_owned
 
 
 def write(
@@ -43,13 +41,8 @@ class AuditLog:
             return [_shown(line) for line in await session.scalars(newest_first)], total
 
     async def prune(self, older_than: timedelta) -> None:
-        """Forget lines older than that, a batch at a time."""
-        before, count = now() - older_than, PRUNE_ROWS
-        while count == PRUNE_ROWS:
-            async with self._database.write() as session:
-                old = select(AuditLine.id).where(AuditLine.created_at < before).limit(PRUNE_ROWS)
-                gone = delete(AuditLine).where(AuditLine.id.in_(old)).returning(AuditLine.id)
-                count = len((await session.scalars(gone)).all())
+        """Forget lines older than that."""
+        await prune(self._database, AuditLine, AuditLine.created_at < now() - older_than)
 
 
 def _shown(line: AuditLine) -> dict[str, Any]:

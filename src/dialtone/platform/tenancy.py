@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import ColumnElement, ForeignKey, Select, Table, Update, bindparam, func, select, update
+from sqlalchemy import ColumnElement, ForeignKey, Select, Table, Update, bindparam, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -24,6 +24,7 @@ class Owned:
 
 Row = TypeVar("Row", bound=Owned)
 
+PRUNE_ROWS = 1000
 _OWNER, _ROW, _SEEN, _NEW = "owner", "row", "seen", "new_"
 
 
@@ -51,6 +52,20 @@ def owned_by(table: Any, organization_id: str) -> ColumnElement[bool]:
 def update_owned(table: type[Row], organization_id: str, row_id: str) -> Update:
     """A change of the organization's row with this id, of which add the `.values()`."""
     return update(table).where(table.organization_id == organization_id, table.id == row_id)
+
+
+async def prune(database: Database, table: type[Row], *old: ColumnElement[bool]) -> int:
+    """Delete the rows of all organizations that fulfil these conditions, in transactions of 1,000 rows, so that no
+    writer waits for long. Returns how many.
+    """
+    pruned, count = 0, PRUNE_ROWS
+    while count == PRUNE_ROWS:
+        async with database.write() as session:
+            some = select(table.id).where(*old).limit(PRUNE_ROWS)
+            gone = delete(table).where(table.id.in_(some)).returning(table.id)
+            count = len((await session.scalars(gone)).all())
+        pruned += count
+    return pruned
 
 
 async def get_owned(

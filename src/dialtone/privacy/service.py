@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import delete, select
-
 from dialtone.audit import service as audit
 from dialtone.calls.forgetting import Forgetting
 from dialtone.calls.masking import masked
@@ -15,7 +13,7 @@ from dialtone.platform.auth import Identity
 from dialtone.platform.crypto import Secrets
 from dialtone.platform.db import Database, iso, now
 from dialtone.platform.errors import ApiError, not_found
-from dialtone.platform.tenancy import get_owned, refuse_above_limit
+from dialtone.platform.tenancy import get_owned, prune, refuse_above_limit
 from dialtone.privacy.schemas import EraseRequest, ErasureCounts
 from dialtone.privacy.tables import Erasure
 
@@ -26,7 +24,6 @@ MAX_ERASURES = 10_000
 KEPT_FOR = timedelta(days=30)
 """After its end; the audit log knows of it for longer."""
 NAMED_CALLS = 20
-PRUNE_ROWS = 1000
 
 
 class Privacy:
@@ -70,12 +67,7 @@ class Privacy:
 
     async def prune(self) -> None:
         """Forget erasures that were done long ago."""
-        before, count = now() - KEPT_FOR, PRUNE_ROWS
-        while count == PRUNE_ROWS:
-            async with self._database.write() as session:
-                old = select(Erasure.id).where(Erasure.finished_at < before).limit(PRUNE_ROWS)
-                gone = delete(Erasure).where(Erasure.id.in_(old)).returning(Erasure.id)
-                count = len((await session.scalars(gone)).all())
+        await prune(self._database, Erasure, Erasure.finished_at < now() - KEPT_FOR)
 
 
 def _shown(row: Erasure) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from dialtone.platform.crypto import SecretKeyError, Secrets
 from dialtone.platform.db import Database, iso, now
 from dialtone.platform.errors import ApiError, not_found
 from dialtone.platform.json_text import to_json
-from dialtone.platform.tenancy import get_owned, owned_by, select_owned
+from dialtone.platform.tenancy import get_owned, owned_by, prune, select_owned
 from dialtone.tools.envelope import CallContext, event_envelope
 from dialtone.webhooks.events import END_OF_CALL_REPORT, STATUS_UPDATE, bounded_messages
 from dialtone.webhooks.tables import WebhookDelivery
@@ -31,7 +31,6 @@ WAITING, DELIVERED, FAILED = "waiting", "delivered", "failed"
 
 SEAL_IN_THREAD_BYTES = 64 * 1024
 """Larger bodies are encrypted beside the event loop, which live calls share."""
-PRUNE_ROWS = 1000
 _IDS = uuid.UUID("6d1f6d7e-52a4-4f0c-9d83-2f4f1f3f5b0a")
 """Namespace of delivery ids: an event of a call has one id, so that it is written once however often that is tried."""
 
@@ -285,20 +284,10 @@ class Webhooks:
         return bool(event["message"]["customer"]["number"] == number)
 
     async def prune(self, older_than: timedelta) -> int:
-        """Forget deliveries that were over before that, a batch at a time. Returns how many."""
-        before, pruned = self._clock() - older_than, 0
-        while True:
-            async with self._database.write() as session:
-                old = (
-                    select(WebhookDelivery.id)
-                    .where(WebhookDelivery.created_at < before, WebhookDelivery.status != WAITING)
-                    .limit(PRUNE_ROWS)
-                )
-                gone = delete(WebhookDelivery).where(WebhookDelivery.id.in_(old)).returning(WebhookDelivery.id)
-                count = len((await session.scalars(gone)).all())
-            pruned += count
-            if count < PRUNE_ROWS:
-                return pruned
+        """Forget deliveries older than that which are over. Returns how many."""
+        before = self._clock() - older_than
+        over = WebhookDelivery.status != WAITING
+        return await prune(self._database, WebhookDelivery, WebhookDelivery.created_at < before, over)
 
 
 def _payload(organization_id: str, delivery_id: str) -> dict[str, str]:
