@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dialtone.lines.base import Line
-from dialtone.lines.outbound import DialRequest, OutboundTrunk
+from dialtone.lines.outbound import DialRequest, OutboundTrunk, Route
 from tests.calls.conftest import TRANSIENT, House, RunningCall
 
 NUMBER = "+31201234567"
@@ -31,8 +31,8 @@ class Attempt:
 class FakeDialer:
     attempts: asyncio.Queue[Attempt] = field(default_factory=asyncio.Queue)
 
-    def can_dial(self, trunk: OutboundTrunk) -> bool:
-        return trunk.transport == "udp"
+    def can_dial(self, route: Route) -> bool:
+        return isinstance(route, OutboundTrunk) and route.transport == "udp"
 
     async def dial(self, request: DialRequest, on_ringing: Callable[[], None]) -> Line:
         attempt = Attempt(request, on_ringing, asyncio.get_running_loop().create_future())

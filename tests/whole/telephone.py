@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from dialtone.lines.base import AssistantHeard, LineEvent, LineHandler, TransferError
-from dialtone.lines.outbound import DialError, DialRequest, OutboundTrunk
+from dialtone.lines.outbound import DialError, DialRequest, Route
 from dialtone.media.audio import FRAME_SECONDS, MULAW_8K, AudioFormat
 from tests.whole.house import SPEECH
 
@@ -16,6 +16,7 @@ class Telephone:
 
     audio: AudioFormat = MULAW_8K
     can_transfer: bool = True
+    can_send_dtmf: bool = True
     refuses_transfer: str | None = None
     transferred_to: str | None = None
     closed_with: str | None = None
@@ -38,6 +39,9 @@ class Telephone:
 
     def send_mark(self, name: str) -> None:
         """Nobody asks for marks."""
+
+    def send_dtmf(self, key: str) -> None:
+        """Nobody looks at the keys."""
 
     def clear_audio(self) -> None:
         """What was sent is played already."""
@@ -104,7 +108,7 @@ class Exchange:
     problem: DialError | None = None
     dialled: list[DialRequest] = field(default_factory=list)
 
-    def can_dial(self, trunk: OutboundTrunk) -> bool:
+    def can_dial(self, route: Route) -> bool:
         return True
 
     async def dial(self, request: DialRequest, on_ringing: Callable[[], None]) -> Telephone:

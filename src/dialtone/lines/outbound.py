@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from dialtone.lines.base import Line
+from dialtone.platform.carriers import CarrierAccount
 
 DialFailure = Literal["busy", "no_answer", "declined", "unreachable"]
 
@@ -30,6 +31,9 @@ class OutboundTrunk:
     password: str | None = field(repr=False)
 
 
+Route = OutboundTrunk | CarrierAccount
+
+
 @dataclass(frozen=True, slots=True)
 class DialRequest:
     """One attempt to reach somebody."""
@@ -39,8 +43,14 @@ class DialRequest:
     """E.164 or a SIP URI."""
     caller_number: str
     """The number of ours that the destination sees, in E.164."""
-    trunk: OutboundTrunk
+    route: Route
     ring_seconds: float = RING_SECONDS
+
+    @property
+    def trunk(self) -> OutboundTrunk:
+        """The route, for a dialer of trunks."""
+        assert isinstance(self.route, OutboundTrunk)
+        return self.route
 
 
 class DialError(Exception):
@@ -54,8 +64,8 @@ class DialError(Exception):
 class Dialer(Protocol):
     """Places calls. All methods are called on the event loop."""
 
-    def can_dial(self, trunk: OutboundTrunk) -> bool:
-        """Whether calls can go out through this trunk."""
+    def can_dial(self, route: Route) -> bool:
+        """Whether calls can go out this way."""
 
     async def dial(self, request: DialRequest, on_ringing: Callable[[], None]) -> Line:
         """Ring the destination; returns the line once somebody has answered.

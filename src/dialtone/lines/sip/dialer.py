@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from dialtone.lines.base import Line
-from dialtone.lines.outbound import DialError, DialFailure, DialRequest, OutboundTrunk
+from dialtone.lines.outbound import DialError, DialFailure, DialRequest, OutboundTrunk, Route
 from dialtone.lines.sip.line import SipLine, in_words
 from dialtone.lines.sip.negotiation import Negotiation, NoCommonAudioError
 from dialtone.lines.sip.phone import SipPhone
@@ -53,9 +53,9 @@ class SipDialer:
     def __init__(self, phone: SipPhone) -> None:
         self._phone = phone
 
-    def can_dial(self, trunk: OutboundTrunk) -> bool:
+    def can_dial(self, route: Route) -> bool:
         """See `Dialer.can_dial`."""
-        return self._phone.speaks(trunk.transport)
+        return isinstance(route, OutboundTrunk) and self._phone.speaks(route.transport)
 
     async def dial(self, request: DialRequest, on_ringing: Callable[[], None]) -> Line:
         """See `Dialer.dial`."""
