@@ -39,6 +39,7 @@ class FakeLine:
 
     audio: AudioFormat = PCM_16K
     can_transfer = False
+    can_send_dtmf = False
 
     def __init__(self) -> None:
         self.closed: list[str] = []
@@ -48,6 +49,8 @@ class FakeLine:
     def send_audio(self, frame: bytes) -> None: ...
 
     def send_mark(self, name: str) -> None: ...
+
+    def send_dtmf(self, key: str) -> None: ...
 
     def clear_audio(self) -> None: ...
 

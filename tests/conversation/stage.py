@@ -320,6 +320,8 @@ class Notes:
     ended_after: float = 0.0
     cleared: list[float] = field(default_factory=list)
     can_transfer: bool = True
+    can_send_dtmf: bool = True
+    keys: list[tuple[float, str]] = field(default_factory=list)
     transfers: list[tuple[float, str]] = field(default_factory=list)
     transfer_refused: str | None = None
     handler: LineHandler | None = None
@@ -338,6 +340,9 @@ class Notes:
 
     def send_mark(self, name: str) -> None:
         """Nobody listens."""
+
+    def send_dtmf(self, key: str) -> None:
+        self.keys.append((self.now(), key))
 
     def clear_audio(self) -> None:
         self.cleared.append(self.now())

@@ -17,6 +17,7 @@ class Telephone:
     audio: AudioFormat = MULAW_8K
     can_transfer: bool = True
     can_send_dtmf: bool = True
+    can_send_dtmf: bool = True
     refuses_transfer: str | None = None
     transferred_to: str | None = None
     closed_with: str | None = None
@@ -39,6 +40,9 @@ class Telephone:
 
     def send_mark(self, name: str) -> None:
         """Nobody asks for marks."""
+
+    def send_dtmf(self, key: str) -> None:
+        """Nobody looks at the keys."""
 
     def send_dtmf(self, key: str) -> None:
         """Nobody looks at the keys."""

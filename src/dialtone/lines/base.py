@@ -100,8 +100,12 @@ class LineHandler(Protocol):
 
 class TransferError(Exception):
     """The caller could not be handed over and is still on the line. `str()` says why, in words that name nobody: it
-    is kept with the call.
+    is kept with the call. `refused` tells that the line or its far end does no such thing, so that nobody was called.
     """
+
+    def __init__(self, words: str, *, refused: bool = False) -> None:
+        super().__init__(words)
+        self.refused = refused
 
 
 class Line(Protocol):
@@ -115,6 +119,10 @@ class Line(Protocol):
     def can_transfer(self) -> bool:
         """Whether this kind of line can hand its caller over at all."""
 
+    @property
+    def can_send_dtmf(self) -> bool:
+        """Whether this kind of line has keys that its far end can be sent at all."""
+
     def attach(self, handler: LineHandler) -> None:
         """Start delivering to `handler`; audio that came earlier is delivered first, up to one second of it."""
 
@@ -123,6 +131,11 @@ class Line(Protocol):
 
     def send_mark(self, name: str) -> None:
         """Ask the far end to say when it has played everything sent so far."""
+
+    def send_dtmf(self, key: str) -> None:
+        """Press one of 0-9 * # A-D, in place of the audio of the next 200 ms at most. Never raises; nothing comes of it
+        where the far end takes no audio just now, or the line can't.
+        """
 
     def clear_audio(self) -> None:
         """Have the far end drop audio it has received and not played yet."""
@@ -136,6 +149,9 @@ class Line(Protocol):
         Raises `TransferError`, in bounded time, where that fails. A caller who leaves because the transfer succeeded
         is not reported by `on_closed`; one who hangs up before is. Cancelling gives the attempt up.
         """
+
+    async def connect(self, other: "Line") -> None:
+        """Have the caller and the far end of `other`, a line of ours too, go on without us; as `transfer` otherwise."""
 
     async def close(self, end_reason: str) -> None:
         """Hang up, telling the far end why. Idempotent, never raises."""

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections import deque
+from contextlib import suppress
 
 from dialtone.lines.base import LineEvent, LineHandler, TransferError
 from dialtone.lines.sip.negotiation import Negotiation, NoCommonAudioError
@@ -68,6 +69,10 @@ class SipLine:
     def can_transfer(self) -> bool:
         return True
 
+    @property
+    def can_send_dtmf(self) -> bool:
+        return True
+
     def attach(self, handler: LineHandler) -> None:
         """See `Line.attach`. A line that is over already tells so on the loop's next turn."""
         self._handler = handler
@@ -84,6 +89,11 @@ class SipLine:
     def send_mark(self, name: str) -> None:
         """See `Line.send_mark`. What was sent left in real time; a telephone does not tell when it played it."""
         self._loop.call_soon(self._tell_mark, name)
+
+    def send_dtmf(self, key: str) -> None:
+        """See `Line.send_dtmf`: as an event (RFC 4733), or as a tone where the far end takes none."""
+        with suppress(ValueError):  # too many wait already, since the far end takes no audio
+            self._session.send_dtmf(key)
 
     def clear_audio(self) -> None:
         """See `Line.clear_audio`. Nothing waits here: frames leave as they come."""

@@ -11,7 +11,7 @@ from typing import cast
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
-from dialtone.lines.base import LineEvent, LineHandler, TransferError
+from dialtone.lines.base import Line, LineEvent, LineHandler, TransferError
 from dialtone.lines.websocket import messages
 from dialtone.lines.websocket.limits import Limits
 from dialtone.lines.websocket.pace import Pace
@@ -74,6 +74,10 @@ class WebSocketLine(WSListener):
     def can_transfer(self) -> bool:
         return False
 
+    @property
+    def can_send_dtmf(self) -> bool:
+        return False
+
     def attach(self, handler: LineHandler) -> None:
         """See `Line.attach`. A line that was closed meanwhile tells so on the loop's next turn."""
         early_audio, self._early_audio = self._early_audio, deque()
@@ -99,6 +103,9 @@ class WebSocketLine(WSListener):
         """See `Line.send_mark`."""
         self.send_text(messages.mark(name))
 
+    def send_dtmf(self, key: str) -> None:
+        """See `Line.send_dtmf`. A browser has nobody to press keys for."""
+
     def clear_audio(self) -> None:
         """See `Line.clear_audio`."""
         self.send_text(messages.CLEAR)
@@ -109,7 +116,11 @@ class WebSocketLine(WSListener):
 
     async def transfer(self, destination: str) -> None:
         """See `Line.transfer`. Nobody else can be reached through a client's socket."""
-        raise TransferError("a web call can't be transferred")
+        raise TransferError("a web call has nobody who could hand it over", refused=True)
+
+    async def connect(self, other: Line) -> None:
+        """See `Line.connect`."""
+        raise TransferError("a web call has nobody who could hand it over", refused=True)
 
     async def close(self, end_reason: str) -> None:
         """See `Line.close`. Returns when the socket is gone, at the latest after `Limits.closing_seconds`."""
