@@ -20,6 +20,10 @@ from dialtone.settings import Settings
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
+IDLE_SECONDS = 75
+"""Longer than clients and proxies keep an idle connection (nginx: 60 s): whoever closes first must be the one who sends
+the next request, or that request meets a closed door.
+"""
 GC_THRESHOLDS = (10_000, 10, 10)
 """Calls make little cyclic garbage but many short-lived objects: young collections at Python's default of 700 objects
 cost several per cent of a busy core."""
@@ -70,6 +74,7 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                timeout_keep_alive=IDLE_SECONDS,
                 timeout_graceful_shutdown=5,
             )
         )
