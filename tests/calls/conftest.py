@@ -58,6 +58,8 @@ class FakeLine:
 
     async def transfer(self, destination: str) -> None: ...
 
+    async def connect(self, other: Line) -> None: ...
+
     async def close(self, end_reason: str) -> None:
         self.closed.append(end_reason)
 

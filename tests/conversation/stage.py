@@ -13,7 +13,7 @@ from dialtone.conversation.journal import Ending, TurnLatency
 from dialtone.conversation.plan import CallPlan
 from dialtone.conversation.speech_cache import SpeechCache, speech_key
 from dialtone.conversation.vendors import CallVendors, VendorChoice
-from dialtone.lines.base import AssistantText, LineEvent, LineHandler, TransferError
+from dialtone.lines.base import AssistantText, Line, LineEvent, LineHandler, TransferError
 from dialtone.media.ambience import AmbienceLibrary
 from dialtone.media.audio import MULAW_8K, AudioFormat
 from dialtone.media.clock import MediaClock
@@ -356,6 +356,9 @@ class Notes:
         await asyncio.sleep(1.0)
         if self.transfer_refused is not None:
             raise TransferError(self.transfer_refused)
+
+    async def connect(self, other: Line) -> None:
+        raise TransferError("nobody connects this line with another", refused=True)
 
     async def close(self, end_reason: str) -> None:
         """A closing handshake takes its time, in which the caller and the vendors go on."""

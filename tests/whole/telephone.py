@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from dialtone.lines.base import AssistantHeard, LineEvent, LineHandler, TransferError
+from dialtone.lines.base import AssistantHeard, Line, LineEvent, LineHandler, TransferError
 from dialtone.lines.outbound import DialError, DialRequest, Route
 from dialtone.media.audio import FRAME_SECONDS, MULAW_8K, AudioFormat
 from tests.whole.house import SPEECH
@@ -16,7 +16,6 @@ class Telephone:
 
     audio: AudioFormat = MULAW_8K
     can_transfer: bool = True
-    can_send_dtmf: bool = True
     can_send_dtmf: bool = True
     refuses_transfer: str | None = None
     transferred_to: str | None = None
@@ -44,9 +43,6 @@ class Telephone:
     def send_dtmf(self, key: str) -> None:
         """Nobody looks at the keys."""
 
-    def send_dtmf(self, key: str) -> None:
-        """Nobody looks at the keys."""
-
     def clear_audio(self) -> None:
         """What was sent is played already."""
 
@@ -59,6 +55,9 @@ class Telephone:
         if self.refuses_transfer is not None:
             raise TransferError(self.refuses_transfer)
         self.transferred_to = destination
+
+    async def connect(self, other: Line) -> None:
+        raise TransferError("nobody connects this line with another", refused=True)
 
     async def close(self, end_reason: str) -> None:
         self.closed_with = self.closed_with or end_reason

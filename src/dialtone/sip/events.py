@@ -148,6 +148,8 @@ class TransferProgress:
     """100 and up while it is tried; 200 when the other side has reached the target."""
     reason: str
     final: bool
+    refused: bool = False
+    """It will not be tried: the REFER itself was answered so."""
 
 
 EndedBy = Literal["us", "them", "refused", "cancelled", "unanswered", "replaced", "failed"]

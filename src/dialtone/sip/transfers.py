@@ -54,7 +54,7 @@ class Transfers:
             if (response.get("refer-sub") or "").strip().lower() == "false":
                 self._progress(200, "Accepted", final=True)
         elif response.status >= 300:
-            self._progress(response.status, response.reason, final=True)
+            self._progress(response.status, response.reason, final=True, refused=True)
 
     def receive_notify(self, request: Request, transaction: ServerTransaction) -> None:
         event = (request.get("event") or "").partition(";")[0].strip().lower()
@@ -68,10 +68,10 @@ class Transfers:
         state = (request.get("subscription-state") or "").partition(";")[0].strip().lower()
         self._progress(*self._last, final=self._last[0] >= 200 or state == "terminated")
 
-    def _progress(self, status: int, reason: str, *, final: bool) -> None:
+    def _progress(self, status: int, reason: str, *, final: bool, refused: bool = False) -> None:
         if final:
             self._hearing = False
-        self._session.host.emit(TransferProgress(self._session.call, status, reason, final))
+        self._session.host.emit(TransferProgress(self._session.call, status, reason, final, refused))
 
     # --- theirs
 

@@ -161,13 +161,26 @@ class UserAgent:
     def refuse_offer(self, call: str, status: int = 488) -> None:
         self._session(call).offers.refuse(status)
 
-    def refer(self, call: str, target: str, *, replaces: str | None = None, referred_by: str | None = None) -> None:
-        """Ask the other side to call `target`; with `replaces`, the name of another call of ours, in its place."""
-        replaced = self._session(replaces).dialog if replaces is not None else None
-        if replaces is not None and replaced is None:
-            raise WrongStateError("the call to replace has no dialog yet")
-        uri = referring_uri(target, replaced.replaces if replaced is not None else None)
-        self._session(call).transfers.refer(uri, referred_by)
+    def refer(
+        self, call: str, target: str | None = None, *, replaces: str | None = None, referred_by: str | None = None
+    ) -> None:
+        """Ask the other side to call `target`; with `replaces`, the name of another call of ours, in its place. Then
+        the far end of that call is the target unless one is given.
+        """
+        replaced = None
+        if replaces is not None:
+            dialog = self._session(replaces).dialog
+            if dialog is None:
+                raise WrongStateError("the call to replace has no dialog yet")
+            replaced, target = dialog.replaces, target or str(dialog.target)
+        if target is None:
+            raise ValueError("a transfer needs a target")
+        self._session(call).transfers.refer(referring_uri(target, replaced), referred_by)
+
+    def can_connect(self, call: str, other: str) -> bool:
+        """Whether the far ends of two calls say that they can be connected with one another (REFER with Replaces)."""
+        one, two = self._session(call), self._session(other)
+        return "refer" in one.peer_methods and "replaces" in two.peer_extensions
 
     def accept_refer(self, call: str) -> None:
         """Say that we try the transfer; `notify_refer` tells how it goes."""

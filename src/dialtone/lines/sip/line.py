@@ -3,9 +3,10 @@
 import asyncio
 import re
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 
-from dialtone.lines.base import LineEvent, LineHandler, TransferError
+from dialtone.lines.base import Line, LineEvent, LineHandler, TransferError
 from dialtone.lines.sip.negotiation import Negotiation, NoCommonAudioError
 from dialtone.media.audio import FRAME_SECONDS, AudioFormat
 from dialtone.media.rtp.session import MEDIA_TIMEOUT_SECONDS, RtpSession
@@ -28,6 +29,8 @@ EARLY_SECONDS = 1.0
 """Audio kept while nobody is attached yet; the oldest is dropped."""
 TRANSFER_SECONDS = 60.0
 """How long the other side may take to reach whom the caller is handed over to."""
+CONNECT_SECONDS = 20.0
+"""How long it may take to connect the caller with somebody whom we have reached."""
 SAME_KEY_SECONDS = 1.0
 NORMAL_CLEARING = Cause("Q.850", 16, "Normal call clearing")
 
@@ -54,7 +57,8 @@ class SipLine:
         self._closed = False
         self._last_key = ("", "", 0.0)
         """The key, the way it came, and when."""
-        self._transfer: asyncio.Future[int] | None = None
+        self._transfer: asyncio.Future[TransferProgress | None] | None = None
+        """What came of it; None: the caller hung up."""
         self._handed_over = False
         negotiation.narrow(session.statistics.codec)
         session.start(self)
@@ -104,21 +108,37 @@ class SipLine:
     async def transfer(self, destination: str) -> None:
         """See `Line.transfer`: a blind transfer (REFER, RFC 3515)."""
         target = destination if ":" in destination else f"sip:{destination}@{self._transfer_domain}"
+        await self._hand_over(lambda: self._agent.refer(self._call, target), TRANSFER_SECONDS)
+
+    async def connect(self, other: Line) -> None:
+        """See `Line.connect`: an attended transfer (REFER with Replaces, RFC 5589 section 7). Both calls must be with
+        the same telephone system: another one would know nothing of the call that is to be replaced.
+        """
+        try:
+            if not isinstance(other, SipLine) or other._negotiation.peer != self._negotiation.peer:
+                raise TransferError("the two are not on the same trunk", refused=True)
+            if not self._agent.can_connect(self._call, other._call):
+                raise TransferError("the trunk does not connect calls with one another", refused=True)
+        except SipError:
+            raise TransferError("one of the two is not on the line any more") from None
+        await self._hand_over(lambda: self._agent.refer(self._call, replaces=other._call), CONNECT_SECONDS)
+
+    async def _hand_over(self, refer: Callable[[], None], seconds: float) -> None:
         self._transfer = self._loop.create_future()
         try:
-            self._agent.refer(self._call, target)
-            async with asyncio.timeout(TRANSFER_SECONDS):
-                status = await self._transfer
+            refer()
+            async with asyncio.timeout(seconds):
+                progress = await self._transfer
         except SipError:
             raise TransferError("the call can't be transferred now") from None
         except TimeoutError:
-            raise TransferError(f"the other side did not say within {TRANSFER_SECONDS:g} s that it worked") from None
+            raise TransferError(f"the other side did not say within {seconds:g} s that it worked") from None
         finally:
             self._transfer = None
-        if status >= 300:
-            raise TransferError(f"the other side answered {in_words(status)}")
-        if status == 0:
+        if progress is None:
             raise TransferError("the caller hung up")
+        if progress.status >= 300:
+            raise TransferError(f"the other side answered {in_words(progress.status)}", refused=progress.refused)
 
     async def close(self, end_reason: str) -> None:
         """See `Line.close`."""
@@ -146,8 +166,8 @@ class SipLine:
                 self._info(event)
             case ReferReceived():
                 self._agent.reject_refer(self._call)
-            case TransferProgress(status=status, final=True):
-                self._transferred(status)
+            case TransferProgress(final=True):
+                self._transferred(event)
             case _:
                 pass
 
@@ -187,17 +207,17 @@ class SipLine:
         self._last_key = (digit, way, now)
         self._handler.on_dtmf(digit)
 
-    def _transferred(self, status: int) -> None:
+    def _transferred(self, progress: TransferProgress) -> None:
         if self._transfer is not None and not self._transfer.done():
-            self._handed_over = status < 300
-            self._transfer.set_result(status)
+            self._handed_over = progress.status < 300
+            self._transfer.set_result(progress)
 
     def _ended(self, event: Ended) -> None:
         if self._handed_over:
             self._session.close()
             return
         if self._transfer is not None and not self._transfer.done():
-            self._transfer.set_result(0)
+            self._transfer.set_result(None)
         if event.by == "failed":
             self._finish("The far end could not be reached any more.", failed=True)
         else:
