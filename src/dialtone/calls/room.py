@@ -24,6 +24,7 @@ from dialtone.calls.recordings import Recordings
 from dialtone.calls.routes import CallRoutes
 from dialtone.calls.service import Calls
 from dialtone.calls.tables import Call
+from dialtone.calls.ways_out import WaysOut
 from dialtone.calls.writer import CallWriter
 from dialtone.jobs.jobs import Jobs
 from dialtone.lines.outbound import Dialer
@@ -99,7 +100,8 @@ class CallsRoom:
         lost = partial(self.calls.end_left_open, lambda _: None)
         self._presence = None if database.is_sqlite else Presence(database, node, lambda other: lost(node=other))
         self._control = CallControl(self.calls, self.started, node, self._bus, rate_limits, settings.control_rate_limit)
-        self._outbound = Outbound(database, self.calls, numbers, trunks, organizations, self.dialers, self.started)
+        self._ways_out = WaysOut(database, numbers, trunks, self.dialers)
+        self._outbound = Outbound(self.calls, organizations, self._ways_out, self.started)
         self._stopping = False
         self.door = WebSocketDoor(self._claim)
         self._routes = CallRoutes(self.calls, self.listing, self.recordings, urls, settings, self.prices.currency)
