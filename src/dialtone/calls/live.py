@@ -35,7 +35,7 @@ from dialtone.lines.base import Line
 from dialtone.lines.inbound import CallerLeftError
 from dialtone.lines.outbound import Dialer, DialError, DialRequest
 from dialtone.lines.websocket.door import Admission, Refusal
-from dialtone.lines.websocket.line import CLOSE_BUSY
+from dialtone.lines.websocket.socket_line import CLOSE_BUSY
 from dialtone.media.audio import AudioFormat
 from dialtone.platform.db import now
 from dialtone.platform.errors import ApiError

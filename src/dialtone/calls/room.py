@@ -29,7 +29,7 @@ from dialtone.calls.writer import CallWriter
 from dialtone.jobs.jobs import Jobs
 from dialtone.lines.outbound import Dialer
 from dialtone.lines.websocket.door import Admission, Refusal, WebSocketDoor
-from dialtone.lines.websocket.line import CLOSE_BUSY
+from dialtone.lines.websocket.socket_line import CLOSE_BUSY
 from dialtone.media.audio import AudioFormat
 from dialtone.numbers.service import Numbers
 from dialtone.organizations.service import Organizations

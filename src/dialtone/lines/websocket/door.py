@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from picows import WSAutoPingStrategy, WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
+from picows import WSAutoPingStrategy, WSListener, WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
 from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
 from dialtone.lines.base import Line
 from dialtone.lines.websocket import messages
 from dialtone.lines.websocket.limits import Limits
-from dialtone.lines.websocket.line import CLOSE_NOT_ADMITTED, WebSocketLine
+from dialtone.lines.websocket.line import WebSocketLine
+from dialtone.lines.websocket.socket_line import CLOSE_NOT_ADMITTED
 from dialtone.media.audio import MULAW_8K, PCM_8K, PCM_16K, PCM_24K, AudioFormat
 
 PATHS = frozenset({"/api/v1/web-calls/stream", "/v1/web-calls/stream"})
@@ -56,6 +57,8 @@ class Refusal:
 
 
 Claim = Callable[[str, AudioFormat], Awaitable[Admission | Refusal]]
+Answer = Callable[[str], WSListener | None]
+"""The far end of a WebSocket that is to be opened at this path; None where there is none."""
 
 
 class WebSocketDoor:
@@ -65,6 +68,11 @@ class WebSocketDoor:
         self._claim = claim
         self._limits = limits or Limits()
         self._arriving: set[asyncio.Task[None]] = set()
+        self._below: dict[str, Answer] = {}
+
+    def serve_below(self, prefix: str, answer: Answer) -> None:
+        """Have `answer` open the WebSockets whose path begins with `prefix`."""
+        self._below[prefix] = answer
 
     def protocol(self, config: Any, server_state: Any, app_state: Any) -> asyncio.BaseProtocol:
         """What `uvicorn.Config(ws=door.protocol)` calls for each connection that asks for a WebSocket."""
@@ -84,7 +92,7 @@ class WebSocketDoor:
     def _answer(self, request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
         target = urlsplit(request.path.decode("ascii", "replace"))
         if target.path not in PATHS:
-            return _refuse(404, "Not found", "not_found", f"No WebSocket is served at {target.path[:100]}.", [])
+            return self._answer_below(target.path)
         query = parse_qs(target.query, keep_blank_values=True)
         audio, problems = _audio_of(query)
         token = _one(query, "token", "")
@@ -96,6 +104,13 @@ class WebSocketDoor:
             )
         line = WebSocketLine(audio, self._limits, lambda opened: self._arrived(opened, token))
         return WSUpgradeResponseWithListener(WSUpgradeResponse.create_101_response(), line)
+
+    def _answer_below(self, path: str) -> WSUpgradeResponseWithListener:
+        answer = next((answer for prefix, answer in self._below.items() if path.startswith(prefix)), None)
+        listener = None if answer is None else answer(path)
+        if listener is None:
+            return _refuse(404, "Not found", "not_found", f"No WebSocket is served at {path[:100]}.", [])
+        return WSUpgradeResponseWithListener(WSUpgradeResponse.create_101_response(), listener)
 
     def _arrived(self, line: WebSocketLine, token: str) -> None:
         task = asyncio.get_running_loop().create_task(self._admit(line, token))
