@@ -90,6 +90,7 @@ FULL: dict[str, Any] = {
                 "parameters": {"type": "object", "properties": {"n": {"type": "integer"}}},
             },
             {"type": "endCall"},
+            {"type": "sendDtmf"},
             {
                 "type": "transfer_call",
                 "destinations": [
@@ -135,6 +136,7 @@ FULL: dict[str, Any] = {
             "interval_seconds": 3,
             "max_attempts": 10,
         },
+        "keypad": {"terminator": None, "timeout_seconds": 30, "max_digits": 1, "interrupts": False},
         "end_call_message": "Goodbye.",
         "first_message_outbound": "This is the clinic.",
         "end_call_phrases": ["have a nice day"],

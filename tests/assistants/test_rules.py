@@ -63,6 +63,8 @@ RANGES = [
     ("speech_config.silence.first_check_seconds", 1, 60, 0.5),
     ("speech_config.silence.interval_seconds", 3, 120, 0.5),
     ("speech_config.silence.max_attempts", 1, 10, 1),
+    ("speech_config.keypad.timeout_seconds", 0.5, 30, 0.1),
+    ("speech_config.keypad.max_digits", 1, 32, 1),
     ("analysis_plan.min_messages_threshold", 0, 1000, 1),
 ]
 
@@ -281,8 +283,11 @@ MCP = {"type": "mcp", "mcp_server_id": "11111111-2222-4333-8444-555555555555", "
         ({"name": "1f", "description": "d"}, ".name: must begin with a letter or _"),
         ({"name": "f" * 65, "description": "d"}, ".name: must begin with a letter or _"),
         ({"name": "a b", "description": "d"}, ".name: must begin with a letter or _"),
-        ({"type": "query"}, '.type: must be one of function, end_call, transfer_call, mcp (got "query")'),
-        ({"type": ["end_call"]}, ".type: must be one of function, end_call, transfer_call, mcp (got a list)"),
+        ({"type": "query"}, '.type: must be one of function, end_call, transfer_call, send_dtmf, mcp (got "query")'),
+        (
+            {"type": ["end_call"]},
+            ".type: must be one of function, end_call, transfer_call, send_dtmf, mcp (got a list)",
+        ),
         ({"type": "function", "function": {"name": "-"}}, ".function.name: must begin with a letter or _"),
         ({"name": "f", "description": "d", "parameters": {"type": "array"}}, ".parameters.type: must be object"),
         ({"name": "f", "description": "d", "parameters": {"properties": 1}}, ".parameters.properties: is not valid"),

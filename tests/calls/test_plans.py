@@ -9,7 +9,7 @@ from dialtone.assistants.blocks import Vendors
 from dialtone.assistants.preparing import Preparer
 from dialtone.assistants.resolving import ResolvedAssistant, Resolver
 from dialtone.calls.plans import inbound_call_plan, may_record, outbound_call_plan, web_call_plan
-from dialtone.conversation.plan import BackgroundPlan
+from dialtone.conversation.plan import BackgroundPlan, KeypadPlan
 from dialtone.platform.crypto import Secrets
 
 
@@ -39,6 +39,13 @@ def test_background_audio_is_planned_where_it_is_enabled(
 ) -> None:
     assistant = _assistant(speech_config={"background_audio": given} if given else None)
     assert web_call_plan("c", "o", assistant, {}, None).background == planned
+
+
+def test_the_keypad_is_planned_as_it_is_set() -> None:
+    assert web_call_plan("c", "o", _assistant(), {}, None).keypad == KeypadPlan()
+    keypad = {"terminator": "*", "timeout_seconds": 5, "max_digits": 4, "interrupts": False}
+    planned = web_call_plan("c", "o", _assistant(speech_config={"keypad": keypad}), {}, None).keypad
+    assert planned == KeypadPlan("*", 5, 4, False)
 
 
 CONSENT = {"enabled": True, "message": "Press 1 to agree."}

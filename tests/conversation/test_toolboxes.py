@@ -45,7 +45,7 @@ async def test_a_rest_api_gets_what_the_call_knows() -> None:
             caller_number="+31612345678",
             variables={"tier": "gold", "call_id": "mine"},
         )
-        toolbox = make_toolbox(plan, http, Notes(), can_transfer=True)
+        toolbox = make_toolbox(plan, http, Notes(), can_transfer=True, can_send_dtmf=True)
         assert not (await toolbox.run(ToolCall("c", "note", json.dumps({"call_id": "the model's"})))).failed
     [body] = received
     assert isinstance(body, dict)
@@ -61,4 +61,6 @@ async def test_a_rest_api_gets_what_the_call_knows() -> None:
 async def test_an_assistant_that_handles_silence_can_hang_up() -> None:
     async with GuardedHttp(allow_private_addresses=True) as http:
         plan = CallPlan("call-1", "org-1", None, {"tools": []}, None, silence=SilencePlan(enabled=True))
-        assert [spec.name for spec in make_toolbox(plan, http, Notes(), can_transfer=True).specs()] == ["end_call"]
+        assert [
+            spec.name for spec in make_toolbox(plan, http, Notes(), can_transfer=True, can_send_dtmf=True).specs()
+        ] == ["end_call"]

@@ -39,6 +39,7 @@ DESTINATIONS = [{"type": "number", "number": "+31201234567", "description": "Des
         ("function", {"name": "f"}),
         ("function", REST),
         ("end_call", {}),
+        ("send_dtmf", {}),
         ("transfer_call", {"destinations": DESTINATIONS}),
     ],
 )

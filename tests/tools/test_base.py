@@ -59,6 +59,13 @@ def test_end_call(written: str) -> None:
     assert "required" not in tool.parameters
 
 
+@pytest.mark.parametrize("written", ["send_dtmf", "sendDtmf"])
+def test_send_dtmf(written: str) -> None:
+    tool = normalise({"type": written})
+    assert (tool.kind, tool.name, tool.parameters["required"]) == ("send_dtmf", "send_dtmf", ["digits"])
+    assert tool.description
+
+
 @pytest.mark.parametrize("written", ["transfer_call", "transferCall"])
 def test_transfer_call(written: str) -> None:
     tool = normalise(
@@ -88,7 +95,7 @@ def test_mcp() -> None:
 @pytest.mark.parametrize(
     ("stored", "words"),
     [
-        ({"type": "phone"}, "type: must be one of function, end_call, transfer_call, mcp (got 'phone')"),
+        ({"type": "phone"}, "type: must be one of function, end_call, transfer_call, send_dtmf, mcp (got 'phone')"),
         ({"type": ["mcp"]}, "type: must be one of"),
         ({"description": "x"}, "name: is required"),
         ({"name": 5}, "name: must be a string (got int)"),

@@ -151,6 +151,21 @@ async def test_transfer_on_a_line_that_cannot(http: GuardedHttp) -> None:
     assert "cannot transfer" in outcome.result
 
 
+async def test_keys_are_pressed_where_the_line_has_some(http: GuardedHttp) -> None:
+    noted: list[str] = []
+    toolbox = Toolbox.from_stored([{"type": "sendDtmf"}], CONTEXT, http, on_note=noted.append)
+    outcome = await toolbox.run(ToolCall("c1", "send_dtmf", '{"digits": "1w*W,#aD"}'))
+    assert (outcome.keys, outcome.failed) == ("1w*W,#aD", False)
+    for refused in ("", "1 2", "E", "5" * 65):
+        outcome = await toolbox.run(ToolCall("c2", "send_dtmf", json.dumps({"digits": refused})))
+        assert (outcome.keys, outcome.failed) == (None, True)
+    assert not any("1 2" in note or "555" in note for note in noted)
+    toolbox = Toolbox.from_stored([{"type": "send_dtmf"}], CONTEXT, http, can_send_dtmf=False)
+    outcome = await toolbox.run(ToolCall("c3", "send_dtmf", '{"digits": "1"}'))
+    assert (outcome.keys, outcome.failed) == (None, True)
+    assert "no keys" in outcome.result
+
+
 async def test_async_tool_is_not_waited_for(http: GuardedHttp) -> None:
     server = Server()
     server.released.clear()

@@ -14,6 +14,7 @@ _TOOLS = {
     "FlatTool": tools.FlatTool,
     "NestedTool": tools.NestedTool,
     "EndCallTool": tools.EndCallTool,
+    "SendDtmfTool": tools.SendDtmfTool,
     "TransferCallTool": tools.TransferCallTool,
     "McpTool": tools.McpTool,
 }

@@ -17,7 +17,7 @@ from dialtone.assistants.schemas import (
     RecordingConsent,
 )
 from dialtone.assistants.secrets import masked, opened
-from dialtone.assistants.speech import BackgroundAudio, SilenceConfig, SpeechConfig, TurnTakingConfig
+from dialtone.assistants.speech import BackgroundAudio, KeypadConfig, SilenceConfig, SpeechConfig, TurnTakingConfig
 from dialtone.platform.crypto import MASK, Secrets
 from dialtone.platform.errors import invalid
 from dialtone.platform.problems import problem, validation_details
@@ -54,6 +54,7 @@ class ResolvedAssistant:
     tts_config: Mapping[str, Any] | None
     turn_taking: TurnTakingConfig
     silence: SilenceConfig
+    keypad: KeypadConfig
     background_audio: BackgroundAudio
     pronunciation: tuple[tuple[str, str], ...]
     end_call_message: str | None
@@ -145,6 +146,7 @@ class Resolver:
             tts_config=None if realtime else catalog.effective("tts", values["tts_config"]),
             turn_taking=speech.turn_taking or TurnTakingConfig(),
             silence=speech.silence or SilenceConfig(),
+            keypad=speech.keypad or KeypadConfig(),
             background_audio=speech.background_audio or BackgroundAudio(),
             pronunciation=tuple((one.from_text, one.to) for one in speech.pronunciation or ()),
             end_call_message=speech.end_call_message,

@@ -83,6 +83,23 @@ class SilenceConfig(Part):
     )
 
 
+class KeypadConfig(Part):
+    """How the caller's keys are gathered. What was entered is a message of the caller, such as `(pressed 1 2)`."""
+
+    terminator: Literal["#", "*"] | None = Field(
+        default="#", description="The key that ends the digits before it; null = none does."
+    )
+    timeout_seconds: Annotated[float, Between(0.5, 30)] = Field(
+        default=2.0, description="Seconds after the last key that end the digits."
+    )
+    max_digits: Annotated[int, Between(1, 32)] = Field(
+        default=32, description="So many digits are an entry without further waiting."
+    )
+    interrupts: bool = Field(
+        default=True, description="An entry interrupts the assistant; else it waits until the assistant has finished."
+    )
+
+
 class SpeechConfig(Part):
     """How the assistant speaks and listens, beyond the choice of vendors."""
 
@@ -92,6 +109,7 @@ class SpeechConfig(Part):
     )
     background_audio: BackgroundAudio | None = Field(default=None, description="Sounds behind the voice; null = none.")
     silence: SilenceConfig | None = None
+    keypad: KeypadConfig | None = Field(default=None, description="How keys are gathered; null = by the defaults.")
     end_call_message: Closing | None = Field(
         default=None, description="Spoken before the assistant itself hangs up. Not used by realtime models."
     )

@@ -1,4 +1,4 @@
-"""An assistant's tools as clients write them: five shapes, each with its own rules."""
+"""An assistant's tools as clients write them: six shapes, each with its own rules."""
 
 from typing import Annotated, Any, Literal
 
@@ -126,6 +126,12 @@ class EndCallTool(Part):
     type: Literal["end_call", "endCall"] = Field(description=TOOL_TYPE)
 
 
+class SendDtmfTool(Part):
+    """Lets the assistant press keys, for example to find its way through another telephone system's menu."""
+
+    type: Literal["send_dtmf", "sendDtmf"] = Field(description=TOOL_TYPE)
+
+
 class Destination(Part):
     """Somebody to whom a call can be handed."""
 
@@ -163,13 +169,15 @@ class McpTool(Part):
     required: bool = Field(default=True, description="Refuse the call where the server can't be reached.")
 
 
-Tool = FlatTool | NestedTool | EndCallTool | TransferCallTool | McpTool
+Tool = FlatTool | NestedTool | EndCallTool | TransferCallTool | SendDtmfTool | McpTool
 
 _SHAPES: dict[str, type[Tool]] = {
     "end_call": EndCallTool,
     "endCall": EndCallTool,
     "transfer_call": TransferCallTool,
     "transferCall": TransferCallTool,
+    "send_dtmf": SendDtmfTool,
+    "sendDtmf": SendDtmfTool,
     "mcp": McpTool,
 }
 
@@ -213,7 +221,7 @@ def _shape(tool: Any, path: str) -> tuple[type[Tool] | None, list[str]]:
         return (NestedTool if "function" in tool else FlatTool), []
     if isinstance(kind, str) and kind in _SHAPES:
         return _SHAPES[kind], []
-    return None, [problem(f"{path}.type", "must be one of function, end_call, transfer_call, mcp", kind)]
+    return None, [problem(f"{path}.type", "must be one of function, end_call, transfer_call, send_dtmf, mcp", kind)]
 
 
 def parameters_problems(parameters: dict[str, Any] | None, path: str) -> list[str]:
@@ -232,6 +240,8 @@ def tool_name(tool: dict[str, Any]) -> str | None:
             return "end_call"
         case "transfer_call" | "transferCall":
             return "transfer_call"
+        case "send_dtmf" | "sendDtmf":
+            return "send_dtmf"
         case "mcp":
             return None
     name: str | None = tool["function"]["name"] if "function" in tool else tool["name"]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dialtone.assistants.resolving import ResolvedAssistant
-from dialtone.conversation.plan import BackgroundPlan, CallPlan, SilencePlan, TurnTaking
+from dialtone.conversation.plan import BackgroundPlan, CallPlan, KeypadPlan, SilencePlan, TurnTaking
 from dialtone.providers import catalog
 from dialtone.providers.catalog_types import Block
 from dialtone.tools.envelope import CallContext
@@ -42,7 +42,8 @@ def web_call_plan(
     recording_path: Path | None,
 ) -> CallPlan:
     """The plan of a web call."""
-    turns, silence, background = assistant.turn_taking, assistant.silence, assistant.background_audio
+    turns, silence, keypad = assistant.turn_taking, assistant.silence, assistant.keypad
+    background = assistant.background_audio
     return CallPlan(
         call_id=call_id,
         organization_id=organization_id,
@@ -70,6 +71,7 @@ def web_call_plan(
             interval_seconds=silence.interval_seconds,
             max_attempts=silence.max_attempts,
         ),
+        keypad=KeypadPlan(keypad.terminator, keypad.timeout_seconds, keypad.max_digits, keypad.interrupts),
         background=BackgroundPlan(background.clip, background.volume) if background.enabled else None,
         pronunciation=assistant.pronunciation,
         max_duration_seconds=float(assistant.max_duration_seconds),

@@ -30,6 +30,7 @@ from dialtone.conversation.voice import Voice
 from dialtone.lines.base import Line, Trouble
 from dialtone.media.ambience import AmbienceLibrary
 from dialtone.media.clock import MediaClock
+from dialtone.media.convert import silence
 from dialtone.media.recorder import Recorder, RecordingWriter
 from dialtone.providers.base import ProviderError, TextToSpeech, TranscriptEvent, UtteranceEnd
 from dialtone.tools.toolbox import Toolbox
@@ -198,7 +199,7 @@ class Call:
         )
         self._speaker = self._dialogue.speaker
         self._silence = Silence(plan.silence, self._dialogue, self.end)
-        self._keypad = Keypad(self._dialogue.press)
+        self._keypad = Keypad(plan.keypad, self._dialogue.press)
         self._control = Control(self._dialogue, self._line, self._journal, self.end, self._spawn)
 
     def _make_voice(self, provider: TextToSpeech) -> Voice:
@@ -244,15 +245,19 @@ class Call:
 
     def on_audio(self, audio: bytes) -> None:
         if self._listening is not None and self._failure is None:
-            self._listening.hear(audio)
+            self._listening.hear(silence(self._line.audio, len(audio)) if self._hears_itself() else audio)
         if self._recorder is not None:
             self._caller_audio.append(audio)
 
     def on_dtmf(self, digit: str) -> None:
         if self._consent is not None:
             self._consent.press(digit)
-        elif self._keypad is not None and self._failure is None:
+        elif self._keypad is not None and self._failure is None and not self._hears_itself():
             self._keypad.press(digit)
+
+    def _hears_itself(self) -> bool:
+        """What comes may be the sound of the assistant's own keys."""
+        return self._speaker is not None and self._speaker.hears_itself(self._loop.time())
 
     def on_mark(self, name: str) -> None:
         """Nothing here waits for marks."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
@@ -89,6 +90,7 @@ class Dialogue:
         self._finished = False
         self._to_say: deque[tuple[str, EndReason | None]] = deque()
         self._to_answer = False
+        self._entered: list[str] = []  # on the keypad, which the caller's next turn tells
         self._leaving: Callable[[], None] | None = None  # what comes after the last words
 
     # What the assistant says unasked
@@ -97,13 +99,13 @@ class Dialogue:
         """Speak `text`, `then` hang up for that reason, unless the caller takes the turn meanwhile."""
         if self._finished:
             return
-        if not text:
+        if not text and (then is None or not self.speaker.busy):
             if then:
                 self._owner.hang_up(then)
             return
         self._turns.assistant_began()
         self._closing = then or self._closing
-        self.speaker.play(self._voice.say(text, keep=keep))
+        self.speaker.play(self._voice.say(text, keep=keep) if text else self._voice.nothing())
         self._owner.activity()
 
     def say_something(self, hint: str) -> None:
@@ -114,8 +116,13 @@ class Dialogue:
         self._speak_unasked(messages)
 
     def press(self, digits: str) -> None:
-        """The caller entered `digits` on the keypad: a turn of its own."""
+        """The caller entered `digits` on the keypad: a turn of its own, or part of the next one where the assistant
+        is not to be interrupted.
+        """
         if self._finished or self._leaving:
+            return
+        if not self._plan.keypad.interrupts and (self.speaker.busy or self._answer is not None):
+            self._entered.append(_in_words(digits))
             return
         self._drop_draft()
         if self.speaker.busy or self._answer is not None:
@@ -123,7 +130,7 @@ class Dialogue:
         now = self._loop.time()
         said = self._turns.take_turn()
         self._turns.assistant_began()
-        self._end_turn(EndTurn(f"{said} (pressed {' '.join(digits)})".strip(), now, now))
+        self._end_turn(EndTurn(f"{said} {_in_words(digits)}".strip(), now, now))
 
     # What is asked from outside
 
@@ -179,8 +186,8 @@ class Dialogue:
         self._turns.assistant_began()
         self._leaving = then
         self._owner.activity()
-        if text:
-            self.speaker.play(self._voice.say(text, keep=False))
+        if text or self.speaker.busy:  # keys are being pressed, to their end
+            self.speaker.play(self._voice.say(text, keep=False) if text else self._voice.nothing())
         else:
             then()
 
@@ -197,7 +204,11 @@ class Dialogue:
         """Do the next thing that waits for a moment in which nobody speaks."""
         if self._finished or not self.idle:
             return
-        if self._to_say:
+        if self._entered:
+            now = self._loop.time()
+            self._turns.assistant_began()
+            self._end_turn(EndTurn("", now, now))
+        elif self._to_say:
             text, then = self._to_say.popleft()
             if then is None:
                 self.say(text, keep=False)
@@ -249,7 +260,7 @@ class Dialogue:
         self._drop_draft()
         self._settle_all(self.speaker.cut())
         self._tool_uses.close()
-        rest = self._turns.take_turn()
+        rest = " ".join([self._turns.take_turn(), *self._entered]).strip()
         if rest:
             self._journal.message("user", rest)
 
@@ -312,6 +323,9 @@ class Dialogue:
         return Answer(reply, self._spawn(reply.make()))
 
     def _end_turn(self, turn: EndTurn) -> None:
+        if self._entered:
+            turn = replace(turn, text=" ".join([turn.text, *self._entered]).strip())
+            self._entered.clear()
         answer, self._draft = self._draft, None
         if answer is not None and answer.reply.text != turn.text:
             answer.drop()
@@ -369,6 +383,8 @@ class Dialogue:
         error = (answer.reply.error if answer else None) or speech.error
         if error is None and answer is not None:
             error = self._broken(answer.reply)
+        if error is None and answer and answer.reply.keys:
+            self.speaker.press(answer.reply.keys, self._keys_pressed)
         if error is not None:
             self._owner.vendor_failed(error)
         elif answer and answer.reply.transfer_to:
@@ -379,10 +395,14 @@ class Dialogue:
         elif self._closing and not self.speaker.busy:
             self._owner.hang_up(self._closing)
         elif self._says_goodbye(speech.text):
-            self._owner.hang_up("end_call_phrase")
-        elif not self.speaker.busy:
+            self.say("", keep=False, then="end_call_phrase")
+        elif not self.speaker.talking:
             self._act(self._turns.assistant_done(self._loop.time()))
             self._owner.activity()
+
+    def _keys_pressed(self) -> None:
+        self._go_on()
+        self._owner.activity()
 
     def _said_last_words(self, speech: Speech, then: Callable[[], None]) -> None:
         if speech.error is not None:
@@ -423,3 +443,7 @@ class Dialogue:
     def _says_goodbye(self, text: str) -> bool:
         said = text.casefold()
         return any(phrase.casefold() in said for phrase in self._plan.end_call_phrases)
+
+
+def _in_words(digits: str) -> str:
+    return f"(pressed {' '.join(digits)})"

@@ -39,7 +39,9 @@ class Engine:
 
     async def run_with(self, plan: CallPlan, line: Line, choice: VendorChoice, journal: Journal) -> None:
         """As `run`, with the vendors given as objects."""
-        toolbox = make_toolbox(plan, self._http, journal, can_transfer=line.can_transfer)
+        toolbox = make_toolbox(
+            plan, self._http, journal, can_transfer=line.can_transfer, can_send_dtmf=line.can_send_dtmf
+        )
         call = Call(plan, line, choice, toolbox, journal, self._shared)
         self._calls[plan.call_id] = call
         self._empty.clear()

@@ -35,6 +35,19 @@ class SilencePlan:
 
 
 @dataclass(frozen=True, slots=True)
+class KeypadPlan:
+    """How the caller's keys are gathered. Time in seconds."""
+
+    terminator: str | None = "#"
+    """Ends the digits before it; None = no key does."""
+    timeout: float = 2.0
+    """After the last key."""
+    max_digits: int = 32
+    interrupts: bool = True
+    """False = digits wait until the assistant has finished."""
+
+
+@dataclass(frozen=True, slots=True)
 class BackgroundPlan:
     """The ambience mixed under the assistant's voice for the whole call."""
 
@@ -63,6 +76,7 @@ class CallPlan:
     end_call_phrases: tuple[str, ...] = ()
     turn_taking: TurnTaking = TurnTaking()
     silence: SilencePlan = SilencePlan()
+    keypad: KeypadPlan = KeypadPlan()
     background: BackgroundPlan | None = None
     pronunciation: tuple[tuple[str, str], ...] = ()
     """(from, to) literal replacements before text-to-speech."""

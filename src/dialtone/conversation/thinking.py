@@ -46,6 +46,8 @@ class Reply:
         self.hang_up = False
         self.transfer_to: str | None = None
         """Where the caller is to be handed over once the reply was heard."""
+        self.keys = ""
+        """What is to be pressed once the reply was heard."""
         self._messages = list(messages)
         self._model = model
         self._tools = tools
@@ -135,7 +137,7 @@ class Reply:
             self._held.append(sentence + " ")
 
     async def _use_tools(self, calls: list[ToolCall]) -> bool:
-        """Run `calls` together; False where the conversation ends with them."""
+        """Run `calls` together; False where the reply ends with them: nobody talks into a menu while pressing keys."""
         await self._committed.wait()
         if not self._said:
             self._say_waiting_message(calls)
@@ -153,7 +155,9 @@ class Reply:
                 self._say(transfer.spoken_first)
         elif any(outcome.end_call for outcome in outcomes):
             self.hang_up = True
-        return not (self.hang_up or self.transfer_to)
+        self.keys += "".join(outcome.keys or "" for outcome in outcomes)
+        only_keys = all(use.outcome is not None and use.outcome.keys for use in uses)
+        return not (self.hang_up or self.transfer_to or only_keys)
 
     def _begin(self, call: ToolCall, number: int) -> ToolUse:
         if number >= MAX_CALLS_AT_ONCE:

@@ -70,7 +70,7 @@ class ToolRound:
         self.uses = uses
         self.cut_short = False
         """The caller took the turn before the reply was heard to its end, which is when callers are transferred or hung
-        up on.
+        up on, and keys pressed.
         """
 
     def heard(self, heard: str, *, cut_short: bool) -> str:
@@ -94,8 +94,9 @@ class ToolRound:
         """What came of one of them, in this round."""
         if use.outcome is None:
             return ToolOutcome(CUT_OFF, failed=True)
-        leaves = use.outcome.end_call or use.outcome.transfer_to is not None
-        return ToolOutcome(NOT_DONE, failed=True) if leaves and self.cut_short else use.outcome
+        outcome = use.outcome
+        comes_last = outcome.end_call or outcome.transfer_to is not None or outcome.keys is not None
+        return ToolOutcome(NOT_DONE, failed=True) if comes_last and self.cut_short else outcome
 
 
 class ToolUses:

@@ -16,7 +16,9 @@ _CALL_TYPES: dict[str, CallType] = {
 }
 
 
-def make_toolbox(plan: CallPlan, http: GuardedHttp, journal: Journal, *, can_transfer: bool) -> Toolbox:
+def make_toolbox(
+    plan: CallPlan, http: GuardedHttp, journal: Journal, *, can_transfer: bool, can_send_dtmf: bool
+) -> Toolbox:
     """What the assistant may do in this call; what can't be used is noted on the call."""
     stored = list(plan.llm_config.get("tools") or [])
     if plan.silence.enabled and not any(tool.get("type") in ("end_call", "endCall") for tool in stored):
@@ -38,6 +40,7 @@ def make_toolbox(plan: CallPlan, http: GuardedHttp, journal: Journal, *, can_tra
         context,
         http,
         can_transfer=can_transfer,
+        can_send_dtmf=can_send_dtmf,
         values=lambda: tool_values_of(plan, datetime.now(UTC)),
         on_note=journal.note,
     )

@@ -91,6 +91,12 @@ class Voice:
         self._spawn(self._say(speech, text, keep and self._keeps))
         return speech
 
+    def nothing(self) -> Speech:
+        """A speech that is over when its turn comes."""
+        speech = Speech(self.line_audio)
+        speech.complete()
+        return speech
+
     async def recorded(self, text: str) -> Speech:
         """`text` with all of its audio, from the cache or made and kept there, so that it can be said when the
         vendor no longer answers. Raises `ProviderError`."""

@@ -15,7 +15,7 @@ from dialtone.platform.errors import invalid
 from dialtone.platform.fields import Part, given, ignored_fields
 from dialtone.platform.problems import problem, validation_details
 from dialtone.platform.sealing import MASK_WITHOUT_SECRET, sealed
-from dialtone.templates.tool_schemas import EndCallConfig, FunctionConfig, TransferCallConfig
+from dialtone.templates.tool_schemas import EndCallConfig, FunctionConfig, SendDtmfConfig, TransferCallConfig
 
 MAX_CONFIG_BYTES = 64 * 1024
 """Size of a `tool_config` as JSON."""
@@ -24,6 +24,7 @@ _CONFIGS: Mapping[str, type[Part]] = {
     "function": FunctionConfig,
     "end_call": EndCallConfig,
     "transfer_call": TransferCallConfig,
+    "send_dtmf": SendDtmfConfig,
 }
 _OLDER = ("url", "async", "parameters", "function_definition", "server_url", "server_secret")
 _FUNCTION_NAME = TypeAdapter(FunctionName)

@@ -10,7 +10,7 @@ from dialtone.platform.fields import Part, WebUrl, rule
 from dialtone.platform.openapi import COMPONENT
 from dialtone.platform.patterns import anchored
 
-ToolType = Literal["function", "end_call", "transfer_call"]
+ToolType = Literal["function", "end_call", "transfer_call", "send_dtmf"]
 
 _UUID: dict[str, Any] = {"format": "uuid"}
 _DEPRECATED: dict[str, Any] = {"deprecated": True}
@@ -32,13 +32,17 @@ class EndCallConfig(Part):
     """`tool_config` of a tool that hangs up: empty."""
 
 
+class SendDtmfConfig(Part):
+    """`tool_config` of a tool that presses keys: empty."""
+
+
 class TransferCallConfig(Part):
     """`tool_config` of a tool that hands the call to somebody else."""
 
     destinations: Destinations = Field(description="Where the call can go.")
 
 
-class ToolTemplateConfig(RootModel[FunctionConfig | TransferCallConfig | EndCallConfig]):
+class ToolTemplateConfig(RootModel[FunctionConfig | TransferCallConfig | EndCallConfig | SendDtmfConfig]):
     """What `tool_type` needs to know. Copied into an assistant's tools by whoever uses the template."""
 
 
@@ -134,8 +138,10 @@ _WAYS_TO_WRITE_A_TEMPLATE: list[Any] = [
     _with_config("function", "FunctionConfig", _names_a_function("tool_config")),
     _with_config("end_call", "EndCallConfig"),
     _with_config("transfer_call", "TransferCallConfig"),
+    _with_config("send_dtmf", "SendDtmfConfig"),
     _by_older_fields("function", _names_a_function("function_definition")),
     _by_older_fields("end_call"),
+    _by_older_fields("send_dtmf"),
 ]
 _EXAMPLE: dict[str, Any] = {
     "name": "look_up_order",
@@ -171,7 +177,7 @@ class ToolTemplateObject(Part):
     org_id: str = Field(description="The organization it belongs to.", json_schema_extra=_UUID)
     name: Name = Field(description=_NAME)
     description: str | None = Field(description=_DESCRIPTION)
-    tool_type: ToolType = Field(description="What the tool does: call a webhook, hang up, or transfer.")
+    tool_type: ToolType = Field(description="What the tool does: call a webhook, hang up, transfer, or press keys.")
     tool_config: ToolTemplateConfig = Field(description="What that needs to know; a secret inside is masked.")
     created_at: datetime = Field(description="When the template was made.")
     updated_at: datetime = Field(description="When the template last changed.")

@@ -5,13 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-ToolKind = Literal["webhook", "end_call", "transfer_call", "mcp"]
+ToolKind = Literal["webhook", "end_call", "transfer_call", "send_dtmf", "mcp"]
 TransferMode = Literal["blind", "bridge", "warm"]
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 TIMEOUT_SECONDS = 10.0
 """A tool's server must have given its whole answer by then."""
 MAX_MCP_TOOLS = 25
+MAX_DIGITS = 64
+"""That `send_dtmf` presses at once, pauses included."""
 
 _KINDS: dict[str | None, ToolKind] = {
     None: "webhook",
@@ -21,8 +23,12 @@ _KINDS: dict[str | None, ToolKind] = {
     "endCall": "end_call",
     "transfer_call": "transfer_call",
     "transferCall": "transfer_call",
+    "send_dtmf": "send_dtmf",
+    "sendDtmf": "send_dtmf",
     "mcp": "mcp",
 }
+KINDS = ("function", "end_call", "transfer_call", "send_dtmf", "mcp")
+"""As clients write them."""
 _METHODS: dict[str, Method] = {"GET": "GET", "POST": "POST", "PUT": "PUT", "PATCH": "PATCH", "DELETE": "DELETE"}
 _MODES: dict[str, TransferMode] = {"blind": "blind", "bridge": "bridge", "warm": "warm"}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
@@ -91,11 +97,13 @@ def normalise(stored: Mapping[str, Any]) -> Tool:
     written = stored.get("type")
     kind = _KINDS.get(written) if isinstance(written, str | None) else None
     if kind is None:
-        raise ToolConfigError("type", f"must be one of function, end_call, transfer_call, mcp (got {written!r})")
+        raise ToolConfigError("type", f"must be one of {', '.join(KINDS)} (got {written!r})")
     if kind == "end_call":
         return _end_call()
     if kind == "transfer_call":
         return _transfer_call(stored)
+    if kind == "send_dtmf":
+        return _send_dtmf()
     if kind == "mcp":
         return _mcp(stored)
     return _webhook(stored)
@@ -192,6 +200,28 @@ def _end_call() -> Tool:
         parameters={
             "type": "object",
             "properties": {"reason": {"type": "string", "description": "Why the call ends, in a few words."}},
+        },
+    )
+
+
+def _send_dtmf() -> Tool:
+    return Tool(
+        kind="send_dtmf",
+        name="send_dtmf",
+        description="Press keys of the telephone, for example to choose from a menu that you hear. They are pressed "
+        "once you have finished speaking; then wait for what you hear next.",
+        parameters={
+            "type": "object",
+            "properties": {
+                "digits": {
+                    "type": "string",
+                    "minLength": 1,
+                    "maxLength": MAX_DIGITS,
+                    "pattern": "^[0-9A-Da-d*#wW,]+$",
+                    "description": "0-9 * # A-D; w waits half a second, W a second, a comma two seconds.",
+                }
+            },
+            "required": ["digits"],
         },
     )
 

@@ -30,6 +30,8 @@ class ToolOutcome:
     transfer_to: Destination | None = None
     """Hand the caller over once `spoken_first` was said."""
     spoken_first: str | None = None
+    keys: str | None = None
+    """Press these, pauses among them, once the answer was heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Toolbox:
         http: GuardedHttp,
         *,
         can_transfer: bool = True,
+        can_send_dtmf: bool = True,
         values: Callable[[], Mapping[str, str]] = dict,
         on_note: Callable[[str], None] = lambda note: None,
     ) -> None:
@@ -61,6 +64,7 @@ class Toolbox:
         self._context = context
         self._http = http
         self._can_transfer = can_transfer
+        self._can_send_dtmf = can_send_dtmf
         self._values = values
         self._entries: dict[str, _Entry] = {}
         self._background: set[asyncio.Task[None]] = set()
@@ -75,6 +79,7 @@ class Toolbox:
         http: GuardedHttp,
         *,
         can_transfer: bool = True,
+        can_send_dtmf: bool = True,
         values: Callable[[], Mapping[str, str]] = dict,
         on_note: Callable[[str], None] = lambda note: None,
     ) -> Self:
@@ -85,7 +90,15 @@ class Toolbox:
                 tools.append(normalise(config))
             except ToolConfigError as error:
                 problems.append(f"tool {index + 1} is left out: {error}")
-        toolbox = cls(tools, context, http, can_transfer=can_transfer, values=values, on_note=on_note)
+        toolbox = cls(
+            tools,
+            context,
+            http,
+            can_transfer=can_transfer,
+            can_send_dtmf=can_send_dtmf,
+            values=values,
+            on_note=on_note,
+        )
         for problem in problems:
             toolbox._note(problem)
         return toolbox
@@ -140,6 +153,8 @@ class Toolbox:
             return ToolOutcome("The call is being ended.", end_call=True)
         if tool.kind == "transfer_call":
             return self._transfer(tool, arguments)
+        if tool.kind == "send_dtmf":
+            return self._press(arguments)
         if tool.is_async:
             return self._start(tool, call.id, arguments)
         try:
@@ -158,6 +173,11 @@ class Toolbox:
             return _failure("this line cannot transfer calls. Tell the caller, and help in another way.")
         chosen = next(choice for choice in tool.destinations if choice.number == arguments["destination"])
         return ToolOutcome("The caller is being transferred.", transfer_to=chosen, spoken_first=chosen.message)
+
+    def _press(self, arguments: dict[str, Any]) -> ToolOutcome:
+        if not self._can_send_dtmf:
+            return _failure("this line has no keys. Tell the caller, and help in another way.")
+        return ToolOutcome("The keys were pressed.", keys=arguments["digits"])
 
     def _start(self, tool: Tool, call_id: str, arguments: dict[str, Any]) -> ToolOutcome:
         if len(self._background) >= MAX_BACKGROUND_CALLS:
