@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from sqlalchemy import func, select, update
 
 from dialtone.calls.masking import masked
-from dialtone.calls.outbound import NO_DIALER, NO_NUMBER, NO_TRUNK, TRUNK_NOT_ACTIVE
+from dialtone.calls.ways_out import NO_DIALER, NO_NUMBER, NO_TRUNK, TRUNK_NOT_ACTIVE
 from dialtone.calls.tables import Call
 from dialtone.lines.outbound import DialError
 from dialtone.settings import Settings

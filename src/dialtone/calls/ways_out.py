@@ -9,6 +9,9 @@ from dialtone.platform.db import Database
 from dialtone.platform.errors import ApiError
 from dialtone.trunks.service import Trunks
 
+DIAL_GRACE_SECONDS = 10.0
+"""A dialer that has not told that nobody answers is given up this long after the ringing should have ended."""
+
 NO_NUMBER = "There is no active number to call from: register one with POST /numbers."
 NO_TRUNK = "There is no active SIP trunk to call through: make one with POST /sip-trunks."
 TRUNK_NOT_ACTIVE = (

@@ -19,6 +19,7 @@ class Background:
         self._audio = audio
         self._library = library
         self._mixer: LoopMixer | None = None
+        self._stopped = False
 
     async def prepare(self, wanted: BackgroundPlan) -> None:
         """Fetch the clip and begin. A clip that cannot be made only leaves the call without background."""
@@ -27,9 +28,16 @@ class Background:
         except Exception:
             logger.exception("call %s has no background: the clip could not be made", self._call_id)
             return
+        if self._stopped:
+            return
         # Each call enters the loop elsewhere, so that not every call opens with the same sound.
         start = zlib.crc32(self._call_id.encode())
         self._mixer = LoopMixer(loop, wanted.volume, self._audio, start)
+
+    def stop(self) -> None:
+        """The assistant leaves, and its surroundings with it."""
+        self._stopped = True
+        self._mixer = None
 
     def under(self, frame: bytes | None) -> bytes | None:
         """The frame to send at this tick, given the assistant's (None: it is silent); None: send nothing."""
