@@ -165,6 +165,8 @@ class Carrier(Protocol):
 
     hangs_up_with_stream: bool
     """Whether the carrier ends a call whose media stream we close. Else it is told to hang up."""
+    asks_for_transfer: bool
+    """Whether it asks for the document of a transfer (`DocumentWanted`) after it was told."""
 
     def read(self, hook: Hook) -> HookEvent:
         """What the request tells. Raises `BadHookError`."""
@@ -190,7 +192,7 @@ class Carrier(Protocol):
         """Hand the caller over. The media stream ends with it."""
 
     def transfer_document(self, order: TransferOrder) -> Answer:
-        """For `DocumentWanted` of `transfer`. Carriers that never ask for it raise `BadHookError`."""
+        """For `DocumentWanted` of `transfer`; never called where the carrier does not ask for it."""
 
     def open_stream(self) -> "Stream":
         """The reader and writer of a new media stream."""

@@ -84,6 +84,7 @@ class Twilio:
 
     hangs_up_with_stream = True
     """Behind <Connect> no verb follows, so that the call ends with its stream."""
+    asks_for_transfer = True
     label = "Twilio"
     signature_headers: tuple[str, ...] = ("x-twilio-signature",)
 

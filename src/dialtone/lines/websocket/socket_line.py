@@ -37,6 +37,9 @@ _CLOSE_REASON_BYTES = 123
 class SocketLine(WSListener):
     """A subclass knows what the messages mean."""
 
+    far_end = "client"
+    """Who is at the other end, in words for the call's record."""
+
     def __init__(self, audio: AudioFormat, limits: Limits) -> None:
         self._audio = audio
         self._limits = limits
@@ -147,7 +150,7 @@ class SocketLine(WSListener):
         self._timers.clear()
         self._disconnected.set()
         if not ended:
-            self._closed(_why_closed(transport) or "The client's connection was lost.", failed=True)
+            self._closed(_why_closed(transport) or f"The {self.far_end}'s connection was lost.", failed=True)
 
     def pause_writing(self) -> None:
         self._after("stalled", self._limits.stalled_seconds, self._not_reading)
@@ -213,7 +216,9 @@ class SocketLine(WSListener):
 
     def _not_reading(self) -> None:
         seconds = f"{self._limits.stalled_seconds:g}"
-        self.fail("client_not_reading", f"The client has not read its audio for {seconds} s.", CLOSE_NOT_READING)
+        self.fail(
+            "client_not_reading", f"The {self.far_end} has not read its audio for {seconds} s.", CLOSE_NOT_READING
+        )
 
     def _watch(self) -> None:
         """Three times in the idle time: was anything heard since? If not, ask with a ping (RFC 6455 section 5.5.2)."""
@@ -221,7 +226,7 @@ class SocketLine(WSListener):
         self._heard_anything = False
         if self._silent_checks == 3:
             seconds = f"{self._limits.idle_seconds:g}"
-            self.fail("client_gone", f"Nothing was heard from the client for {seconds} s.", CLOSE_GONE)
+            self.fail("client_gone", f"Nothing was heard from the {self.far_end} for {seconds} s.", CLOSE_GONE)
             return
         if self._silent_checks and self._transport is not None:
             self._transport.send_ping()
