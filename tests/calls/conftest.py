@@ -18,6 +18,7 @@ from dialtone.conversation.control import Command, not_in_progress
 from dialtone.conversation.journal import Ending, EndReason, Journal
 from dialtone.conversation.plan import CallPlan
 from dialtone.lines.base import Line, LineEvent, LineHandler
+from dialtone.lines.second_leg import SecondLegs
 from dialtone.media.audio import PCM_16K, AudioFormat
 from dialtone.organizations.service import Organizations
 from dialtone.platform.db import Database
@@ -86,7 +87,9 @@ class FakeEngine:
     broken: bool = False
     stopped: int = 0
 
-    async def run(self, plan: CallPlan, line: Line, vendors: Vendors, journal: Journal) -> None:
+    async def run(
+        self, plan: CallPlan, line: Line, vendors: Vendors, journal: Journal, legs: SecondLegs | None = None
+    ) -> None:
         if self.broken:
             raise RuntimeError("no engine")
         journal.answered(datetime.now(UTC))

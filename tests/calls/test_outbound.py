@@ -10,8 +10,8 @@ from pydantic import SecretStr
 from sqlalchemy import func, select, update
 
 from dialtone.calls.masking import masked
-from dialtone.calls.ways_out import NO_DIALER, NO_NUMBER, NO_TRUNK, TRUNK_NOT_ACTIVE
 from dialtone.calls.tables import Call
+from dialtone.calls.ways_out import NO_DIALER, NO_NUMBER, NO_TRUNK, TRUNK_NOT_ACTIVE
 from dialtone.lines.outbound import DialError
 from dialtone.settings import Settings
 from tests.calls.conftest import TRANSIENT, FakeLine, House, open_house

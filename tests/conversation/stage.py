@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from dialtone.conversation.behaviours.apology import apology
-from dialtone.conversation.call import Call, Shared
+from dialtone.conversation.call import Call
 from dialtone.conversation.journal import Ending, TurnLatency
 from dialtone.conversation.plan import CallPlan
+from dialtone.conversation.shared import Shared
 from dialtone.conversation.speech_cache import SpeechCache, speech_key
 from dialtone.conversation.vendors import CallVendors, VendorChoice
 from dialtone.lines.base import AssistantText, Line, LineEvent, LineHandler, TransferError

@@ -11,6 +11,7 @@ from dialtone.conversation.control import Command, EndCall, InjectContext, Say, 
 from dialtone.platform.errors import invalid
 from dialtone.platform.fields import Part, ignored_fields, not_blank
 from dialtone.platform.problems import problem, validation_details
+from dialtone.tools.base import TransferMode
 
 Content = Annotated[str, Field(min_length=1, max_length=MAX_SPOKEN), not_blank]
 ClosingLine = Annotated[str, Field(max_length=MAX_SPOKEN)]
@@ -57,6 +58,11 @@ class TransferCommand(Part):
         description="A number in E.164 form, or a SIP URI.", examples=["+31201234567", "sip:desk@pbx.example.com"]
     )
     message: ClosingLine | None = Field(default=None, description="Spoken first.", examples=["I connect you now."])
+    mode: TransferMode = Field(
+        default="blind",
+        description="blind: the line hands the caller over, and where it can't, as bridge; bridge: both are connected "
+        "through this server; warm: as bridge, once the human has heard a summary and takes the call. Ours.",
+    )
 
 
 class CommandSent(BaseModel):
@@ -76,7 +82,7 @@ _COMMANDS: Mapping[str, Callable[[Any], Command]] = {
     "inject-context": lambda given: InjectContext(given.content, given.trigger_response),
     "say": lambda given: Say(given.content, given.end_after),
     "end-call": lambda given: EndCall(given.message),
-    "transfer": lambda given: Transfer(given.destination, given.message),
+    "transfer": lambda given: Transfer(given.destination, given.message, given.mode),
 }
 
 

@@ -14,6 +14,7 @@ from dialtone.calls.costs import Costing
 from dialtone.calls.ending import Endings
 from dialtone.calls.journal import StoredJournal
 from dialtone.calls.kept import Kept
+from dialtone.calls.legs import Legs
 from dialtone.calls.masking import masked
 from dialtone.calls.plans import (
     inbound_call_plan,
@@ -27,6 +28,7 @@ from dialtone.calls.plans import (
 from dialtone.calls.recordings import Recordings, recording_path
 from dialtone.calls.service import Calls, ClaimedCall, ClaimError
 from dialtone.calls.tables import Call
+from dialtone.calls.ways_out import DIAL_GRACE_SECONDS, WaysOut
 from dialtone.calls.writer import CallWriter
 from dialtone.conversation.control import Command
 from dialtone.conversation.journal import Ending, EndReason, Journal
@@ -34,6 +36,7 @@ from dialtone.conversation.plan import CallPlan
 from dialtone.lines.base import Line
 from dialtone.lines.inbound import CallerLeftError
 from dialtone.lines.outbound import Dialer, DialError, DialRequest
+from dialtone.lines.second_leg import SecondLegs
 from dialtone.lines.websocket.door import Admission, Refusal
 from dialtone.lines.websocket.socket_line import CLOSE_BUSY
 from dialtone.media.audio import AudioFormat
@@ -50,14 +53,14 @@ STOP_SECONDS = 10.0
 """How long calls may take to end once they were told to."""
 ASK_AGAIN_SECONDS = 0.2
 RETRY_AFTER_SECONDS = 5
-DIAL_GRACE_SECONDS = 10.0
-"""A dialer that has not told that nobody answers is given up this long after the ringing should have ended."""
 
 
 class RunsCalls(Protocol):
     """What is needed of `conversation.engine.Engine`."""
 
-    async def run(self, plan: CallPlan, line: Line, vendors: Vendors, journal: Journal) -> None: ...
+    async def run(
+        self, plan: CallPlan, line: Line, vendors: Vendors, journal: Journal, legs: SecondLegs | None = None
+    ) -> None: ...
 
     def command(self, call_id: str, command: Command) -> None: ...
 
@@ -79,6 +82,7 @@ class LiveCalls:
         endings: Endings,
         recordings: Recordings,
         prices: Prices,
+        ways_out: WaysOut,
         *,
         is_sqlite: bool,
     ) -> None:
@@ -87,6 +91,7 @@ class LiveCalls:
         self._endings = endings
         self._recordings = recordings
         self._prices = prices
+        self._ways_out = ways_out
         self._engine = engine
         self._writer = writer
         self._vendors = vendors
@@ -290,7 +295,7 @@ class LiveCalls:
     async def _run(self, plan: CallPlan, line: Line, vendors: Vendors, journal: Journal) -> None:
         try:
             with self._recordings.growing(plan.recording_path):
-                await self._engine.run(plan, line, vendors, journal)
+                await self._engine.run(plan, line, vendors, journal, Legs(self._ways_out, self, plan))
         except Exception:
             logger.exception("call %s broke the engine", plan.call_id)
             journal.ended(Ending("error", "The server failed to run the call.", now(), 0))

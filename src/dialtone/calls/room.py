@@ -129,6 +129,7 @@ class CallsRoom:
             self.endings,
             self.recordings,
             self.prices,
+            self._ways_out,
             is_sqlite=self._database.is_sqlite,
         )
         if self._bus is not None and self._presence is not None:

@@ -3,36 +3,40 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field, replace
+from collections.abc import Coroutine, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
-from dialtone.conversation.behaviours.apology import apology
+from dialtone.conversation.behaviours.apology import LastWords, apology
 from dialtone.conversation.behaviours.background import Background
 from dialtone.conversation.behaviours.consent import Consent
 from dialtone.conversation.behaviours.keypad import Keypad
 from dialtone.conversation.behaviours.silence import Silence
-from dialtone.conversation.control import Command, Control, EndCall, not_in_progress
+from dialtone.conversation.bridge import Bridge
+from dialtone.conversation.control import Command, CommandError, Control, EndCall, not_in_progress
 from dialtone.conversation.dialogue import Dialogue
+from dialtone.conversation.handover import Handover, Sound
+from dialtone.conversation.introduction import Introducer
 from dialtone.conversation.journal import Ending, EndReason, Journal
-from dialtone.conversation.listening import Listening, VoiceDetector
+from dialtone.conversation.listening import Listening
 from dialtone.conversation.metering import Meter
 from dialtone.conversation.opening import opening_messages
 from dialtone.conversation.placeholders import fill, values_of
 from dialtone.conversation.plan import CallPlan
+from dialtone.conversation.shared import Shared
 from dialtone.conversation.speaking import Speaker
-from dialtone.conversation.speech import Speech
-from dialtone.conversation.speech_cache import SpeechCache
 from dialtone.conversation.transcript import Transcript
 from dialtone.conversation.vendors import CallVendors, VendorChoice
 from dialtone.conversation.voice import Voice
 from dialtone.lines.base import Line, Trouble
-from dialtone.media.ambience import AmbienceLibrary
-from dialtone.media.clock import MediaClock
+from dialtone.lines.second_leg import SecondLegs
+from dialtone.media.audio import AudioFormat
 from dialtone.media.convert import silence
-from dialtone.media.recorder import Recorder, RecordingWriter
+from dialtone.media.recorder import Recorder
 from dialtone.providers.base import ProviderError, TextToSpeech, TranscriptEvent, UtteranceEnd
+from dialtone.tools.base import Destination
 from dialtone.tools.toolbox import Toolbox
 
 logger = logging.getLogger(__name__)
@@ -43,22 +47,18 @@ TEARDOWN_SECONDS = 5.0
 """Vendors and files that do not close within this time are left behind."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """What all calls of a process share."""
-
-    clock: MediaClock
-    detector: VoiceDetector
-    recordings: RecordingWriter
-    speech: SpeechCache
-    ambience: AmbienceLibrary = field(default_factory=AmbienceLibrary)
-
-
 class Call:
     """Owns every task, timer, socket and file of one call; `run` returns when all of them are gone."""
 
     def __init__(
-        self, plan: CallPlan, line: Line, choice: VendorChoice, toolbox: Toolbox, journal: Journal, shared: Shared
+        self,
+        plan: CallPlan,
+        line: Line,
+        choice: VendorChoice,
+        toolbox: Toolbox,
+        journal: Journal,
+        shared: Shared,
+        legs: SecondLegs | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._plan = plan
@@ -67,6 +67,7 @@ class Call:
         self._toolbox = toolbox
         self._journal = journal
         self._shared = shared
+        self._legs = legs
         self._meter = Meter(plan)
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: list[asyncio.TimerHandle] = []
@@ -85,6 +86,10 @@ class Call:
         self._silence: Silence | None = None
         self._keypad: Keypad | None = None
         self._control: Control | None = None
+        self._handover: Handover | None = None
+        self._instead: Sound | None = None
+        """What the caller hears in place of the assistant."""
+        self._bridge: Bridge | None = None
         self._failure: ProviderError | None = None
 
     # From answer to goodbye
@@ -127,12 +132,39 @@ class Call:
             return
         if self._control is None or self._failure is not None or self._over.done():
             raise not_in_progress()
+        if self._bridge is not None:
+            if not isinstance(command, EndCall):
+                raise CommandError("call_transferred", "The caller was handed over; only end-call is taken now.")
+            self.end("api_end_call")
+            return
         self._control.carry_out(command)
 
-    def transfer(self, destination: str) -> None:
+    def transfer(self, destination: Destination) -> None:
         """The assistant wants to hand the caller over."""
         if self._control is not None:
-            self._control.transfer(destination)
+            self._control.transfer(destination, announced=True)
+
+    def caller_hears(self, sound: Sound) -> None:
+        """Somebody else is being called for the caller."""
+        self._instead = sound
+
+    def stay(self, context: str) -> None:
+        """The caller was not handed over."""
+        self._instead = None
+        if self._dialogue is not None and self._failure is None:
+            self._dialogue.stay(context)
+
+    def leave(self, bridge: Bridge) -> None:
+        """The caller talks with somebody else from now on: the assistant and its vendors go."""
+        self._instead = self._bridge = bridge
+        self._quiet()
+        self._background.stop()
+        listening, self._listening = self._listening, None
+        closing = [part.close() for part in (listening, self._voice) if part]
+        self._spawn(self._close_all(closing))
+
+    async def _close_all(self, closing: Iterable[Coroutine[Any, Any, object]]) -> None:
+        await asyncio.gather(*(self._bounded(close) for close in closing))
 
     def _start(self) -> None:
         self._timers.append(self._loop.call_later(self._plan.max_duration_seconds, self.end, "max_duration"))
@@ -200,12 +232,15 @@ class Call:
         self._speaker = self._dialogue.speaker
         self._silence = Silence(plan.silence, self._dialogue, self.end)
         self._keypad = Keypad(plan.keypad, self._dialogue.press)
-        self._control = Control(self._dialogue, self._line, self._journal, self.end, self._spawn)
+        make_voice = partial(self._make_voice, vendors.text_to_speech)
+        introducer = Introducer(plan, vendors, transcript, make_voice, self._shared, self._journal, self._spawn)
+        self._handover = Handover(self._line, self._legs, introducer, self._journal, self, self._spawn)
+        self._control = Control(self._dialogue, self._handover, plan.language, self.end)
 
-    def _make_voice(self, provider: TextToSpeech) -> Voice:
+    def _make_voice(self, provider: TextToSpeech, audio: AudioFormat | None = None) -> Voice:
         return Voice(
             provider,
-            self._line.audio,
+            audio or self._line.audio,
             self._shared.speech,
             self._plan.pronunciation,
             self._spawn,
@@ -244,7 +279,9 @@ class Call:
     # What the line, the ears and the dialogue tell
 
     def on_audio(self, audio: bytes) -> None:
-        if self._listening is not None and self._failure is None:
+        if self._bridge is not None:
+            self._bridge.hear(audio)
+        elif self._listening is not None and self._failure is None:
             self._listening.hear(silence(self._line.audio, len(audio)) if self._hears_itself() else audio)
         if self._recorder is not None:
             self._caller_audio.append(audio)
@@ -252,6 +289,8 @@ class Call:
     def on_dtmf(self, digit: str) -> None:
         if self._consent is not None:
             self._consent.press(digit)
+        elif self._bridge is not None:
+            self._bridge.press(digit)
         elif self._keypad is not None and self._failure is None and not self._hears_itself():
             self._keypad.press(digit)
 
@@ -268,6 +307,8 @@ class Call:
     def on_closed(self, reason: str, *, failed: bool) -> None:
         if self._failure is not None:
             self.end("error", self._words(self._failure))
+        elif self._bridge is not None:
+            self.end("transferred", reason if failed else None)
         elif failed:
             self.end("error", reason)
         else:
@@ -299,7 +340,8 @@ class Call:
 
     def tick(self, now: float) -> None:
         """Every 20 ms, from the media clock."""
-        frame = self._speaker.tick(now) if self._speaker is not None else None
+        sound = self._instead or self._speaker
+        frame = sound.tick(now) if sound is not None else None
         if self._plan.background is not None:
             frame = self._background.under(frame)
         if frame is not None:
@@ -314,9 +356,12 @@ class Call:
 
     def vendor_failed(self, error: ProviderError) -> None:
         """No conversation is possible any more: apologise and end. A second failure changes nothing."""
-        if self._failure is not None or self._over.done():
+        if self._failure is not None or self._over.done() or self._bridge is not None:
             return
         self._failure = error
+        if self._handover is not None:
+            self._handover.stop()
+            self._instead = None
         logger.warning("call %s: %s", self._plan.call_id, error.unquoted)
         self._line.publish(Trouble(str(error)))
         self._timers.append(self._loop.call_later(APOLOGY_SECONDS, self.end, "error", self._words(error)))
@@ -394,8 +439,7 @@ class Call:
             if tasks:
                 await asyncio.wait(tasks, timeout=TEARDOWN_SECONDS)
             parts = (self._consent_voice, self._voice, self._spare, self._recorder)
-            closing = [part.close() for part in parts if part]
-            await asyncio.gather(*(self._bounded(close) for close in closing))
+            await self._close_all(part.close() for part in parts if part)
         except Exception:
             logger.exception("call %s: could not be closed in order", self._plan.call_id)
         finally:
@@ -409,7 +453,7 @@ class Call:
         if self._dialogue is not None:
             self._dialogue.let_go()
         self._dialogue = self._speaker = self._listening = self._silence = self._keypad = None
-        self._control = self._consent = None
+        self._control = self._consent = self._handover = self._instead = self._bridge = None
         self._consent_voice = self._voice = self._spare = self._recorder = None
         self._timers.clear()
 
@@ -424,19 +468,3 @@ def _first(errors: "ExceptionGroup[ProviderError]") -> ProviderError:
     """One of the errors of a group, however deep."""
     found = errors.exceptions[0]
     return _first(found) if isinstance(found, ExceptionGroup) else found
-
-
-class LastWords:
-    """Hears when the last speech of a failed call has been played, and tells the journal, where there is one."""
-
-    def __init__(self, journal: Journal | None, on_said: Callable[[], None]) -> None:
-        self._journal = journal
-        self._on_said = on_said
-
-    def speech_started(self, speech: Speech, at: float) -> None:
-        """Nothing to do before it was said."""
-
-    def speech_finished(self, speech: Speech) -> None:
-        if self._journal is not None:
-            self._journal.message("assistant", speech.heard)
-        self._on_said()

@@ -1,12 +1,13 @@
 """Commands from outside for a live call: what may be asked of it, and how it is carried out."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
-from dialtone.conversation.journal import EndReason, Journal
-from dialtone.lines.base import Line, TransferError
+from dialtone.conversation.introduction_wording import wording
+from dialtone.conversation.journal import EndReason
+from dialtone.tools.base import Destination, TransferMode
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Transfer:
     destination: str
     """E.164 or a SIP URI."""
     message: str | None = None
+    mode: TransferMode = "blind"
 
 
 Command = InjectContext | Say | EndCall | Transfer
@@ -73,7 +75,14 @@ class Conversation(Protocol):
 
     def leave(self, text: str, then: Callable[[], None]) -> None: ...
 
-    def stay(self, context: str) -> None: ...
+
+class HandsOver(Protocol):
+    """See `dialtone.conversation.handover`."""
+
+    @property
+    def possible(self) -> bool: ...
+
+    def begin(self, destination: Destination) -> None: ...
 
 
 class Control:
@@ -82,16 +91,14 @@ class Control:
     def __init__(
         self,
         dialogue: Conversation,
-        line: Line,
-        journal: Journal,
+        handover: HandsOver,
+        language: str | None,
         end: Callable[[EndReason], None],
-        spawn: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
         self._dialogue = dialogue
-        self._line = line
-        self._journal = journal
+        self._handover = handover
+        self._language = language
         self._end = end
-        self._spawn = spawn
 
     def carry_out(self, command: Command) -> None:
         """Begin to carry `command` out. Raises `CommandError`."""
@@ -111,24 +118,18 @@ class Control:
             case EndCall():
                 self._dialogue.leave(_line(command.message), partial(self._end, "api_end_call"))
             case Transfer():
-                if not self._line.can_transfer:
+                if not self._handover.possible:
                     raise CommandError("transfer_not_possible", "This call's line can't be transferred.")
-                self._dialogue.leave(_line(command.message), partial(self.transfer, command.destination))
+                self.transfer(Destination(command.destination, "", _line(command.message) or None, command.mode))
 
-    def transfer(self, destination: str) -> None:
-        """Hand the caller over now; where that fails, the conversation goes on."""
-        self._spawn(self._transfer(destination))
-
-    async def _transfer(self, destination: str) -> None:
-        try:
-            await self._line.transfer(destination)
-        except TransferError as error:
-            self._journal.note(f"a transfer failed: {error}")
-            self._dialogue.stay(
-                f"The transfer to {destination} failed: {error}. Tell the caller, and help in another way."
-            )
-        else:
-            self._end("transferred")
+    def transfer(self, destination: Destination, *, announced: bool = False) -> None:
+        """Hand the caller over, once they were told; where that fails, the conversation goes on. `announced`: the
+        destination's message was spoken.
+        """
+        said = "" if announced else destination.message or ""
+        if destination.mode == "warm" and not destination.message:
+            said = wording(self._language).announcement  # they will wait for a while
+        self._dialogue.leave(said, partial(self._handover.begin, destination))
 
 
 def _line(message: str | None) -> str:

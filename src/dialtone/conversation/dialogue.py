@@ -31,6 +31,7 @@ from dialtone.lines.base import AssistantHeard, Line, SpeechStarted, TurnMeasure
 from dialtone.lines.base import Transcript as TranscriptShown
 from dialtone.media.vad import WINDOW_SECONDS
 from dialtone.providers.base import Final, Interim, LanguageModel, Message, ProviderError, TranscriptEvent
+from dialtone.tools.base import Destination
 
 MOST_WAITING = 20
 """Texts from outside that may wait until nobody speaks."""
@@ -46,8 +47,8 @@ class DialogueOwner(Protocol):
     def activity(self) -> None:
         """Somebody began or stopped to speak."""
 
-    def transfer(self, destination: str) -> None:
-        """The assistant has said its last word and hands the caller over; ends in the call's end, or in `stay`."""
+    def transfer(self, destination: Destination) -> None:
+        """The assistant hands the caller over, who was told so; ends in the call's end, or in `stay`."""
 
 
 class Dialogue:
@@ -388,7 +389,7 @@ class Dialogue:
         if error is not None:
             self._owner.vendor_failed(error)
         elif answer and answer.reply.transfer_to:
-            self.leave("", partial(self._owner.transfer, answer.reply.transfer_to))
+            self._owner.transfer(answer.reply.transfer_to)
         elif answer and answer.reply.hang_up:
             text, keep = self._goodbye
             self.say(text, keep=keep, then="assistant_hangup")

@@ -3,15 +3,17 @@
 import asyncio
 from pathlib import Path
 
-from dialtone.conversation.call import Call, Shared
+from dialtone.conversation.call import Call
 from dialtone.conversation.control import Command, not_in_progress
 from dialtone.conversation.journal import EndReason, Journal
 from dialtone.conversation.listening import VoiceDetector
 from dialtone.conversation.plan import CallPlan
+from dialtone.conversation.shared import Shared
 from dialtone.conversation.speech_cache import SpeechCache
 from dialtone.conversation.toolboxes import make_toolbox
 from dialtone.conversation.vendors import VendorChoice, vendor_choice
 from dialtone.lines.base import Line
+from dialtone.lines.second_leg import SecondLegs
 from dialtone.media.clock import MediaClock
 from dialtone.media.recorder import RecordingWriter
 from dialtone.platform.guarded_http import GuardedHttp
@@ -33,16 +35,24 @@ class Engine:
         """Live calls."""
         return len(self._calls)
 
-    async def run(self, plan: CallPlan, line: Line, vendors: Vendors, journal: Journal) -> None:
-        """One call, from answer to goodbye. Never raises."""
-        await self.run_with(plan, line, vendor_choice(plan, vendors), journal)
+    async def run(
+        self, plan: CallPlan, line: Line, vendors: Vendors, journal: Journal, legs: SecondLegs | None = None
+    ) -> None:
+        """One call, from answer to goodbye. Never raises. `legs`: how its caller reaches somebody else."""
+        await self.run_with(plan, line, vendor_choice(plan, vendors), journal, legs)
 
-    async def run_with(self, plan: CallPlan, line: Line, choice: VendorChoice, journal: Journal) -> None:
+    async def run_with(
+        self, plan: CallPlan, line: Line, choice: VendorChoice, journal: Journal, legs: SecondLegs | None = None
+    ) -> None:
         """As `run`, with the vendors given as objects."""
         toolbox = make_toolbox(
-            plan, self._http, journal, can_transfer=line.can_transfer, can_send_dtmf=line.can_send_dtmf
+            plan,
+            self._http,
+            journal,
+            can_transfer=line.can_transfer or (legs is not None and legs.possible),
+            can_send_dtmf=line.can_send_dtmf,
         )
-        call = Call(plan, line, choice, toolbox, journal, self._shared)
+        call = Call(plan, line, choice, toolbox, journal, self._shared, legs)
         self._calls[plan.call_id] = call
         self._empty.clear()
         try:

@@ -44,7 +44,7 @@ class Handover:
     def __init__(
         self,
         line: Line,
-        legs: SecondLegs,
+        legs: SecondLegs | None,
         introducer: Introducer,
         journal: Journal,
         host: HandoverHost,
@@ -61,7 +61,11 @@ class Handover:
     @property
     def possible(self) -> bool:
         """Whether the caller can be handed over in any way."""
-        return self._line.can_transfer or self._legs.possible
+        return self._line.can_transfer or self._reaches_others
+
+    @property
+    def _reaches_others(self) -> bool:
+        return self._legs is not None and self._legs.possible
 
     def begin(self, destination: Destination) -> None:
         """Hand the caller over now; nobody speaks with them meanwhile."""
@@ -92,7 +96,7 @@ class Handover:
         try:
             await self._line.transfer(number)
         except TransferError as problem:
-            if not problem.refused or not self._legs.possible:
+            if not problem.refused or not self._reaches_others:
                 raise
             self._journal.note(f"the caller is connected through this server: {problem}")
             return False
@@ -102,6 +106,8 @@ class Handover:
         """Returns when the other side has left: what went wrong, where something did. Raises `TransferError` and
         `DialError` as long as the caller was not joined with anybody.
         """
+        if self._legs is None:
+            raise TransferError("this server has nothing that can place calls")
         warm = destination.mode == "warm"
         self._host.caller_hears(Tone(HOLD if warm else RINGBACK, self._line.audio))
         async with AsyncExitStack() as stack:

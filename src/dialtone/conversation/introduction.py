@@ -1,20 +1,24 @@
 """The talk with somebody to whom a caller is about to be handed: who it is, and whether they take the call."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import aclosing
 from functools import partial
 
-from dialtone.conversation.introduction_wording import Wording
+from dialtone.conversation.introduction_wording import Wording, wording
 from dialtone.conversation.journal import Journal
 from dialtone.conversation.listening import Listening, ListeningOwner
+from dialtone.conversation.plan import CallPlan
+from dialtone.conversation.shared import Shared
 from dialtone.conversation.speaking import Speaker
 from dialtone.conversation.speech import Speech
+from dialtone.conversation.transcript import Transcript
+from dialtone.conversation.vendors import CallVendors
 from dialtone.conversation.voice import Spawn, Voice
 from dialtone.lines.base import Line, TransferError
 from dialtone.media.audio import AudioFormat
 from dialtone.media.clock import MediaClock
-from dialtone.providers.base import Final, LanguageModel, Message, ProviderError, TextDelta, TranscriptEvent
+from dialtone.providers.base import Final, Message, ProviderError, TextDelta, TranscriptEvent
 
 YES, NO = "1", "2"
 """Other keys are no answer."""
@@ -36,22 +40,20 @@ class Introducer:
 
     def __init__(
         self,
-        wording: Wording,
-        model: LanguageModel,
-        conversation: Callable[[], Sequence[Message]],
-        voice: Callable[[AudioFormat], Voice],
-        ears: Callable[[AudioFormat, ListeningOwner], Listening],
-        clock: MediaClock,
+        plan: CallPlan,
+        vendors: CallVendors,
+        transcript: Transcript,
+        make_voice: Callable[[AudioFormat], Voice],
+        shared: Shared,
         journal: Journal,
         spawn: Spawn,
     ) -> None:
-        """`conversation` tells what was said so far; `voice` and `ears` are made for the format of a line."""
-        self._wording = wording
-        self._model = model
-        self._conversation = conversation
-        self._voice = voice
-        self._ears = ears
-        self._clock = clock
+        """`transcript` tells what was said so far."""
+        self._wording = wording(plan.language)
+        self._vendors = vendors
+        self._transcript = transcript
+        self._make_voice = make_voice
+        self._shared = shared
         self._journal = journal
         self._spawn = spawn
 
@@ -59,12 +61,13 @@ class Introducer:
         """What somebody is told of the caller: by the model, or in plain words where it has none in time. Never raises
         but when cancelled.
         """
-        hint = Message("system", HINT.format(language=self._wording.name))
+        model = self._vendors.language_model
+        messages = (*self._transcript.messages, Message("system", HINT.format(language=self._wording.name)))
         written = ""
         try:
             async with (
                 asyncio.timeout(SUMMARY_SECONDS),
-                aclosing(self._model.reply((*self._conversation(), hint), ())) as events,  # type: ignore[type-var]
+                aclosing(model.reply(messages, ())) as events,  # type: ignore[type-var]
             ):
                 async for event in events:
                     if isinstance(event, TextDelta):
@@ -79,9 +82,12 @@ class Introducer:
 
     def talk(self, line: Line) -> "Introduction":
         """With whoever has answered on `line`."""
-        voice = self._voice(line.audio)
+        voice = self._make_voice(line.audio)
         ears = partial(self._ears, line.audio)
-        return Introduction(line, voice, ears, self._wording, self._clock, self._journal, self._spawn)
+        return Introduction(line, voice, ears, self._wording, self._shared.clock, self._journal, self._spawn)
+
+    def _ears(self, audio: AudioFormat, owner: ListeningOwner) -> Listening:
+        return Listening(audio, self._vendors.speech_to_text, self._shared.detector, owner, self._spawn)
 
 
 class Introduction:

@@ -12,6 +12,7 @@ from dialtone.conversation.sentences import SentenceCutter
 from dialtone.conversation.tool_use import ToolRound, Tools, ToolUse, ToolUses, told_apart
 from dialtone.conversation.voice import Telling
 from dialtone.providers.base import LanguageModel, Message, ProviderError, ReplyDone, TextDelta, ToolCall, ToolSpec
+from dialtone.tools.base import Destination
 
 MAX_TOOL_ROUNDS = 6
 """After this many rounds of tool calls in one reply the model must answer without."""
@@ -44,7 +45,7 @@ class Reply:
         self.requested_at: float | None = None
         self.first_token_at: float | None = None
         self.hang_up = False
-        self.transfer_to: str | None = None
+        self.transfer_to: Destination | None = None
         """Where the caller is to be handed over once the reply was heard."""
         self.keys = ""
         """What is to be pressed once the reply was heard."""
@@ -149,8 +150,8 @@ class Reply:
         outcomes = [use.outcome for use in uses if use.outcome is not None]
         self._messages += self.rounds[-1].messages()
         transfer = next((outcome for outcome in outcomes if outcome.transfer_to is not None), None)
-        if transfer is not None and transfer.transfer_to is not None:
-            self.transfer_to = transfer.transfer_to.number
+        if transfer is not None:
+            self.transfer_to = transfer.transfer_to
             if transfer.spoken_first:
                 self._say(transfer.spoken_first)
         elif any(outcome.end_call for outcome in outcomes):

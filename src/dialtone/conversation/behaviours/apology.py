@@ -1,5 +1,10 @@
 """What is said when the assistant can't go on, in the assistant's language."""
 
+from collections.abc import Callable
+
+from dialtone.conversation.journal import Journal
+from dialtone.conversation.speech import Speech
+
 _APOLOGIES = {
     "en": "I'm sorry, something went wrong on our side. Please call again later. Goodbye.",
     "nl": "Het spijt me, er is iets misgegaan aan onze kant. Belt u later alstublieft nog eens. Tot ziens.",
@@ -15,3 +20,19 @@ _APOLOGIES = {
 def apology(language: str | None) -> str:
     """The apology in `language` (a code such as `nl` or `nl-NL`); English where there is none."""
     return _APOLOGIES.get((language or "en").split("-")[0].lower(), _APOLOGIES["en"])
+
+
+class LastWords:
+    """Hears when the last speech of a failed call has been played, and tells the journal, where there is one."""
+
+    def __init__(self, journal: Journal | None, on_said: Callable[[], None]) -> None:
+        self._journal = journal
+        self._on_said = on_said
+
+    def speech_started(self, speech: Speech, at: float) -> None:
+        """Nothing to do before it was said."""
+
+    def speech_finished(self, speech: Speech) -> None:
+        if self._journal is not None:
+            self._journal.message("assistant", speech.heard)
+        self._on_said()
