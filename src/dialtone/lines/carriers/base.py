@@ -91,7 +91,17 @@ class Noted:
     number: str
 
 
-HookEvent = Incoming | DocumentWanted | Ringing | Over | Noted
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The time has come for what was to follow on an order: `Carrier.carry_on` does it."""
+
+    call: str
+    number: str
+    step: Mapping[str, str]
+    """As the carrier's file wrote it down."""
+
+
+HookEvent = Incoming | DocumentWanted | Ringing | Over | Noted | Due
 
 
 class BadHookError(ValueError):
@@ -193,6 +203,9 @@ class Carrier(Protocol):
 
     def transfer_document(self, order: TransferOrder) -> Answer:
         """For `DocumentWanted` of `transfer`; never called where the carrier does not ask for it."""
+
+    async def carry_on(self, account: CarrierAccount, due: Due) -> None:
+        """Do what is `Due`, where a carrier takes commands one by one."""
 
     def open_stream(self) -> "Stream":
         """The reader and writer of a new media stream."""

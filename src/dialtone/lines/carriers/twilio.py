@@ -8,10 +8,9 @@ import base64
 import hashlib
 import hmac
 import re
-from binascii import Error as Base64Error
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import quote, urlsplit
 from xml.sax.saxutils import escape, quoteattr
 
 import orjson
@@ -24,14 +23,13 @@ from dialtone.lines.carriers.base import (
     CallOrder,
     CarrierError,
     DocumentWanted,
-    Heard,
+    Due,
     Hook,
     HookEvent,
     Incoming,
     Noted,
     Over,
     Played,
-    Pressed,
     Ringing,
     Started,
     Stopped,
@@ -39,15 +37,12 @@ from dialtone.lines.carriers.base import (
     TransferOrder,
 )
 from dialtone.lines.carriers.rest import CarrierApi, basic
+from dialtone.lines.carriers.wire import form_of, heard, pressed, printable, with_sip, xml
 from dialtone.lines.outbound import DialFailure
 from dialtone.media.audio import MULAW_8K, AudioFormat
 from dialtone.platform.carriers import CarrierAccount
 from dialtone.platform.guarded_http import GuardedHttp
 from dialtone.platform.phone_numbers import canonical
-
-MAX_FIELDS = 200
-"""Of a webhook's form."""
-DIGITS = frozenset("0123456789*#ABCD")
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _WITHHELD = frozenset({"+266696687", "+86282452253", "+7378742833", "+2562533", "+8656696"})
@@ -107,7 +102,7 @@ class Twilio:
 
     def read(self, hook: Hook) -> HookEvent:
         """See `Carrier.read`."""
-        fields = dict(_fields(hook))
+        fields = dict(form_of(hook))
         call = fields.get("CallSid", "")
         number = canonical(fields.get("To" if fields.get("Direction") == "inbound" else "From", ""))
         if number is None or not _ID.fullmatch(call):
@@ -124,7 +119,7 @@ class Twilio:
     def is_genuine(self, account: CarrierAccount, hook: Hook) -> bool:
         """See `Carrier.is_genuine`. https://www.twilio.com/docs/usage/security#validating-requests"""
         shown = next((hook.headers[name] for name in self.signature_headers if name in hook.headers), "")
-        fields = _fields(hook)
+        fields = form_of(hook)
         account_shown = dict(fields).get("AccountSid", "")
         signed = "".join(name + value for name, value in sorted(set(fields))) if hook.method == "POST" else ""
         key = self.signing_key(account)
@@ -136,15 +131,15 @@ class Twilio:
 
     async def connect(self, account: CarrierAccount, call: str, addresses: Addresses) -> Answer:
         """See `Carrier.connect`."""
-        return _twiml(f"<Connect><Stream{self.stream_attributes} url={quoteattr(addresses.stream)}/></Connect>")
+        return xml(f"<Connect><Stream{self.stream_attributes} url={quoteattr(addresses.stream)}/></Connect>")
 
     stream_attributes = ""
 
     async def turn_away(self, account: CarrierAccount, call: str, words: str | None, *, busy: bool) -> Answer:
         """See `Carrier.turn_away`. A rejected call costs nothing; one that is spoken to was answered."""
         if words is not None:
-            return _twiml(f"<Say>{escape(_printable(words))}</Say><Hangup/>")
-        return _twiml('<Reject reason="busy"/>' if busy else "<Reject/>")
+            return xml(f"<Say>{escape(printable(words))}</Say><Hangup/>")
+        return xml('<Reject reason="busy"/>' if busy else "<Reject/>")
 
     async def place(self, account: CarrierAccount, order: CallOrder) -> str:
         """See `Carrier.place`."""
@@ -183,7 +178,10 @@ class Twilio:
         """See `Carrier.transfer_document`."""
         shown = "" if order.shown is None else f" callerId={quoteattr(order.shown)}"
         kind = "Sip" if ":" in order.destination else "Number"
-        return _twiml(f"<Dial{shown}><{kind}>{escape(order.destination)}</{kind}></Dial>")
+        return xml(f"<Dial{shown}><{kind}>{escape(order.destination)}</{kind}></Dial>")
+
+    async def carry_on(self, account: CarrierAccount, due: Due) -> None:
+        """See `Carrier.carry_on`. A document says all at once."""
 
     def open_stream(self) -> "TwilioStream":
         """See `Carrier.open_stream`."""
@@ -227,11 +225,11 @@ class TwilioStream:
             document = orjson.loads(message)
             event = document["event"]
             if event == "media":
-                return self._heard(document["media"])
+                return heard(document["media"])
             if event == "start":
                 return self._started(document)
             if event == "dtmf":
-                return _pressed(document["dtmf"]["digit"])
+                return pressed(document["dtmf"]["digit"])
             if event == "mark":
                 return Played(str(document["mark"]["name"]))
         except (ValueError, KeyError, TypeError) as problem:
@@ -261,14 +259,6 @@ class TwilioStream:
         self._media = b'{"event":"media","streamSid":' + self._stream + b',"media":{"payload":"'
         return Started(call)
 
-    def _heard(self, media: Mapping[str, Any]) -> Heard | None:
-        if media.get("track", "inbound") != "inbound":
-            return None
-        try:
-            return Heard(base64.b64decode(media["payload"], validate=True))
-        except Base64Error as problem:
-            raise ValueError("no base64") from problem
-
 
 def signature(key: str, signed: str) -> bytes:
     """What Twilio's header holds for a URL with the form's names and values behind it."""
@@ -284,15 +274,6 @@ def _spellings(url: str) -> list[str]:
     return [parts._replace(netloc=netloc).geturl() for netloc in (host, f"{host}:{port}")]
 
 
-def _fields(hook: Hook) -> list[tuple[str, str]]:
-    """Raises `BadHookError`."""
-    sent = hook.body.decode("utf-8", "replace") if hook.method == "POST" else urlsplit(hook.url).query
-    try:
-        return parse_qsl(sent, keep_blank_values=True, max_num_fields=MAX_FIELDS)
-    except ValueError:
-        raise BadHookError("has too many fields") from None
-
-
 def _caller(written: str) -> str | None:
     number = canonical(written)
     return None if number in _WITHHELD else number
@@ -306,24 +287,8 @@ def _progress(call: str, number: str, fields: Mapping[str, str]) -> HookEvent:
         return Over(call, number, None, "The far end hung up.")
     if status in _NOT_ANSWERED:
         failure, words = _NOT_ANSWERED[status]
-        sip = fields.get("SipResponseCode", "")
+        sip = fields.get("SipResponseCode")
         if sip == "603":
             failure, words = "declined", "The call was declined"
-        return Over(
-            call, number, failure, f"{words} (SIP {sip})." if re.fullmatch("[1-6][0-9]{2}", sip) else f"{words}."
-        )
+        return Over(call, number, failure, with_sip(words, sip))
     return Noted(call, number)
-
-
-def _pressed(digit: object) -> Pressed | None:
-    return Pressed(digit.upper()) if isinstance(digit, str) and digit.upper() in DIGITS else None
-
-
-def _twiml(verbs: str) -> Answer:
-    document = f'<?xml version="1.0" encoding="UTF-8"?><Response>{verbs}</Response>'
-    return Answer(document.encode(), "text/xml; charset=utf-8")
-
-
-def _printable(words: str) -> str:
-    """XML has no control characters."""
-    return "".join(character if character.isprintable() else " " for character in words)

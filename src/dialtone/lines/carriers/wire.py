@@ -45,7 +45,7 @@ def pressed(digit: object) -> Pressed | None:
 
 
 def heard(media: Mapping[str, Any]) -> Heard | None:
-    """The caller's audio, in base64; None for our own that is sent back. Raises `KeyError`, `TypeError`, `ValueError`."""
+    """The caller's audio, in base64; None for ours that is sent back. Raises `KeyError`, `TypeError`, `ValueError`."""
     if media.get("track", "inbound") != "inbound":
         return None
     try:
