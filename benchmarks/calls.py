@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -79,7 +79,7 @@ def run(quick: bool) -> dict[str, Any]:
     for peer in ("pipecat", "livekit"):
         environments.prepare(peer)
     with fake_vendors() as vendors:
-        dialtone = survey("dialtone", partial(_measure_dialtone, vendors, extent), ladders["dialtone"], repetitions)
+        dialtone = survey("dialtone", partial(measure_dialtone, vendors, extent), ladders["dialtone"], repetitions)
     pipecat = survey("pipecat", partial(_measure_peer, "pipecat", extent), ladders["pipecat"], repetitions)
     livekit = survey("livekit", partial(_measure_peer, "livekit", extent), ladders["livekit"], repetitions)
     return {
@@ -174,7 +174,8 @@ def _measure_peer(peer: environments.Peer, extent: Extent, calls: int) -> Step:
     return environments.run(peer, calls, extent.warm_up, extent.seconds)
 
 
-def _measure_dialtone(vendors: dict[str, str], extent: Extent, calls: int) -> Step:
+def measure_dialtone(vendors: Mapping[str, str], extent: Extent, calls: int) -> Step:
+    """Web calls, on a server of their own."""
     with data_directory() as data_dir, running_server(data_dir, vendors) as server:
         return run_on_load_core(
             "benchmarks.callers",

@@ -16,6 +16,9 @@ import numpy as np
 
 from benchmarks.dialtone_server import on_core, stop
 from benchmarks.processes import cores
+from dialtone.media.audio import MULAW_8K
+from dialtone.media.convert import Converter
+from dialtone.media.rtp.codecs import create
 from dialtone.media.rtp.datagram_socket import DatagramSocket
 from dialtone.media.rtp.packet import build, parse
 from dialtone.media.rtp.ports import PortPool
@@ -27,7 +30,7 @@ HOST = "127.0.0.1"
 CALLS, SECONDS, RUNS = 200, 8, 3
 QUICK_CALLS, QUICK_SECONDS, QUICK_RUNS = 50, 2, 1
 WARM_UP_SECONDS = 2.0
-FRAME = 160
+PAYLOAD_TYPES = {"PCMU": 0, "PCMA": 8, "G722": 9, "opus": 111}
 SLOTS = 4
 """Calls are spread over four slots of 5 ms each."""
 SLOT_SECONDS = 0.020 / SLOTS
@@ -57,7 +60,15 @@ def run(quick: bool) -> dict[str, Any]:
     return result
 
 
-def _together(calls: int, seconds: int, runs: int, **mode: bool) -> dict[str, float]:
+def codec(name: str, calls: int, seconds: int, runs: int) -> dict[str, float]:
+    """What a call with this codec costs, both ways, without a conversation."""
+    measured = _together(calls, seconds, runs, sends=True, codec_name=name)
+    figures = {"cpu_ms_per_call_s": round(measured["us"] * 50 / 1000, 3), "packets_lost": measured["packets_lost"]}
+    print(f"RTP with {name}: {figures}", file=sys.stderr, flush=True)
+    return figures
+
+
+def _together(calls: int, seconds: int, runs: int, **mode: Any) -> dict[str, float]:
     """Medians of the runs; `us_best` is of the best tenth of a second, which says more where a machine is not quiet."""
     measured = [_measure(calls, seconds, **mode) for _ in range(runs)]
     figures = {key: round(median(one[key] for one in measured), 2) for key in measured[0]}
@@ -65,10 +76,17 @@ def _together(calls: int, seconds: int, runs: int, **mode: bool) -> dict[str, fl
 
 
 def _measure(
-    calls: int, seconds: int, *, sends: bool, encrypted: bool = False, talking: bool = True
+    calls: int,
+    seconds: int,
+    *,
+    sends: bool,
+    encrypted: bool = False,
+    talking: bool = True,
+    codec_name: str = "PCMU",
 ) -> dict[str, float]:
     keys = [SrtpKey.generate(), SrtpKey.generate()] if encrypted else []
     command = [sys.executable, "-m", "benchmarks.rtp_engine", f"--calls={calls}", f"--seconds={seconds}"]
+    command += [f"--codec={codec_name}", f"--payload-type={PAYLOAD_TYPES[codec_name]}"]
     command += [f"--warm-up={WARM_UP_SECONDS}", *(["--sends"] if sends else [])]
     command += [f"--key={key.inline}" for key in keys]
     process = subprocess.Popen(
@@ -79,7 +97,7 @@ def _measure(
         ports = json.loads(process.stdout.readline() or "[]")
         if len(ports) != calls:
             raise RuntimeError("the engine did not start")
-        far_ends = FarEnds(ports, keys)
+        far_ends = FarEnds(ports, keys, codec_name)
         far_ends.run(WARM_UP_SECONDS + seconds + 0.5, talking=talking)
         figures: dict[str, float] = json.loads(process.stdout.readline())
         return figures | {"frame_late_p99_ms": far_ends.late_p99_ms()}
@@ -87,20 +105,29 @@ def _measure(
         stop(process)
 
 
+def speech(codec_name: str) -> list[bytes]:
+    """Payloads of 20 ms."""
+    coder = create(codec_name)
+    audio = Converter(MULAW_8K, coder.audio).process(SPEECH.read_bytes())
+    size = coder.audio.frame_bytes
+    return [coder.encode(audio[at : at + size]) for at in range(0, len(audio) - size, size)]
+
+
 class FarEnds:
     """The telephones: each sends speech, and notes when what comes back arrives."""
 
-    def __init__(self, ports: list[int], keys: list[SrtpKey]) -> None:
+    def __init__(self, ports: list[int], keys: list[SrtpKey], codec_name: str) -> None:
         pool = PortPool(*FAR_PORTS)
         self._pairs = [pool.bind(HOST) for _ in ports]
         self._sockets: list[DatagramSocket] = [pair.rtp for pair in self._pairs]  # type: ignore[misc]
         self._ports = ports
         self._srtp = [Srtp(keys[1], keys[0]) for _ in ports] if keys else None
         self._arrivals: list[list[tuple[int, float]]] = [[] for _ in ports]
+        self._payload_type = PAYLOAD_TYPES[codec_name]
+        self._step = create(codec_name).clock_rate // 50
+        self._payloads = speech(codec_name)
 
     def run(self, seconds: float, *, talking: bool) -> None:
-        speech = SPEECH.read_bytes()
-        frames = [speech[at : at + FRAME] for at in range(0, len(speech) - FRAME, FRAME)]
         begin = time.monotonic()
         for slot in range(int(seconds / SLOT_SECONDS)):
             time.sleep(max(0.0, begin + slot * SLOT_SECONDS - time.monotonic()))
@@ -108,12 +135,13 @@ class FarEnds:
             for index in range(slot % SLOTS, len(self._ports), SLOTS):
                 self._note(index)
                 if talking:
-                    self._send(index, number, frames[(number + index) % len(frames)])
+                    self._send(index, number)
         for pair in self._pairs:
             pair.close()
 
-    def _send(self, index: int, number: int, payload: bytes) -> None:
-        packet = build(0, number & 0xFFFF, number * FRAME, index + 1, payload)
+    def _send(self, index: int, number: int) -> None:
+        payload = self._payloads[(number + index) % len(self._payloads)]
+        packet = build(self._payload_type, number & 0xFFFF, number * self._step, index + 1, payload)
         if self._srtp is not None:
             packet = self._srtp[index].protect(packet)
         self._sockets[index].send(packet, (HOST, self._ports[index]))

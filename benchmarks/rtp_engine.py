@@ -49,7 +49,13 @@ async def measure(options: argparse.Namespace) -> None:
         bound = pool.bind(HOST)
         ports.append(bound.port)
         parameters = RtpParameters(
-            (HOST, 9), "PCMU", 0, {0: "PCMU"}, telephone_event=101, srtp=srtp, sends=options.sends
+            (HOST, 9),
+            options.codec,
+            options.payload_type,
+            {options.payload_type: options.codec},
+            telephone_event=101,
+            srtp=srtp,
+            sends=options.sends,
         )
         sessions.append(RtpSession(bound, clock, parameters))
     gc.collect()
@@ -83,6 +89,8 @@ if __name__ == "__main__":
     parser.add_argument("--calls", type=int, required=True)
     parser.add_argument("--seconds", type=int, required=True)
     parser.add_argument("--warm-up", type=float, required=True)
+    parser.add_argument("--codec", required=True)
+    parser.add_argument("--payload-type", type=int, required=True)
     parser.add_argument("--sends", action="store_true")
     parser.add_argument("--key", action="append", default=[])
     uvloop.run(measure(parser.parse_args()))

@@ -1,142 +1,197 @@
-"""What the SIP user agent costs on one core: messages, whole calls, and strangers who knock."""
+"""Telephone calls on one core: SIP and RTP on real sockets, each a conversation; calls set up; floods."""
 
-import asyncio
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
 from typing import Any
 
-import uvloop
+from benchmarks import rtp, sip_messages
+from benchmarks.calls import FULL as WEB_FULL
+from benchmarks.calls import QUICK as WEB_QUICK
+from benchmarks.calls import Extent, measure_dialtone
+from benchmarks.dialtone_server import (
+    HOST,
+    Server,
+    data_directory,
+    fake_vendors,
+    free_port,
+    run_on_load_core,
+    running_server,
+)
+from benchmarks.processes import cores
+from benchmarks.script import prepare_speech
 
-from dialtone.sip.admission import Accept, Admission, RequestFacts, Silence
-from dialtone.sip.endpoint import Options
-from dialtone.sip.events import Answered, Confirmed, Ended, Event, Identity, IncomingCall, OutgoingCall
-from dialtone.sip.message import Request, parse_datagram
-from dialtone.sip.offer_answer import AudioOptions, LocalAudio, answer_offer, make_offer
-from dialtone.sip.transports import Listener, TransportOptions
-from dialtone.sip.user_agent import UserAgent
-from dialtone.sip.validation import fault_of
-
-AUDIO = AudioOptions()
-OFFER = make_offer(LocalAudio("192.0.2.1", 10000), AUDIO)
-ANSWER = answer_offer(OFFER, LocalAudio("192.0.2.2", 20000), AUDIO)[0]
-
-INVITE = (
-    "INVITE sip:+31201234567@198.51.100.10:5060;user=phone SIP/2.0\r\n"
-    "Via: SIP/2.0/UDP 203.0.113.5:5060;branch=z9hG4bK-524287-1---0123456789abcdef;rport\r\n"
-    "Via: SIP/2.0/UDP 203.0.113.9:5060;branch=z9hG4bK-0a1b2c3d4e5f\r\n"
-    "Record-Route: <sip:203.0.113.5;lr;ftag=as58f4201b>\r\nMax-Forwards: 69\r\n"
-    "Contact: <sip:caller@203.0.113.9:5060;transport=udp>\r\nTo: <sip:+31201234567@198.51.100.10>\r\n"
-    'From: "A caller" <sip:+31612345678@203.0.113.5>;tag=as58f4201b\r\nCall-ID: 843817637684230@203.0.113.9\r\n'
-    "CSeq: 1826 INVITE\r\nAllow: INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE\r\n"
-    "Supported: 100rel, timer, replaces\r\nUser-Agent: Example 1.0\r\n"
-    "P-Asserted-Identity: <sip:+31612345678@example.com>\r\nSession-Expires: 1800\r\n"
-    f"Content-Type: application/sdp\r\nContent-Length: {len(OFFER)}\r\n\r\n{OFFER}"
-).encode()
+STRANGER, CAPPED = "127.0.0.2", "127.0.0.3"
+NUMBER, CAPPED_NUMBER = "+31201234567", "+31207654321"
+SET_UPS_PER_SECOND = 50
+FLOOD_PER_SECOND = 400
+CODECS = ("PCMU", "PCMA", "G722", "opus")
 
 
-def microseconds(action: Callable[[], object], count: int) -> float:
-    """Of one `action`: the fastest of five runs, so that what else the machine does counts least."""
-    runs = []
-    for _ in range(5):
-        began = time.perf_counter()
-        for _ in range(count):
-            action()
-        runs.append((time.perf_counter() - began) / count)
-    return round(min(runs) * 1e6, 1)
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How much is measured; times in seconds."""
+
+    calls: int
+    extent: Extent
+    rehearsal: float
+    set_up_seconds: float
+    flood_calls: int
+    flood_seconds: float
+    codecs: tuple[str, ...]
+    codec_calls: int
+    codec_seconds: int
+    runs: int
 
 
-def parse_check_print() -> bytes:
-    request = parse_datagram(INVITE)
-    assert isinstance(request, Request)
-    assert fault_of(request) is None
-    return request.to_bytes()
-
-
-async def accept(facts: RequestFacts) -> Admission:
-    return Accept()
-
-
-async def silence(facts: RequestFacts) -> Admission:
-    return Silence()
-
-
-def new_agent(on_event: Callable[[Event], None], admit: Callable[[RequestFacts], Any], transport: str) -> UserAgent:
-    listener = Listener(transport, "127.0.0.1", 0)  # type: ignore[arg-type]
-    options = Options(TransportOptions((listener,)), new_calls_per_second=1e9, max_calls=100_000)
-    return UserAgent(options, on_event, admit)
-
-
-async def calls_per_second(transport: str, count: int, at_once: int) -> float:
-    """Calls from INVITE to BYE between two user agents of this process, which does the work of both."""
-    started, ended, done = 0, 0, asyncio.Event()
-
-    def caller_told(event: Event) -> None:
-        nonlocal ended
-        if isinstance(event, Ended):
-            ended += 1
-            if ended == count:
-                done.set()
-            elif started < count:
-                place()
-
-    def called_told(event: Event) -> None:
-        if isinstance(event, IncomingCall):
-            called.ring(event.call)
-            called.answer(event.call, ANSWER)
-        elif isinstance(event, Confirmed):
-            called.hangup(event.call)
-        else:
-            assert not isinstance(event, Answered)
-
-    def place() -> None:
-        nonlocal started
-        started += 1
-        caller.invite(OutgoingCall(target, Identity("sip:caller@example.com"), OFFER))
-
-    caller, called = new_agent(caller_told, accept, transport), new_agent(called_told, accept, transport)
-    await caller.open()
-    await called.open()
-    target = f"sip:bob@127.0.0.1:{called.listening_on()[0][1][1]};transport={transport}"
-    began = time.perf_counter()
-    for _ in range(at_once):
-        place()
-    await done.wait()
-    took = time.perf_counter() - began
-    await caller.endpoint.close()
-    await called.endpoint.close()
-    return count / took
-
-
-async def stranger_microseconds(count: int) -> float:
-    """CPU time for one INVITE of somebody who is not let in, sending included, while the limits hold the most back."""
-    agent = new_agent(lambda event: None, silence, "udp")
-    await agent.open()
-    loop = asyncio.get_running_loop()
-    sender, _ = await loop.create_datagram_endpoint(asyncio.DatagramProtocol, local_addr=("127.0.0.1", 0))
-    address = agent.listening_on()[0][1]
-    began = time.process_time()
-    for number in range(count):
-        sender.sendto(INVITE.replace(b"843817637684230", b"%d" % number), address)
-        if number % 20 == 0:
-            await asyncio.sleep(0)
-    took = time.process_time() - began
-    sender.close()
-    await agent.endpoint.close()
-    return round(took / count * 1e6, 1)
+FULL = Scale(200, WEB_FULL, 6.0, 20.0, 50, 10.0, CODECS, 100, 6, 3)
+QUICK = Scale(40, WEB_QUICK, 6.0, 3.0, 10, 2.0, CODECS[:1], 20, 1, 1)
 
 
 def run(quick: bool) -> dict[str, Any]:
-    count = 500 if quick else 3000
-    messages = {
-        "parse": microseconds(lambda: parse_datagram(INVITE), count),
-        "parse_check_print": microseconds(parse_check_print, count),
-        "answer_offer": microseconds(lambda: answer_offer(OFFER, LocalAudio("192.0.2.2", 20000), AUDIO), count),
+    """Measure. Raises `ServerError` and `subprocess.SubprocessError`."""
+    scale = QUICK if quick else FULL
+    prepare_speech()
+    with fake_vendors() as vendors:
+        held, web, set_ups, flood = _measure(vendors, scale)
+    codecs = {name: rtp.codec(name, scale.codec_calls, scale.codec_seconds, scale.runs) for name in scale.codecs}
+    result = {
+        **held,
+        "web_calls": web,
+        "cpu_ratio_to_web_calls": round(held["cpu_ms_per_call_s"] / web["cpu_ms_per_call_s"], 2),
+        **{key: set_ups[key] for key in ("answer_p50_ms", "answer_p99_ms")},
+        "set_up": set_ups,
+        "flood": flood,
+        "codecs": codecs,
+        "user_agent": sip_messages.measure(quick),
+        "runs": scale.runs,
     }
-    print(f"messages: {messages}", file=sys.stderr)
-    calls = {}
-    for transport in ("udp", "tcp"):
-        calls[transport] = round(uvloop.run(calls_per_second(transport, count, 50)))
-        print(f"calls over {transport}: {calls[transport]} a second", file=sys.stderr)
-    stranger = uvloop.run(stranger_microseconds(5 * count))
-    return {"message_us": messages, "calls_per_second_both_ends": calls, "stranger_us": stranger}
+    _print_table(result)
+    return result
+
+
+def _measure(vendors: Mapping[str, str], scale: Scale) -> tuple[dict[str, Any], ...]:
+    """Telephone calls and as many web calls in turns, each time on a new server; new calls and floods on the former's.
+
+    Medians, but for the floods, which come once.
+    """
+    held, web, set_ups, flood = [], [], [], {}
+    for number in range(1, scale.runs + 1):
+        with telephone_server(vendors) as server:
+            held.append(_hold(server, scale))
+            set_ups.append(server.drive("set_up", rate=SET_UPS_PER_SECOND, seconds=scale.set_up_seconds))
+            print(f"set-up: {set_ups[-1]}", file=sys.stderr, flush=True)
+            if number == scale.runs:
+                flood = _flood(server, scale)
+        web.append(measure_dialtone(vendors, scale.extent, scale.calls))
+        _report("web calls", web[-1])
+    return _middle(held), _middle(web), _middle(set_ups), flood
+
+
+def _hold(server: "TelephoneServer", scale: Scale) -> dict[str, Any]:
+    figures = server.drive(
+        "hold",
+        calls=scale.calls,
+        rehearsal=scale.rehearsal,
+        warm_up=scale.extent.warm_up,
+        seconds=scale.extent.seconds,
+    )
+    _report("telephone calls", figures)
+    return figures
+
+
+def _flood(server: "TelephoneServer", scale: Scale) -> dict[str, Any]:
+    flood = server.drive(
+        "flood",
+        calls=scale.flood_calls,
+        rate=FLOOD_PER_SECOND,
+        warm_up=scale.extent.warm_up,
+        seconds=scale.flood_seconds,
+        stranger=STRANGER,
+        capped=CAPPED,
+        capped_number=CAPPED_NUMBER,
+    )
+    for who, figures in flood.items():
+        _report(f"flood: {who}", figures)
+    return flood
+
+
+@dataclass(frozen=True, slots=True)
+class TelephoneServer:
+    server: Server
+    port: int
+
+    def drive(self, what: str, **options: float | str) -> dict[str, Any]:
+        """Let `benchmarks.sip_callers` call it."""
+        given = {
+            "port": self.port,
+            "number": NUMBER,
+            "server_pid": self.server.process.pid,
+            "server_core": cores()[0],
+            **options,
+        }
+        arguments = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
+        return run_on_load_core("benchmarks.sip_callers", what, *arguments, timeout=180)
+
+
+@contextmanager
+def telephone_server(vendors: Mapping[str, str]) -> Iterator[TelephoneServer]:
+    """A server that takes calls to `NUMBER` from this machine, and from `CAPPED` one at a time to `CAPPED_NUMBER`."""
+    port = free_port()
+    settings = {
+        "DIALTONE_SIP_LISTEN": f"udp://{HOST}:{port}",
+        "DIALTONE_RTP_PORTS": "20000-29999",
+        "DIALTONE_ALLOW_PRIVATE_ADDRESSES": "true",
+    }
+    with data_directory() as data_dir, running_server(Path(data_dir), vendors, settings) as server:
+        assistant = server.create_assistant()
+        for address, number, caps in ((HOST, NUMBER, {}), (CAPPED, CAPPED_NUMBER, {"max_channels": 1})):
+            trunk = {"name": f"Carrier at {address}", "provider": "other", "address": address, **caps}
+            server.post("/sip-trunks", trunk)
+            server.post("/numbers", {"phone_number": number, "assistant_id": assistant})
+        yield TelephoneServer(server, port)
+
+
+def _middle(samples: list[dict[str, Any]]) -> dict[str, Any]:
+    """The median of each figure; the first of what is no figure."""
+    numbers = {
+        key: round(median(sample[key] for sample in samples if sample[key] is not None), 3)
+        for key, value in samples[0].items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    return samples[0] | numbers
+
+
+def _report(what: str, figures: dict[str, Any]) -> None:
+    print(
+        f"{what}: {figures['calls']}, frames late p99 {figures['frame_late_p99_ms']} ms",
+        f"{figures.get('frames_missing', '-')} frames missing",
+        f"{figures.get('calls_without_media', '-')} calls without media",
+        f"{figures['cpu_ms_per_call_s']} ms CPU per call-second",
+        f"others on the core {figures['others_core_percent']} %",
+        f"other cores {figures['other_cores_percent']} %",
+        sep=", ",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def _print_table(result: dict[str, Any]) -> None:
+    flood = result["flood"]
+    rows = [
+        ("telephone calls at a time", result["calls"], ""),
+        ("calls without media", result["calls_without_media"], "0"),
+        ("frames late, p99", f"{result['frame_late_p99_ms']} ms", "under 20 ms"),
+        ("frames missing", f"{result['frames_missing_percent']} %", ""),
+        ("CPU per call-second", f"{result['cpu_ms_per_call_s']} ms", ""),
+        ("  over that of a web call", f"{result['cpu_ratio_to_web_calls']} times", "1.5 times"),
+        (f"INVITE to 200 at {SET_UPS_PER_SECOND} a second, p50", f"{result['answer_p50_ms']} ms", ""),
+        ("  p99", f"{result['answer_p99_ms']} ms", "under 200 ms"),
+        ("  calls that failed", sum(result["set_up"]["failures"].values()), "0"),
+        *((f"frames late, p99, flood: {who}", f"{flood[who]['frame_late_p99_ms']} ms", "") for who in flood),
+        *((f"RTP alone, {name}", f"{codec['cpu_ms_per_call_s']} ms", "") for name, codec in result["codecs"].items()),
+    ]
+    print(*(f"  {what:46} {figure!s:>14}   {target}" for what, figure, target in rows), sep="\n", file=sys.stderr)
