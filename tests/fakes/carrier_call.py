@@ -181,9 +181,14 @@ class CarrierCall(ABC):
     async def _play_next(self, silence: bytes) -> None:
         """The next 20 ms, and the marks before them."""
         assert self._socket is not None
-        while self._waiting and isinstance(self._waiting[0], str):
-            await self._socket.send_str(self.played(str(self._waiting.popleft())))
-        self.heard += bytes(self._waiting.popleft()) if self._waiting else silence
+        frame = silence
+        while self._waiting:
+            waiting = self._waiting.popleft()
+            if isinstance(waiting, bytes):
+                frame = waiting
+                break
+            await self._socket.send_str(self.played(waiting))
+        self.heard += frame
         self.changed()
 
     async def _listen(self) -> None:

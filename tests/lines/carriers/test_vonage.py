@@ -1,0 +1,146 @@
+"""Vonage's webhooks, tokens and WebSocket messages, as its documentation shows them."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from dialtone.lines.carriers.base import (
+    BadHookError,
+    BadStreamMessageError,
+    DocumentWanted,
+    Heard,
+    Incoming,
+    Noted,
+    Over,
+    Played,
+    Pressed,
+    Ringing,
+    Started,
+)
+from dialtone.lines.carriers.vonage import Vonage, token_of, verified
+from dialtone.platform.guarded_http import GuardedHttp
+from tests.fakes.vonage import FakeVonage
+from tests.lines.carriers.hooks import CALLER, OURS, account, json_hook
+
+CALL = "aaaaaaaa-bbbb-cccc-dddd-0123456789ab"
+INBOUND = {"uuid": CALL, "from": CALLER[1:], "to": OURS[1:], "direction": "inbound"}
+OUTBOUND = {"uuid": CALL, "from": OURS[1:], "to": CALLER[1:], "direction": "outbound"}
+
+# The test vector of Vonage's own library (vonage-python-sdk, test_verify_jwt.py).
+TOKEN = (
+    "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJPbmxpbmUgSldUIEJ1aWxkZXIiLCJpYXQiOjE2OTc2MzQ2ODAsImV4cCI6MzMyNTQ1"
+    "NDA4MjgsImF1ZCI6IiIsInN1YiI6IiJ9.88vJc3I2HhuqEDixHXVhc9R30tA6U_HQHZTC29y6CGM"
+)
+SECRET = "qwertyuiopasdfghjklzxcvbnm123456"
+
+
+@pytest.fixture
+def vonage() -> Vonage:
+    return Vonage(GuardedHttp(allow_private_addresses=False))
+
+
+def test_tokens_are_verified_as_in_the_librarys_vector() -> None:
+    claims = verified(TOKEN, SECRET)
+    assert claims is not None
+    assert claims["iss"] == "Online JWT Builder"
+    assert verified(TOKEN, "asdf") is None
+    for broken in ("", "asdf", "a.b.c", TOKEN[:-2], TOKEN[1:], f"é.{TOKEN}"):
+        assert verified(broken, SECRET) is None
+
+
+def test_a_token_without_a_signature_is_worth_nothing() -> None:
+    assert verified("eyJhbGciOiJub25lIn0.e30.", SECRET) is None
+
+
+def test_signatures_are_of_the_application_the_body_and_the_moment(vonage: Vonage) -> None:
+    fake, body = FakeVonage(SECRET), b'{"status":"ringing"}'
+    ours = account("vonage", "", signature_secret=SECRET, application_id=fake.application_id)
+
+    def is_genuine(token: str, kind: str = "Bearer", sent: bytes = body) -> bool:
+        return vonage.is_genuine(ours, json_hook("vonage", "status", sent, {"authorization": f"{kind} {token}"}))
+
+    assert is_genuine(fake.token(body))
+    assert is_genuine(fake.token(body), "bearer")
+    assert not is_genuine(fake.token(body), "Basic")
+    assert not is_genuine(fake.token(body), sent=b"{}")
+    assert not is_genuine(fake.token(body, payload_hash=None))
+    assert not is_genuine(fake.token(body, application_id="another"))
+    assert not is_genuine(fake.token(body, iat=time.time() - 310))
+    assert not is_genuine(fake.token(body, iat=time.time() + 310))
+    assert not is_genuine(fake.token(body, iat="now"))
+    assert not is_genuine(FakeVonage("another").token(body, application_id=fake.application_id))
+    assert not vonage.is_genuine(ours, json_hook("vonage", "status", body))
+
+
+def test_tokens_for_the_api_are_those_that_it_knows() -> None:
+    fake = FakeVonage(SECRET)
+    assert fake._knows(token_of(fake.application_id, fake.private_key))
+    assert not fake._knows(token_of("another", fake.private_key))
+    with pytest.raises(ValueError, match="private key"):
+        token_of(fake.application_id, "no key")
+
+
+@pytest.mark.parametrize(
+    ("hook", "fields", "told"),
+    [
+        ("voice", INBOUND, Incoming(CALL, OURS, CALLER)),
+        ("voice", {**INBOUND, "from": "Unknown"}, Incoming(CALL, OURS, None)),
+        ("answer", {name: OUTBOUND[name] for name in ("uuid", "from", "to")}, DocumentWanted(CALL, OURS)),
+        ("status", {**OUTBOUND, "status": "ringing"}, Ringing(CALL, OURS)),
+        ("status", {**OUTBOUND, "status": "busy"}, Over(CALL, OURS, "busy", "The line is busy.")),
+        ("status", {**OUTBOUND, "status": "rejected"}, Over(CALL, OURS, "declined", "The call was declined.")),
+        ("status", {**INBOUND, "status": "completed"}, Over(CALL, OURS, None, "The far end hung up.")),
+        ("status", {**INBOUND, "status": "answered"}, Noted(CALL, OURS)),
+    ],
+)
+def test_what_webhooks_tell(vonage: Vonage, hook: str, fields: dict[str, str], told: object) -> None:
+    assert vonage.read(json_hook("vonage", hook, fields)) == told
+
+
+@pytest.mark.parametrize(
+    ("hook", "document"),
+    [
+        ("voice", b""),
+        ("voice", []),
+        ("voice", {**INBOUND, "uuid": "../x"}),
+        ("voice", {**INBOUND, "to": "wss://voice.example.com"}),
+        ("other", INBOUND),
+    ],
+)
+def test_what_is_no_webhook_is_refused(vonage: Vonage, hook: str, document: Any) -> None:
+    with pytest.raises(BadHookError):
+        vonage.read(json_hook("vonage", hook, document))
+
+
+def test_messages_of_a_stream(vonage: Vonage) -> None:
+    stream = vonage.open_stream()
+
+    def read(**message: Any) -> object:
+        return stream.read(json.dumps(message).encode(), binary=False)
+
+    first = {"event": "websocket:connected", "content-type": "audio/l16;rate=16000", "call": CALL}
+    assert read(**first) == Started(CALL)
+    assert stream.read(b"\x01\x02" * 320, binary=True) == Heard(b"\x01\x02" * 320)
+    assert read(event="websocket:dtmf", digit="5", duration=260) == Pressed("5")
+    assert read(event="websocket:notify", payload={"name": "one"}) == Played("one")
+    assert read(event="websocket:cleared") is None
+    assert (stream.sends_binary, stream.media(b"\x01\x02")) == (True, b"\x01\x02")
+    assert json.loads(stream.mark("one") or b"") == {"action": "notify", "payload": {"name": "one"}}
+    assert json.loads(stream.clear() or b"") == {"action": "clear"}
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"",
+        b"{}",
+        b'{"event": "websocket:connected", "content-type": "audio/l16;rate=16000"}',
+        b'{"event": "websocket:connected", "content-type": "audio/l16;rate=8000", "call": "1"}',
+        b'{"event": "websocket:notify"}',
+    ],
+)
+def test_bad_messages_of_a_stream(vonage: Vonage, message: bytes) -> None:
+    with pytest.raises(BadStreamMessageError):
+        vonage.open_stream().read(message, binary=False)
