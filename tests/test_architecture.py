@@ -49,6 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "platform",
         "settings",
     },
+    "carriers": {"byok", "calls", "numbers", "lines", "platform", "settings"},
     "telephony": {"calls", "numbers", "trunks", "lines", "sip", "media", "platform", "settings"},
     "analysis": {"calls", "storage", "domains", "assistants", "byok", "jobs", "providers", "platform", "settings"},
     "audit": {"platform", "settings"},

@@ -37,6 +37,8 @@ class Settings(BaseSettings):
     """Bring the database's schema up to date at the start. Off: `dialtone db upgrade` does, with rights of its own."""
     public_url: str | None = None
     """How clients reach this server, e.g. `https://voice.example.com`. Default: the address of the request."""
+    node_url: str | None = None
+    """How carriers reach this very process, where several are behind one `public_url`. Default: `public_url`."""
     api_key: SecretStr | None = None
     """The first API key. Default: made at the first start and printed once."""
     secret_key: SecretStr | None = None
@@ -122,4 +124,8 @@ class Settings(BaseSettings):
     )
     resend_api_key: SecretStr | None = Field(default=None, validation_alias=_vendor("RESEND_API_KEY"))
     """For e-mail domains of organizations without a key of their own."""
+    twilio_base_url: str = Field(default="https://api.twilio.com", validation_alias=_vendor("TWILIO_BASE_URL"))
+    """For calls of organizations with `byok_to_base_urls`, as are the next ones."""
+    signalwire_base_url: str | None = Field(default=None, validation_alias=_vendor("SIGNALWIRE_BASE_URL"))
+    """Default: `https://SPACE.signalwire.com` of each organization's space."""
     resend_base_url: str = Field(default="https://api.resend.com", validation_alias=_vendor("RESEND_BASE_URL"))

@@ -42,6 +42,8 @@ PLAIN = {
     "tool secret",
     "sk-of-the-organization",
     "trunk password",
+    "token at the carrier",
+    "signing key of the carrier",
     "dg-of-another",
     '{"assistant_id":"00000000-0000-4000-8000-000000000011"}',
     '{"to":"desk@example.com"}',

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from dialtone.byok.carriers import ENTRIES
 from dialtone.providers.addresses import DOCUMENTATION
 from dialtone.providers.catalog import PROVIDERS
 from dialtone.providers.catalog_types import Block, Provider
@@ -12,7 +13,14 @@ _BLOCKS: tuple[Block, ...] = ("stt", "llm", "tts")
 
 def entries() -> list[dict[str, Any]]:
     mail = {"id": "resend", "name": "Resend", "category": "email", "docsUrl": DOCUMENTATION["resend"], "models": []}
-    return [*(entry for block in _BLOCKS for one in PROVIDERS[block] for entry in _of(block, one)), mail]
+    return [
+        *(entry for block in _BLOCKS for one in PROVIDERS[block] for entry in _of(block, one)),
+        mail,
+        *(
+            {"id": name, "name": carrier.label, "category": "telephony", "docsUrl": DOCUMENTATION[name], "models": []}
+            for name, carrier in ENTRIES.items()
+        ),
+    ]
 
 
 def _of(block: Block, provider: Provider) -> Iterator[dict[str, Any]]:

@@ -4,12 +4,24 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from dialtone.byok.carriers import settings_of
 from dialtone.platform.fields import Part
 from dialtone.platform.patterns import anchored
 from dialtone.providers.addresses import DOMAINS, own_address
 
 Vendor = Literal[
-    "deepgram", "openai", "elevenlabs", "inworld", "resend", "xai", "gladia", "mistral", "google", "google_vertex"
+    "deepgram",
+    "openai",
+    "elevenlabs",
+    "inworld",
+    "resend",
+    "xai",
+    "gladia",
+    "mistral",
+    "google",
+    "google_vertex",
+    "twilio",
+    "signalwire",
 ]
 MAX_KEY_CHARACTERS = 16_384
 """A Google service account is a JSON document."""
@@ -51,25 +63,27 @@ class KeyRemoval(Part):
     provider: VendorId
 
 
-def _own_address(provider: str, domain: str) -> dict[str, Any]:
-    """In JSON Schema: a vendor's `base_url` is below its own domain."""
+def _settings(provider: str, domain: str) -> dict[str, Any]:
+    """In JSON Schema: a vendor's `base_url` is below its own domain, and a carrier's settings have their forms."""
     address = {"type": ["string", "null"], "maxLength": 2048, "pattern": anchored(own_address(domain))}
+    carriers = {name: setting.schema() for name, setting in settings_of(provider).items()}
     return {
         "title": provider,
-        "properties": {"provider": {"const": provider}, "config": {"properties": {"base_url": address}}},
+        "properties": {"provider": {"const": provider}, "config": {"properties": {"base_url": address, **carriers}}},
     }
 
 
 class ConfigChange(Part):
     """Settings to be merged into a vendor's stored ones."""
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": [_own_address(*vendor) for vendor in DOMAINS.items()]})
+    model_config = ConfigDict(json_schema_extra={"oneOf": [_settings(*vendor) for vendor in DOMAINS.items()]})
 
     provider: VendorId
     config: Annotated[dict[str, Any], Field(max_length=MAX_CONFIG_FIELDS)] = Field(
         description="Settings by name; null removes one. `base_url` is where your key is sent instead of the vendor's "
-        "default address: an https address of the vendor's own, such as `https://api.eu.deepgram.com`. Other settings "
-        "are kept and have no effect. They are shown to everyone with an API key: put no secret here.",
+        "default address: an https address of the vendor's own, such as `https://api.eu.deepgram.com`. Carriers need "
+        "`account_sid` (Twilio), or `space`, `project_id` and `signing_key` (SignalWire). Other settings are kept and "
+        "have no effect. All but the signing key are shown to everyone with an API key: put no secret here.",
         examples=[{"base_url": "https://api.eu.deepgram.com"}],
     )
 
@@ -94,6 +108,8 @@ class KeyIds(BaseModel):
     mistral_secret_id: str | None = _secret_id("Mistral")
     google_secret_id: str | None = _secret_id("Google AI Studio")
     google_vertex_secret_id: str | None = _secret_id("Google Vertex AI")
+    twilio_secret_id: str | None = _secret_id("Twilio")
+    signalwire_secret_id: str | None = _secret_id("SignalWire")
 
 
 class KeysAnswer(BaseModel):
@@ -132,7 +148,7 @@ class CatalogueEntry(BaseModel):
 
     id: VendorId
     name: str = Field(description="The vendor's name.", examples=["Deepgram"])
-    category: Literal["stt", "llm", "realtime", "tts", "email"] = Field(
+    category: Literal["stt", "llm", "realtime", "tts", "email", "telephony"] = Field(
         description="What the vendor is used for; a vendor of several uses has several entries."
     )
     docsUrl: str = Field(description="The vendor's documentation.", examples=["https://developers.deepgram.com/docs"])  # noqa: N815

@@ -9,13 +9,16 @@ from sqlalchemy import Select, delete
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from dialtone.byok.carriers import base_url, problems_of, settings_of
 from dialtone.byok.schemas import MAX_PLAIN_KEY, PLAIN_KEY, SERVICE_ACCOUNT, ConfigChange, KeyIds, KeyUpsert
 from dialtone.byok.tables import ProviderKey
-from dialtone.platform.crypto import Secrets
+from dialtone.platform.carriers import CarrierAccount
+from dialtone.platform.crypto import MASK, Secrets
 from dialtone.platform.db import Database, new_id, now
 from dialtone.platform.errors import ApiError, invalid
 from dialtone.platform.fields import ignored_fields
 from dialtone.platform.problems import problem
+from dialtone.platform.sealing import MASK_WITHOUT_SECRET, sealed
 from dialtone.platform.tenancy import owned_by, select_owned
 from dialtone.providers.addresses import BASE_URLS, check_own_address
 from dialtone.providers.factory import OwnKey
@@ -33,6 +36,7 @@ class Byok:
     def __init__(self, database: Database, secrets: Secrets, settings: Settings) -> None:
         self._database = database
         self._secrets = secrets
+        self._settings = settings
         self._to_base_urls = settings.byok_to_base_urls
 
     # What the API does
@@ -55,6 +59,7 @@ class Byok:
             provider=body.provider,
             secret=self._secrets.encrypt(key),
             config={},
+            secret_config={},
             created_at=moment,
             updated_at=moment,
         )
@@ -77,6 +82,8 @@ class Byok:
         Raises `ApiError`: 400 for settings that break rules, 409 where no key is stored.
         """
         _check_base_url(body)
+        if problems := problems_of(body.provider, body.config):
+            raise invalid(problems)
         async with self._database.write() as session:
             row = await session.scalar(_of_vendor(organization_id, body.provider).with_for_update())
             if row is None:
@@ -86,18 +93,21 @@ class Byok:
                     "No key is stored",
                     f"Store a key of {body.provider} first: POST /byok.",
                 )
-            merged = {**row.config, **body.config}
-            config = {name: value for name, value in merged.items() if value is not None}
+            secrets = self._secret_config(row, body)
+            plain = {name: value for name, value in body.config.items() if not _is_secret(body.provider, name)}
+            config = {name: value for name, value in {**row.config, **plain}.items() if value is not None}
             size = len(json.dumps(config, ensure_ascii=False).encode())
             if size > MAX_CONFIG_BYTES:
                 raise invalid([f"config: must have at most {MAX_CONFIG_BYTES} bytes of JSON (got {size})"])
-            if config != row.config:
+            if config != row.config or secrets != row.secret_config:
                 row.config = config
+                row.secret_config = secrets
                 row.updated_at = now()
             await session.flush()
             rows = await session.scalars(select_owned(ProviderKey, organization_id).order_by(ProviderKey.provider))
-            shown = {row.provider: row.config for row in rows if row.config}
-        without_effect = [f"config.{name}" for name in body.config if name != "base_url"]
+            shown = {row.provider: _shown(row) for row in rows if row.config or row.secret_config}
+        known = {"base_url", *settings_of(body.provider)}
+        without_effect = [f"config.{name}" for name in body.config if name not in known]
         return shown, ignored_fields(body) + without_effect
 
     # What other rooms ask
@@ -118,11 +128,50 @@ class Byok:
         rows = await session.scalars(select_owned(ProviderKey, organization_id))
         return {row.provider: OwnKey(self._secrets.decrypt(row.secret), self._address(row)) for row in rows}
 
+    async def carrier_account(self, session: AsyncSession, organization_id: str, carrier: str) -> CarrierAccount | None:
+        """The organization's account at a carrier; None where its key or a setting is missing.
+
+        Raises `crypto.SecretKeyError`.
+        """
+        row = await session.scalar(_of_vendor(organization_id, carrier))
+        if row is None:
+            return None
+        opened = {name: self._secrets.decrypt(value) for name, value in row.secret_config.items()}
+        config = {**row.config, **opened}
+        if not settings_of(carrier).keys() <= config.keys():
+            return None
+        address = base_url(carrier, config, self._settings if self._to_base_urls else None)
+        return CarrierAccount(organization_id, carrier, self._secrets.decrypt(row.secret), config, address)
+
+    def _secret_config(self, row: ProviderKey, body: ConfigChange) -> dict[str, str]:
+        """The secret settings after a change, encrypted. Raises `ApiError` (400) for the mask of none."""
+        changed = dict(row.secret_config)
+        for name, value in body.config.items():
+            if not _is_secret(body.provider, name):
+                continue
+            if value is None:
+                changed.pop(name, None)
+                continue
+            new = sealed(self._secrets, value, changed.get(name))
+            if new is None:
+                raise invalid([problem(f"config.{name}", MASK_WITHOUT_SECRET)])
+            changed[name] = new
+        return changed
+
     def _address(self, row: ProviderKey) -> str | None:
         chosen: str | None = row.config.get("base_url")
         if chosen is not None:
             return chosen.rstrip("/")
         return None if self._to_base_urls else BASE_URLS.get(row.provider)
+
+
+def _is_secret(provider: str, name: str) -> bool:
+    setting = settings_of(provider).get(name)
+    return setting is not None and setting.secret
+
+
+def _shown(row: ProviderKey) -> dict[str, Any]:
+    return {**row.config, **dict.fromkeys(row.secret_config, MASK)}
 
 
 def _of_vendor(organization_id: str, provider: str) -> Select[Any]:

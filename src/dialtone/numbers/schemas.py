@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
+from dialtone.platform.carriers import Carrier
 from dialtone.platform.fields import READ_ONLY, Part, PhoneNumber, rule
 
 NUMBER_READ_ONLY = READ_ONLY | {
@@ -12,6 +13,7 @@ NUMBER_READ_ONLY = READ_ONLY | {
     "assistant_name",
     "business_name",
     "transfer_trunk_name",
+    "carrier_url",
     "workflow_name",
     "source",
 }
@@ -46,6 +48,12 @@ class NumberFields(Part):
     transfer_trunk_id: Reference | None = Field(
         default=None, description="The SIP trunk of the number's transfers and outbound calls; null = the newest one."
     )
+    carrier: Carrier | None = Field(
+        default=None,
+        description="The carrier whose media streams carry the number's calls, with your account there (`POST /byok` "
+        "and `POST /byok/config`); null = SIP trunks do.",
+        examples=["twilio"],
+    )
     workflow_id: NoWorkflow = Field(default=None, description="Always null: there are no workflows.")
     is_active: bool = Field(default=True, description="An inactive number takes and places no calls.")
 
@@ -70,6 +78,11 @@ class NumberObject(NumberFields):
     agent_name: str | None = Field(description="The assistant's name.", examples=["Reception"])
     assistant_name: str | None = Field(description="The same as `agent_name`.", examples=["Reception"])
     business_name: str | None = Field(description="The assistant's business name.", examples=["Clinic"])
+    carrier_url: str | None = Field(
+        description="Where the carrier is to send the number's calls: its voice URL. Null without a carrier, and where "
+        "this deployment does not know its own address (`DIALTONE_PUBLIC_URL`).",
+        examples=["https://voice.example.com/carriers/twilio/voice"],
+    )
     transfer_trunk_name: str | None = Field(description="The trunk's name.", examples=["Main line"])
     workflow_name: str | None = Field(description="Always null: there are no workflows.")
     source: str | None = Field(description="Null: the organization brought the number itself.")

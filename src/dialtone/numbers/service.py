@@ -1,6 +1,6 @@
 """Phone numbers: registered, linked to assistants and trunks, looked up, deleted, and chosen for a call."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,8 @@ class OutboundNumber:
     """The trunk to call through; None = the organization's newest."""
     name: str | None = None
     """How the organization calls it."""
+    carrier: str | None = None
+    """The carrier to call through; None = a trunk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class InboundNumber:
     assistant_id: str | None
     trunk_id: str | None
     """The trunk for transfers."""
+    carrier: str | None = None
+    """The carrier that it is at; None = a trunk's."""
 
 
 class Numbers:
@@ -57,8 +61,12 @@ class Numbers:
     organization's, 400 for fields that break rules, 409 for a number that is registered already.
     """
 
-    def __init__(self, database: Database, assistants: Assistants, trunks: Trunks) -> None:
+    def __init__(
+        self, database: Database, assistants: Assistants, trunks: Trunks, public_url: str | None = None
+    ) -> None:
+        """`public_url`: how others reach this server, where it is known."""
         self._database = database
+        self._public_url = None if public_url is None else public_url.rstrip("/")
         self._assistants = assistants
         self._trunks = trunks
 
@@ -72,6 +80,7 @@ class Numbers:
                     organization_id=organization_id,
                     phone_number=body.phone_number,
                     name=body.name,
+                    carrier=body.carrier,
                     is_active=body.is_active,
                     created_at=moment,
                     updated_at=moment,
@@ -90,7 +99,7 @@ class Numbers:
         """All of an organization's numbers, newest first."""
         newest_first = self._with_names(organization_id).order_by(Number.created_at.desc(), Number.id.desc())
         async with self._database.read() as session:
-            return [_show(row) for row in await session.execute(newest_first)]
+            return [self._show(row) for row in await session.execute(newest_first)]
 
     async def get(self, organization_id: str, number_id: str) -> dict[str, Any]:
         async with self._database.read() as session:
@@ -100,7 +109,7 @@ class Numbers:
         self, organization_id: str, number_id: str, body: NumberUpdate
     ) -> tuple[dict[str, Any], list[str]]:
         """The changed number as the API shows it, and the fields that were ignored."""
-        changes = {name: value for name, value in given(body).items() if name in ("name", "is_active")}
+        changes = {name: value for name, value in given(body).items() if name in ("name", "carrier", "is_active")}
         async with self._database.write() as session:
             stored = await _row(session, organization_id, number_id)
             # What the number is to refer to is locked before the number itself: whoever deletes an assistant or a
@@ -140,17 +149,22 @@ class Numbers:
         else:
             active = select_owned(Number, organization_id).where(Number.is_active)
             row = await session.scalar(active.order_by(Number.created_at, Number.id).limit(1))
-        return None if row is None else OutboundNumber(row.id, row.phone_number, row.transfer_trunk_id, row.name)
+        return (
+            None
+            if row is None
+            else OutboundNumber(row.id, row.phone_number, row.transfer_trunk_id, row.name, row.carrier)
+        )
 
     async def for_inbound(self, session: AsyncSession, called: str) -> InboundNumber | None:
         """The active number that was called, whosever it is; None where nobody registered it."""
         number = canonical(called)
         row = await session.scalar(select(Number).where(Number.phone_number == number, Number.is_active))
-        if row is None:
-            return None
-        return InboundNumber(
-            row.id, row.organization_id, row.phone_number, row.name, row.assistant_id, row.transfer_trunk_id
-        )
+        return None if row is None else _inbound(row)
+
+    async def for_inbound_among(self, session: AsyncSession, called: Collection[str]) -> dict[str, InboundNumber]:
+        """Those of these numbers, in E.164 form, that are registered and active, whosever they are."""
+        among = select(Number).where(Number.phone_number.in_(called), Number.is_active)
+        return {row.phone_number: _inbound(row) for row in await session.scalars(among)}
 
     async def _links(
         self, session: AsyncSession, organization_id: str, body: NumberFields, stored: Number | None
@@ -193,7 +207,25 @@ class Numbers:
             found = (await session.execute(query)).one_or_none()
         if found is None:
             raise not_found("number")
-        return _show(found)
+        return self._show(found)
+
+    def _show(self, found: Row[Any]) -> dict[str, Any]:
+        shown = _show(found)
+        if self._public_url is not None and shown["carrier"] is not None:
+            shown["carrier_url"] = f"{self._public_url}/carriers/{shown['carrier']}/voice"
+        return shown
+
+
+def _inbound(row: Number) -> InboundNumber:
+    return InboundNumber(
+        row.id,
+        row.organization_id,
+        row.phone_number,
+        row.name,
+        row.assistant_id,
+        row.transfer_trunk_id,
+        row.carrier,
+    )
 
 
 def _new_reference(body: NumberFields, names: tuple[str, ...], stored: str | None) -> tuple[str, str | None] | None:
@@ -249,6 +281,8 @@ def _show(found: Row[Any]) -> dict[str, Any]:
         "business_name": found.business_name,
         "transfer_trunk_id": row.transfer_trunk_id,
         "transfer_trunk_name": found.trunk_name,
+        "carrier": row.carrier,
+        "carrier_url": None,
         "workflow_id": None,
         "workflow_name": None,
         "source": None,

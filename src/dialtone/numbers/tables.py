@@ -35,6 +35,8 @@ class Number(Owned, Base):
     transfer_trunk_id: Mapped[str | None] = mapped_column(
         Id, ForeignKey("sip_trunks.id", ondelete="SET NULL"), index=True
     )
+    carrier: Mapped[str | None] = mapped_column(String(16))
+    """Whose media streams carry its calls; None: SIP trunks do."""
     is_active: Mapped[bool] = mapped_column(nullable=False)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, nullable=False, default=now)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, nullable=False, default=now)

@@ -25,6 +25,8 @@ DOMAINS: Mapping[str, str] = {
     "mistral": "mistral.ai",
     "google": "googleapis.com",
     "google_vertex": "googleapis.com",
+    "twilio": "twilio.com",
+    "signalwire": "signalwire.com",
 }
 """Vendors serve regions under names of their own domain, such as api.eu.deepgram.com
 (https://developers.deepgram.com/reference/regional-endpoints)."""
@@ -40,6 +42,8 @@ DOCUMENTATION: Mapping[str, str] = {
     "mistral": "https://docs.mistral.ai",
     "google": "https://ai.google.dev/gemini-api/docs",
     "google_vertex": "https://cloud.google.com/vertex-ai/docs",
+    "twilio": "https://www.twilio.com/docs/voice",
+    "signalwire": "https://signalwire.com/docs/compatibility-api",
 }
 
 

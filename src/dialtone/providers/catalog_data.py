@@ -61,6 +61,8 @@ BYOK_PROVIDERS = (
     "mistral",
     "google",
     "google_vertex",
+    "twilio",
+    "signalwire",
 )
 """Vendors for which an organization may bring its own key; a vendor's secret is named `<vendor>_secret_id`."""
 
