@@ -11,6 +11,7 @@ from dialtone.conversation.behaviours.apology import apology
 from dialtone.conversation.call import Call
 from dialtone.conversation.journal import Ending, TurnLatency
 from dialtone.conversation.plan import CallPlan
+from dialtone.conversation.preparation import Preparation
 from dialtone.conversation.shared import Shared
 from dialtone.conversation.speech_cache import SpeechCache, speech_key
 from dialtone.conversation.vendors import CallVendors, VendorChoice
@@ -442,6 +443,8 @@ class Stage:
         self.notes = Notes()
         self.hang_up_at = hang_up_at
         self.freed_without_collector = False
+        self.rings: float | None = None
+        """Seconds before the answer in which the vendors are connected already."""
         self.at: list[tuple[float, Callable[[Call], None]]] = []
         stt = {"provider": "ears", "language": "en"}
         self.plan = CallPlan(
@@ -466,7 +469,11 @@ class Stage:
             lambda: CallVendors(self.ears, self.model, self.voice), lambda: self.spare, lambda: self.voice
         )
         before = asyncio.all_tasks()
-        call = Call(self.plan, self.notes, choice, self.tools, self.notes, shared)  # type: ignore[arg-type]
+        prepared = Preparation(self.plan, choice, self.notes.audio, shared, self.notes.note)
+        if self.rings is not None:
+            prepared.begin()
+            await asyncio.sleep(self.rings)
+        call = Call(self.plan, self.notes, prepared, self.tools, self.notes, shared)  # type: ignore[arg-type]
         running = loop.create_task(call.run())
         caller = loop.create_task(self._speak())
         for at, action in self.at:

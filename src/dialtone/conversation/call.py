@@ -3,11 +3,9 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 from dialtone.conversation.behaviours.apology import LastWords, apology
 from dialtone.conversation.behaviours.background import Background
@@ -21,21 +19,20 @@ from dialtone.conversation.handover import Handover, Sound
 from dialtone.conversation.introduction import Introducer
 from dialtone.conversation.journal import Ending, EndReason, Journal
 from dialtone.conversation.listening import Listening
-from dialtone.conversation.metering import Meter
 from dialtone.conversation.opening import opening_messages
-from dialtone.conversation.placeholders import fill, values_of
+from dialtone.conversation.placeholders import values_of
 from dialtone.conversation.plan import CallPlan
+from dialtone.conversation.preparation import Preparation
 from dialtone.conversation.shared import Shared
 from dialtone.conversation.speaking import Speaker
 from dialtone.conversation.transcript import Transcript
-from dialtone.conversation.vendors import CallVendors, VendorChoice
+from dialtone.conversation.vendors import CallVendors
 from dialtone.conversation.voice import Voice
 from dialtone.lines.base import Line, Trouble
 from dialtone.lines.second_leg import SecondLegs
-from dialtone.media.audio import AudioFormat
 from dialtone.media.convert import silence
 from dialtone.media.recorder import Recorder
-from dialtone.providers.base import ProviderError, TextToSpeech, TranscriptEvent, UtteranceEnd
+from dialtone.providers.base import ProviderError, TranscriptEvent, UtteranceEnd
 from dialtone.tools.base import Destination
 from dialtone.tools.toolbox import Toolbox
 
@@ -43,8 +40,6 @@ logger = logging.getLogger(__name__)
 
 APOLOGY_SECONDS = 12.0
 """An apology that takes longer than this to be said is cut off by the end of the call."""
-TEARDOWN_SECONDS = 5.0
-"""Vendors and files that do not close within this time are left behind."""
 
 
 class Call:
@@ -54,22 +49,23 @@ class Call:
         self,
         plan: CallPlan,
         line: Line,
-        choice: VendorChoice,
+        prepared: Preparation,
         toolbox: Toolbox,
         journal: Journal,
         shared: Shared,
         legs: SecondLegs | None = None,
     ) -> None:
+        """`prepared` for the format of `line`, and closed with the call."""
         self._loop = asyncio.get_running_loop()
         self._plan = plan
         self._line = line
-        self._choice = choice
+        self._prepared = prepared
+        self._spawn = prepared.tasks.spawn
+        prepared.tasks.on_failure = self._task_failed
         self._toolbox = toolbox
         self._journal = journal
         self._shared = shared
         self._legs = legs
-        self._meter = Meter(plan)
-        self._tasks: set[asyncio.Task[None]] = set()
         self._timers: list[asyncio.TimerHandle] = []
         self._over: asyncio.Future[tuple[EndReason, str | None]] = self._loop.create_future()
         self._started_at = self._loop.time()
@@ -161,10 +157,7 @@ class Call:
         self._background.stop()
         listening, self._listening = self._listening, None
         closing = [part.close() for part in (listening, self._voice) if part]
-        self._spawn(self._close_all(closing))
-
-    async def _close_all(self, closing: Iterable[Coroutine[Any, Any, object]]) -> None:
-        await asyncio.gather(*(self._bounded(close) for close in closing))
+        self._spawn(self._prepared.tasks.close(closing))
 
     def _start(self) -> None:
         self._timers.append(self._loop.call_later(self._plan.max_duration_seconds, self.end, "max_duration"))
@@ -177,12 +170,13 @@ class Call:
 
     def _ask_consent(self, message: str) -> None:
         try:
-            provider = self._meter.behind_voice(self._choice.consent_voice())
+            voice = self._consent_voice = self._prepared.consent_voice()
         except ProviderError as error:
             self.vendor_failed(error)
             return
-        voice = self._consent_voice = self._make_voice(provider)
-        self._consent = Consent(self._line, lambda: voice.say(message, keep=True), self)
+        self._consent = Consent(
+            self._line, lambda: self._prepared.take_opening() or voice.say(message, keep=True), self
+        )
         self._speaker = self._consent.speaker
         self._consent.ask()
 
@@ -203,19 +197,18 @@ class Call:
         if plan.background is not None:
             self._spawn(self._background.prepare(plan.background))
         try:
-            vendors = self._meter.behind(self._choice.choose())
+            vendors, self._voice = self._prepared.vendors(), self._prepared.voice()
         except ProviderError as error:
             self.vendor_failed(error)
             return
-        self._join(vendors)
+        self._join(vendors, self._voice)
         self._greet()
         self._spawn(self._connect(vendors))
 
-    def _join(self, vendors: CallVendors) -> None:
+    def _join(self, vendors: CallVendors, voice: Voice) -> None:
         plan = self._plan
         values = values_of(plan, datetime.now(UTC))
-        transcript = Transcript(opening_messages(plan, values, self._unknown_placeholder))
-        voice = self._voice = self._make_voice(vendors.text_to_speech)
+        transcript = Transcript(opening_messages(plan, values, self._prepared.unknown_placeholder))
         self._listening = Listening(self._line.audio, vendors.speech_to_text, self._shared.detector, self, self._spawn)
         self._dialogue = Dialogue(
             plan,
@@ -225,40 +218,28 @@ class Call:
             vendors.language_model,
             self._toolbox,
             voice,
-            self._filled(plan.end_call_message),
+            self._prepared.filled(plan.end_call_message),
             self,
             self._spawn,
         )
         self._speaker = self._dialogue.speaker
         self._silence = Silence(plan.silence, self._dialogue, self.end)
         self._keypad = Keypad(plan.keypad, self._dialogue.press)
-        make_voice = partial(self._make_voice, vendors.text_to_speech)
+        make_voice = partial(self._prepared.make_voice, vendors.text_to_speech)
         introducer = Introducer(plan, vendors, transcript, make_voice, self._shared, self._journal, self._spawn)
         self._handover = Handover(self._line, self._legs, introducer, self._journal, self, self._spawn)
         self._control = Control(self._dialogue, self._handover, plan.language, self.end)
 
-    def _make_voice(self, provider: TextToSpeech, audio: AudioFormat | None = None) -> Voice:
-        return Voice(
-            provider,
-            audio or self._line.audio,
-            self._shared.speech,
-            self._plan.pronunciation,
-            self._spawn,
-            keeps=self._plan.keep_content,
-        )
-
     def _greet(self) -> None:
         assert self._dialogue is not None
-        greeting, keep = self._filled(self._plan.first_message)
-        if greeting:
+        speech = self._prepared.take_opening()
+        greeting, keep = self._prepared.greeting()
+        if speech is not None:
+            self._dialogue.play(speech)
+        elif greeting:
             self._dialogue.say(greeting, keep=keep)
         else:
             self.activity()
-
-    def _filled(self, written: str | None) -> tuple[str, bool]:
-        """A text with its placeholders filled, and whether it is the same for every caller."""
-        text = fill(written or "", values_of(self._plan, datetime.now(UTC)), self._unknown_placeholder)
-        return text, text == written
 
     async def _connect(self, vendors: CallVendors) -> None:
         """Connect all vendors at once, while the greeting is already being said."""
@@ -390,7 +371,7 @@ class Call:
 
     def _spare_voice(self) -> Voice | None:
         try:
-            return self._make_voice(self._choice.spare_voice())
+            return self._prepared.make_voice(self._prepared.choice.spare_voice())
         except ProviderError:
             return None
 
@@ -408,22 +389,10 @@ class Call:
     def _clock_failed(self, error: Exception) -> None:
         self.end("error", f"internal error ({type(error).__name__})")
 
-    def _unknown_placeholder(self, name: str) -> None:
-        self._journal.note(f"placeholder {{{{{name}}}}} has no value and was left empty")
-
     # The one way out
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
-        task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
-
-    def _done(self, task: "asyncio.Task[None]") -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (failure := task.exception()) is not None:
-            logger.error("call %s: a task failed", self._plan.call_id, exc_info=failure)
-            self.end("error", f"internal error ({type(failure).__name__})")
+    def _task_failed(self, failure: BaseException) -> None:
+        self.end("error", f"internal error ({type(failure).__name__})")
 
     async def _tear_down(self, ending: Ending) -> None:
         try:
@@ -431,19 +400,15 @@ class Call:
             for timer in self._timers:
                 timer.cancel()
             self._quiet()
-            ears = [self._bounded(self._listening.close())] if self._listening else []
-            await asyncio.gather(*ears, self._bounded(self._line.close(ending.end_reason)))
-            tasks = list(self._tasks)
-            for task in tasks:
-                task.cancel()
-            if tasks:
-                await asyncio.wait(tasks, timeout=TEARDOWN_SECONDS)
-            parts = (self._consent_voice, self._voice, self._spare, self._recorder)
-            await self._close_all(part.close() for part in parts if part)
+            tasks = self._prepared.tasks
+            ears = [self._listening.close()] if self._listening else []
+            await tasks.close([*ears, self._line.close(ending.end_reason)])
+            await self._prepared.close()
+            await tasks.close(part.close() for part in (self._spare, self._recorder) if part)
         except Exception:
             logger.exception("call %s: could not be closed in order", self._plan.call_id)
         finally:
-            self._journal.ended(replace(ending, uses=self._meter.uses()))
+            self._journal.ended(replace(ending, uses=self._prepared.uses()))
         await self._toolbox.close()
         self._let_go()
 
@@ -456,12 +421,6 @@ class Call:
         self._control = self._consent = self._handover = self._instead = self._bridge = None
         self._consent_voice = self._voice = self._spare = self._recorder = None
         self._timers.clear()
-
-    async def _bounded(self, closing: Coroutine[Any, Any, object]) -> None:
-        try:
-            await asyncio.wait_for(closing, TEARDOWN_SECONDS)
-        except Exception:
-            logger.exception("call %s: could not be closed in order", self._plan.call_id)
 
 
 def _first(errors: "ExceptionGroup[ProviderError]") -> ProviderError:

@@ -104,9 +104,13 @@ class Dialogue:
             if then:
                 self._owner.hang_up(then)
             return
-        self._turns.assistant_began()
         self._closing = then or self._closing
-        self.speaker.play(self._voice.say(text, keep=keep) if text else self._voice.nothing())
+        self.play(self._voice.say(text, keep=keep) if text else self._voice.nothing())
+
+    def play(self, speech: Speech) -> None:
+        """Speak what is made already, or is being made."""
+        self._turns.assistant_began()
+        self.speaker.play(speech)
         self._owner.activity()
 
     def say_something(self, hint: str) -> None:

@@ -8,12 +8,14 @@ from dialtone.conversation.control import Command, not_in_progress
 from dialtone.conversation.journal import EndReason, Journal
 from dialtone.conversation.listening import VoiceDetector
 from dialtone.conversation.plan import CallPlan
+from dialtone.conversation.preparation import Preparation
 from dialtone.conversation.shared import Shared
 from dialtone.conversation.speech_cache import SpeechCache
 from dialtone.conversation.toolboxes import make_toolbox
-from dialtone.conversation.vendors import VendorChoice, vendor_choice
+from dialtone.conversation.vendors import vendor_choice
 from dialtone.lines.base import Line
 from dialtone.lines.second_leg import SecondLegs
+from dialtone.media.audio import AudioFormat
 from dialtone.media.clock import MediaClock
 from dialtone.media.recorder import RecordingWriter
 from dialtone.platform.guarded_http import GuardedHttp
@@ -35,16 +37,37 @@ class Engine:
         """Live calls."""
         return len(self._calls)
 
+    def prepare(self, plan: CallPlan, audio: AudioFormat, vendors: Vendors, journal: Journal) -> Preparation:
+        """Connect the vendors of a call that still rings, whose line will probably have this format. It is given to
+        `run`, or closed.
+        """
+        prepared = Preparation(plan, vendor_choice(plan, vendors), audio, self._shared, journal.note)
+        prepared.begin()
+        return prepared
+
     async def run(
-        self, plan: CallPlan, line: Line, vendors: Vendors, journal: Journal, legs: SecondLegs | None = None
+        self,
+        plan: CallPlan,
+        line: Line,
+        vendors: Vendors,
+        journal: Journal,
+        legs: SecondLegs | None = None,
+        prepared: Preparation | None = None,
     ) -> None:
         """One call, from answer to goodbye. Never raises. `legs`: how its caller reaches somebody else."""
-        await self.run_with(plan, line, vendor_choice(plan, vendors), journal, legs)
+        if prepared is not None and prepared.audio == line.audio:
+            await self._run(plan, line, prepared, journal, legs)
+            return
+        meter = None if prepared is None else prepared.meter
+        fitting = Preparation(plan, vendor_choice(plan, vendors), line.audio, self._shared, journal.note, meter)
+        closing = None if prepared is None else asyncio.ensure_future(prepared.close())
+        await self._run(plan, line, fitting, journal, legs)
+        if closing is not None:
+            await closing
 
-    async def run_with(
-        self, plan: CallPlan, line: Line, choice: VendorChoice, journal: Journal, legs: SecondLegs | None = None
+    async def _run(
+        self, plan: CallPlan, line: Line, prepared: Preparation, journal: Journal, legs: SecondLegs | None
     ) -> None:
-        """As `run`, with the vendors given as objects."""
         toolbox = make_toolbox(
             plan,
             self._http,
@@ -52,7 +75,7 @@ class Engine:
             can_transfer=line.can_transfer or (legs is not None and legs.possible),
             can_send_dtmf=line.can_send_dtmf,
         )
-        call = Call(plan, line, choice, toolbox, journal, self._shared, legs)
+        call = Call(plan, line, prepared, toolbox, journal, self._shared, legs)
         self._calls[plan.call_id] = call
         self._empty.clear()
         try:

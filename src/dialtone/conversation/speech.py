@@ -2,6 +2,7 @@
 
 import bisect
 from collections import deque
+from collections.abc import Callable
 
 from dialtone.media.audio import AudioFormat
 from dialtone.media.playout import Playout
@@ -23,6 +24,8 @@ class Speech:
         self.first_text_at: float | None = None
         self.first_audio_at: float | None = None
         self.started_at: float | None = None
+        self.on_ready: Callable[[], None] = lambda: None
+        """Called when its first audio is there, and when no more follows."""
 
     # Made
 
@@ -40,6 +43,7 @@ class Speech:
             return
         if self.first_audio_at is None:
             self.first_audio_at = at
+            self.on_ready()
         bytes_before, characters_before = self._audio_ends[-1], self._character_ends[-1]
         bytes_after, characters_after = bytes_before + len(audio), characters_before + characters
         while self._cued < len(self._shown):
@@ -57,6 +61,7 @@ class Speech:
         """No more audio follows; `error` says why it is less than the text asks for."""
         self.error = error
         self._playout.finish()
+        self.on_ready()
 
     @property
     def characters_made(self) -> float:
