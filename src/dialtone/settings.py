@@ -128,4 +128,7 @@ class Settings(BaseSettings):
     """For calls of organizations with `byok_to_base_urls`, as are the next ones."""
     signalwire_base_url: str | None = Field(default=None, validation_alias=_vendor("SIGNALWIRE_BASE_URL"))
     """Default: `https://SPACE.signalwire.com` of each organization's space."""
+    telnyx_base_url: str = Field(default="https://api.telnyx.com", validation_alias=_vendor("TELNYX_BASE_URL"))
+    plivo_base_url: str = Field(default="https://api.plivo.com", validation_alias=_vendor("PLIVO_BASE_URL"))
+    vonage_base_url: str = Field(default="https://api.nexmo.com", validation_alias=_vendor("VONAGE_BASE_URL"))
     resend_base_url: str = Field(default="https://api.resend.com", validation_alias=_vendor("RESEND_BASE_URL"))

@@ -38,6 +38,7 @@ class TelnyxCall(CarrierCall):
         self.answered_with: list[int] = []
         """Statuses of the customer's answers to webhooks."""
         self.errors: list[dict[str, Any]] = []
+        self.said: list[str] = []
         self._sequence = 0
         self._chunk = 0
 
@@ -230,11 +231,34 @@ class FakeTelnyx(FakeServer):
         call.client_state = order.get("client_state", call.client_state)
         if action == "answer":
             self._spawn(self._picked_up(call, order))
-        elif action == "reject":
-            self._spawn(call.hang_up("call_rejected", "callee"))
+        elif action == "speak":
+            call.said.append(order["payload"])
+            self._spawn(self._speak(call))
+        elif action == "transfer":
+            self._spawn(self._transfer(call, order))
         elif action == "hangup":
-            self._spawn(call.hang_up("normal_clearing", "callee" if order else "caller"))
+            self._spawn(call.hang_up("normal_clearing", "callee"))
+        else:
+            assert action == "reject"
+            self._spawn(call.hang_up("call_rejected", "callee"))
         return web.json_response({"data": {"result": "ok"}})
+
+    async def _speak(self, call: TelnyxCall) -> None:
+        await call.tell("call.speak.started")
+        await call.tell("call.speak.ended", status="completed")
+
+    async def _transfer(self, call: TelnyxCall, order: dict[str, Any]) -> None:
+        """A leg to somebody else. Where they don't take the call, the first leg stays as it is."""
+        fields = {"from": order.get("from", call.fields["to"]), "to": order["to"]}
+        leg = TelnyxCall(self, self._client(), fields, order["webhook_url"])
+        leg.client_state = order.get("target_leg_client_state")
+        self.calls[leg.id] = leg
+        await leg.tell("call.initiated", direction="outgoing", state="bridging")
+        if self.outcome is not None:
+            await leg.hang_up(self.outcome, "callee")
+        else:
+            await leg.tell("call.answered")
+            await leg.tell("call.bridged")
 
     async def _order(self, request: web.Request, name: str) -> tuple[dict[str, Any], web.StreamResponse | None]:
         body = await request.read()

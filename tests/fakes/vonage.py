@@ -253,8 +253,9 @@ class FakeVonage(FakeServer):
         if self.outcome is not None:
             await call.hang_up(self.outcome)
         elif self.answers:
-            await call.tell("answered")
-            await call.follow(order["ncco"])
+            assert order["answer_method"] == "POST"
+            [answer_url] = order["answer_url"]
+            await call.fetch(answer_url)
 
     def _change(self, request: web.Request, order: dict[str, Any]) -> web.StreamResponse:
         call = self.calls.get(request.match_info["id"])

@@ -67,6 +67,45 @@ ENTRIES: Mapping[str, CarrierEntry] = {
         },
         "https://{space}.signalwire.com",
     ),
+    "telnyx": CarrierEntry(
+        "Telnyx",
+        {
+            "connection_id": Setting(
+                r"[0-9A-Za-z-]{1,64}",
+                "1 to 64 letters, digits and dashes",
+                "Telnyx: the id of the Voice API application. The key is an API key (v2).",
+            ),
+            "public_key": Setting(
+                r"[A-Za-z0-9+/]{43}=",
+                "44 characters of base64",
+                "Telnyx: the account's public key, by which its webhooks are known.",
+            ),
+        },
+        "https://api.telnyx.com",
+    ),
+    "plivo": CarrierEntry(
+        "Plivo",
+        {
+            "auth_id": Setting(
+                r"[MS]A[A-Z0-9]{18}",
+                "MA or SA and 18 capital letters and digits",
+                "Plivo: the Auth ID of the account or subaccount. The key is its Auth Token.",
+            )
+        },
+        "https://api.plivo.com",
+    ),
+    "vonage": CarrierEntry(
+        "Vonage",
+        {
+            "application_id": Setting(
+                _UUID, "a UUID", "Vonage: the application's id. The key is its private key, in PEM."
+            ),
+            "signature_secret": Setting(
+                _SECRET, _SECRET_RULE, "Vonage: the account's signature secret; shown masked.", secret=True
+            ),
+        },
+        "https://api.nexmo.com",
+    ),
 }
 
 

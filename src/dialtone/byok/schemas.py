@@ -22,9 +22,12 @@ Vendor = Literal[
     "google_vertex",
     "twilio",
     "signalwire",
+    "telnyx",
+    "plivo",
+    "vonage",
 ]
 MAX_KEY_CHARACTERS = 16_384
-"""A Google service account is a JSON document."""
+"""A Google service account is a JSON document, a private key a PEM file."""
 MAX_CONFIG_FIELDS = 50
 
 VendorId = Annotated[Vendor, Field(description="The vendor's id.", examples=["openai"])]
@@ -34,9 +37,11 @@ MAX_PLAIN_KEY = 1024
 """Characters of a key that is no document."""
 PLAIN_KEY = rf"[\t\n\r ]*[!-~]{{1,{MAX_PLAIN_KEY}}}[\t\n\r ]*"
 """A key travels in an HTTP header; what surrounds it is left away."""
-SERVICE_ACCOUNT = r"[\t\n\r -~]*[!-~][\t\n\r -~]*"
-"""A service account is a JSON document, which Google writes in ASCII."""
-_OF_PLAIN_KEYS: dict[str, Any] = {"properties": {"provider": {"not": {"const": "google_vertex"}}}}
+WITH_DOCUMENTS: tuple[Vendor, ...] = ("google_vertex", "vonage")
+"""Vendors whose keys are documents: a service account (JSON), an application's private key (PEM)."""
+DOCUMENT = r"[\t\n\r -~]*[!-~][\t\n\r -~]*"
+"""Both are written in ASCII."""
+_OF_PLAIN_KEYS: dict[str, Any] = {"properties": {"provider": {"not": {"enum": list(WITH_DOCUMENTS)}}}}
 
 
 class KeyUpsert(Part):
@@ -46,13 +51,14 @@ class KeyUpsert(Part):
         json_schema_extra={
             "if": _OF_PLAIN_KEYS,
             "then": {"properties": {"api_key": {"pattern": anchored(PLAIN_KEY)}}},
-            "else": {"properties": {"api_key": {"pattern": anchored(SERVICE_ACCOUNT)}}},
+            "else": {"properties": {"api_key": {"pattern": anchored(DOCUMENT)}}},
         }
     )
 
     provider: VendorId
     api_key: Annotated[str, Field(min_length=1, max_length=MAX_KEY_CHARACTERS)] = Field(
-        description="The key as the vendor gave it; for `google_vertex` the service account's JSON. Never shown again.",
+        description="The key as the vendor gave it; for `google_vertex` the service account's JSON, for `vonage` the "
+        "application's private key in PEM. Never shown again.",
         examples=["sk-..."],
     )
 
@@ -82,8 +88,10 @@ class ConfigChange(Part):
     config: Annotated[dict[str, Any], Field(max_length=MAX_CONFIG_FIELDS)] = Field(
         description="Settings by name; null removes one. `base_url` is where your key is sent instead of the vendor's "
         "default address: an https address of the vendor's own, such as `https://api.eu.deepgram.com`. Carriers need "
-        "`account_sid` (Twilio), or `space`, `project_id` and `signing_key` (SignalWire). Other settings are kept and "
-        "have no effect. All but the signing key are shown to everyone with an API key: put no secret here.",
+        "`account_sid` (Twilio), `space`, `project_id` and `signing_key` (SignalWire), `connection_id` and "
+        "`public_key` (Telnyx), `auth_id` (Plivo), or `application_id` and `signature_secret` (Vonage). Other settings "
+        "are kept and have no effect. All but `signing_key` and `signature_secret` are shown to everyone with an API "
+        "key: put no secret into others.",
         examples=[{"base_url": "https://api.eu.deepgram.com"}],
     )
 
@@ -110,6 +118,9 @@ class KeyIds(BaseModel):
     google_vertex_secret_id: str | None = _secret_id("Google Vertex AI")
     twilio_secret_id: str | None = _secret_id("Twilio")
     signalwire_secret_id: str | None = _secret_id("SignalWire")
+    telnyx_secret_id: str | None = _secret_id("Telnyx")
+    plivo_secret_id: str | None = _secret_id("Plivo")
+    vonage_secret_id: str | None = _secret_id("Vonage")
 
 
 class KeysAnswer(BaseModel):

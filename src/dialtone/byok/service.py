@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dialtone.byok.carriers import base_url, problems_of, settings_of
-from dialtone.byok.schemas import MAX_PLAIN_KEY, PLAIN_KEY, SERVICE_ACCOUNT, ConfigChange, KeyIds, KeyUpsert
+from dialtone.byok.schemas import DOCUMENT, MAX_PLAIN_KEY, PLAIN_KEY, WITH_DOCUMENTS, ConfigChange, KeyIds, KeyUpsert
 from dialtone.byok.tables import ProviderKey
 from dialtone.platform.carriers import CarrierAccount
 from dialtone.platform.crypto import MASK, Secrets
@@ -185,8 +185,8 @@ async def _key_ids(session: AsyncSession, organization_id: str) -> dict[str, Any
 
 
 def _key_problems(provider: str, key: str) -> list[str]:
-    if provider == "google_vertex":
-        sound = re.fullmatch(SERVICE_ACCOUNT, key)
+    if provider in WITH_DOCUMENTS:
+        sound = re.fullmatch(DOCUMENT, key)
         return [] if sound else [problem("api_key", "must be ASCII text without control characters")]
     sound = re.fullmatch(PLAIN_KEY, key)
     return [] if sound else [problem("api_key", f"must be at most {MAX_PLAIN_KEY} ASCII characters without spaces")]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-Carrier = Literal["twilio", "signalwire"]
+Carrier = Literal["twilio", "signalwire", "telnyx", "plivo", "vonage"]
 
 CARRIERS: tuple[Carrier, ...] = get_args(Carrier)
 

@@ -27,6 +27,9 @@ DOMAINS: Mapping[str, str] = {
     "google_vertex": "googleapis.com",
     "twilio": "twilio.com",
     "signalwire": "signalwire.com",
+    "telnyx": "telnyx.com",
+    "plivo": "plivo.com",
+    "vonage": "vonage.com",
 }
 """Vendors serve regions under names of their own domain, such as api.eu.deepgram.com
 (https://developers.deepgram.com/reference/regional-endpoints)."""
@@ -44,6 +47,9 @@ DOCUMENTATION: Mapping[str, str] = {
     "google_vertex": "https://cloud.google.com/vertex-ai/docs",
     "twilio": "https://www.twilio.com/docs/voice",
     "signalwire": "https://signalwire.com/docs/compatibility-api",
+    "telnyx": "https://developers.telnyx.com/docs/voice/programmable-voice",
+    "plivo": "https://www.plivo.com/docs/voice",
+    "vonage": "https://developer.vonage.com/en/voice/voice-api/overview",
 }
 
 

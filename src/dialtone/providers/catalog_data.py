@@ -63,6 +63,9 @@ BYOK_PROVIDERS = (
     "google_vertex",
     "twilio",
     "signalwire",
+    "telnyx",
+    "plivo",
+    "vonage",
 )
 """Vendors for which an organization may bring its own key; a vendor's secret is named `<vendor>_secret_id`."""
 

@@ -156,9 +156,10 @@ class Telnyx:
             raise self._refused("to hang up", status, answer)
 
     async def transfer(self, account: CarrierAccount, call: str, order: TransferOrder) -> None:
-        """See `Carrier.transfer`. A call that nobody at the destination takes is hung up."""
+        """See `Carrier.transfer`. Where nobody takes the call, Telnyx would leave the caller in silence."""
         shown = {} if order.shown is None else {"from": order.shown}
-        state = {"target_leg_client_state": _state(end=call), "webhook_url": order.addresses.hook("transfer")}
+        # The destination's leg outlives our call, so that its webhooks are not of that.
+        state = {"target_leg_client_state": _state(end=call), "webhook_url": f"{order.addresses.hooks}/transfer"}
         await self._command(account, call, "transfer", {"to": order.destination, **shown, **state})
 
     def transfer_document(self, order: TransferOrder) -> Answer:
