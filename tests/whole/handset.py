@@ -75,12 +75,16 @@ class Handset:
     async def pick_up(self, *, ring: bool = True) -> IncomingCall:
         """Take the next call."""
         invitation = await self.ringing(ring=ring)
+        self.take(invitation)
+        return invitation
+
+    def take(self, invitation: IncomingCall) -> None:
+        """Take a call that rings."""
         assert invitation.offer is not None
         description, parameters = self._negotiation.answer(invitation.offer)
         self._negotiation.keep(description)
         self.phone.agent.answer(self.call, description)
         self._talk(parameters)
-        return invitation
 
     async def ringing(self, *, ring: bool = True) -> IncomingCall:
         invitation = await self.phone.eventually(IncomingCall)

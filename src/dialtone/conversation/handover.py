@@ -90,6 +90,8 @@ class Handover:
             )
         else:
             self._host.end("transferred", error)
+        finally:
+            self._task = None
 
     async def _by_the_line(self, number: str) -> bool:
         """False where the line can't do that, but we can. Raises `TransferError`."""

@@ -116,7 +116,8 @@ class Introduction:
         self._asked = 0
         self._asked_at: float | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._taken: asyncio.Future[None] = self._loop.create_future()
+        self._answer: asyncio.Future[str | None] = self._loop.create_future()
+        """Why they don't take the call; None: they do."""
 
     async def run(self, summary: "asyncio.Future[str]") -> None:
         """Returns once they take the call. Raises `TransferError` where they don't."""
@@ -125,7 +126,7 @@ class Introduction:
         self._spawn(self._open_ears())
         self._spawn(self._tell(summary))
         try:
-            await self._taken
+            refused = await self._answer
         finally:
             self._clock.remove(self)
             if self._timer is not None:
@@ -136,6 +137,8 @@ class Introduction:
                 await listening.close()
             await self._voice.close()
             del self._speaker
+        if refused is not None:
+            raise TransferError(refused)
 
     async def _open_ears(self) -> None:
         try:
@@ -146,7 +149,7 @@ class Introduction:
 
     async def _tell(self, summary: "asyncio.Future[str]") -> None:
         text = await summary
-        if not self._taken.done():
+        if not self._answer.done():
             self._speaker.play(self._voice.say(text, keep=False))
             self._ask()
 
@@ -159,18 +162,14 @@ class Introduction:
         if self._asked < TIMES_ASKED:
             self._ask()
         else:
-            self._refuse("nobody said whether they take the call")
+            self._settle("nobody said whether they take the call")
 
-    def _take(self) -> None:
-        if not self._taken.done():
-            self._taken.set_result(None)
-
-    def _refuse(self, why: str) -> None:
-        if not self._taken.done():
-            self._taken.set_exception(TransferError(why))
+    def _settle(self, refused: str | None) -> None:
+        if not self._answer.done():
+            self._answer.set_result(refused)
 
     def _clock_failed(self, error: Exception) -> None:
-        self._refuse(f"the introduction failed ({type(error).__name__})")
+        self._settle(f"the introduction failed ({type(error).__name__})")
 
     # What the line tells
 
@@ -180,9 +179,9 @@ class Introduction:
 
     def on_dtmf(self, digit: str) -> None:
         if digit == YES:
-            self._take()
+            self._settle(None)
         elif digit == NO:
-            self._refuse("they declined the call")
+            self._settle("they declined the call")
 
     def on_mark(self, name: str) -> None:
         """Nothing here waits for marks."""
@@ -191,7 +190,7 @@ class Introduction:
         self._journal.note(f"second leg: {text}")
 
     def on_closed(self, reason: str, *, failed: bool) -> None:
-        self._refuse("they hung up before they took the call")
+        self._settle("they hung up before they took the call")
 
     def tick(self, now: float) -> None:
         """Every 20 ms, from the media clock."""
@@ -207,7 +206,7 @@ class Introduction:
 
     def speech_finished(self, speech: Speech) -> None:
         if speech.error is not None:
-            self._refuse(f"the introduction could not be spoken ({speech.error.unquoted})")
+            self._settle(f"the introduction could not be spoken ({speech.error.unquoted})")
         elif speech is self._question:
             self._timer = self._loop.call_later(ANSWER_SECONDS, self._unanswered)
 
@@ -220,7 +219,7 @@ class Introduction:
             return
         takes = self._wording.answer_in(event.text)
         if takes is not None:
-            self._take() if takes else self._refuse("they declined the call")
+            self._settle(None if takes else "they declined the call")
 
     def hearing(self, able: bool) -> None:
         """Keys count all the same."""
