@@ -15,7 +15,7 @@ from tests.sip.stage import Phone, phone
 
 SCENARIOS = Path(__file__).parent / "scenarios"
 
-PACKAGES = {"sipp": "sip-tester", "baresip": "baresip-core"}
+PACKAGES = {"sipp": "sip-tester", "baresip": "baresip-core", "linphonec": "linphone-cli", "kamailio": "kamailio"}
 """Debian's packages of the programs."""
 
 
@@ -28,12 +28,13 @@ def program(name: str) -> str:
 
 
 @asynccontextmanager
-async def running(*command: str, folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A program that is stopped at the end, whatever happened."""
+async def running(*command: str, folder: Path, typed: bool = False) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A program that is stopped at the end, whatever happened. Its home is `folder`. `typed`: it reads commands."""
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=folder,
-        stdin=asyncio.subprocess.DEVNULL,
+        env=os.environ | {"HOME": str(folder)},
+        stdin=asyncio.subprocess.PIPE if typed else asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

@@ -16,6 +16,7 @@ WINDOW_SECONDS = 0.1
 CLEAR = 0.5
 """Share of a window's energy that the tone must have to be the one that is heard."""
 LOUD = 500.0
+WAVE_HEADER_BYTES = 44
 
 Samples = NDArray[np.int16]
 
@@ -39,10 +40,13 @@ def write_tone(path: Path, hertz: float, seconds: float, rate: int, channels: in
 
 
 def read_wave(path: Path) -> tuple[Samples, int]:
-    """The left channel and its rate, of a file whose header may not have been finished."""
+    """The left channel and its rate, of a file that is still being written: some write the header only at the end."""
     data = path.read_bytes()
-    channels, rate = int.from_bytes(data[22:24], "little"), int.from_bytes(data[24:28], "little")
-    begin = data.index(b"data") + 8
+    head = data[:WAVE_HEADER_BYTES]
+    channels, rate = (int.from_bytes(head[22:24], "little"), int.from_bytes(head[24:28], "little"))
+    if not rate:
+        channels, rate = 1, 8000
+    begin = data.index(b"data") + 8 if b"data" in head else WAVE_HEADER_BYTES
     samples = np.frombuffer(data[begin : begin + (len(data) - begin) // (2 * channels) * 2 * channels], "<i2")
     return samples[::channels], rate
 
