@@ -73,7 +73,7 @@ async def whole_house(
         settings = Settings(
             data_dir=data_dir,
             database_url=database_url,
-            port=0,
+            port=more_settings.pop("port", 0),
             api_key=SecretStr(KEY),
             allow_private_addresses=True,
             deepgram_base_url=ears.url,

@@ -82,7 +82,7 @@ class Arrivals:
     async def _settle(self, account: CarrierAccount, incoming: Incoming, live: LiveCalls) -> CarrierCall | Answer:
         """The call, in the place that was reserved; or the answer where it is not taken."""
         decision = await self._inbound.decide(incoming.number, incoming.caller)
-        if decision is None:
+        if decision is None or decision.number.organization_id != account.organization_id:
             return await self._turn_away(account, incoming)
         try:
             if isinstance(decision, Rejection):

@@ -97,11 +97,13 @@ class CarriersRoom:
         call = None if token is None else self._calls.find(carrier, token)
         try:
             event = speaks.read(hook)
+            if isinstance(event, Incoming):
+                call = None  # whose it is, only the number says
             account = await self._account(carrier, event.number) if call is None else call.account
             if account is None or not speaks.is_genuine(account, hook):
                 raise _forbidden()
-            if call is not None and not call.is_it(event.call):
-                raise _forbidden()
+            if call is not None and not call.may_be(event.call):
+                call = None  # another leg of it, which is none of ours
             return await self._heed(hook, account, call, event)
         except BadHookError:
             raise _forbidden() from None
@@ -124,7 +126,7 @@ class CarriersRoom:
         if isinstance(event, Due):
             await self._carriers[account.carrier].carry_on(account, event)
             return Answer()
-        call = call or self._calls.named(account, event.call)
+        call = call or self._calls.of(account, event.call)
         if call is None:
             return Answer()
         match event:

@@ -34,7 +34,7 @@ class CarrierDialer:
         try:
             async with asyncio.timeout(request.ring_seconds + LATE_SECONDS):
                 # Whoever is in a hurry waits elsewhere: only the answer says which call to take back.
-                if not call.is_it(await asyncio.shield(placing)):
+                if not call.named(await asyncio.shield(placing)):
                     raise CarrierError("The carrier named another call than it had before.")
                 return await call.connected()
         except CarrierError as problem:
@@ -53,5 +53,5 @@ class CarrierDialer:
 async def _take_back(call: CarrierCall, placing: "asyncio.Task[str]") -> None:
     """Stop the ringing, also of a call that is only just being placed."""
     with contextlib.suppress(CarrierError):  # then there is nothing that could ring
-        call.is_it(await placing)
+        call.named(await placing)
     call.give_up()

@@ -64,8 +64,12 @@ class CarrierCall:
         self._has_left = False
         self._transfer: tuple[TransferOrder, asyncio.Future[None]] | None = None
 
-    def is_it(self, call: str) -> bool:
-        """Whether the carrier's `call` is this one. A signed request, or the API's answer, names it first."""
+    def may_be(self, call: str) -> bool:
+        """Whether the carrier's `call` can be this one, as far as that is known."""
+        return self.call in (None, call)
+
+    def named(self, call: str) -> bool:
+        """The carrier says, or its stream does, which call this is. Does it fit?"""
         self.call = self.call or call
         return self.call == call
 
@@ -130,7 +134,7 @@ class CarrierCall:
         return StreamLine(self.carrier.open_stream(), self)
 
     def started(self, line: StreamLine, call: str) -> bool:
-        if self._line.done() or self.call != call:
+        if self._line.done() or not self.named(call):
             return False
         self._line.set_result(line)
         return True
@@ -200,7 +204,7 @@ class CarrierCalls:
         found = self._by_token.get(token)
         return found if found is not None and found.account.carrier == carrier else None
 
-    def named(self, account: CarrierAccount, call: str) -> CarrierCall | None:
+    def of(self, account: CarrierAccount, call: str) -> CarrierCall | None:
         """The account's call with the carrier's id `call`."""
         calls = self._by_token.values()
         owner = account.organization_id, account.carrier
