@@ -19,6 +19,7 @@ from dialtone.byok.service import Byok
 from dialtone.calls import control_schemas
 from dialtone.calls.forgetting import Forgetting
 from dialtone.calls.room import CallsRoom
+from dialtone.carriers.room import CarriersRoom
 from dialtone.chats import routes as chats_routes
 from dialtone.chats.service import Chats
 from dialtone.conversation.engine import Engine
@@ -57,6 +58,7 @@ from dialtone.templates.analysis_templates import AnalysisTemplates
 from dialtone.templates.tool_templates import ToolTemplates
 from dialtone.trunks import routes as trunks_routes
 from dialtone.trunks.events import TrunkEvents
+from dialtone.trunks.registrations import Registrations
 from dialtone.trunks.service import Trunks
 from dialtone.voices import routes as voices_routes
 from dialtone.voices.service import Voices
@@ -114,7 +116,7 @@ class Parts:
         self.assistants = Assistants(database, secrets, settings, byok.providers)
         self.trunks = Trunks(database, secrets)
         self.trunk_events = TrunkEvents(database)
-        self.numbers = Numbers(database, self.assistants, self.trunks)
+        self.numbers = Numbers(database, self.assistants, self.trunks, settings.public_url)
         self.tool_templates = ToolTemplates(database, secrets, allow_private_addresses=private)
         self.analysis_templates = AnalysisTemplates(database)
         resend = Accounts(self.vendors, settings, lambda organization_id: byok.key(organization_id, "resend"))
@@ -140,15 +142,18 @@ class Parts:
             self.byok,
             self.numbers,
             self.trunks,
+            self.trunk_events,
             self.rate_limits,
             self.jobs,
             self.webhooks.webhooks,
             self.outgoing,
             make_engine,
         )
+        registrations = Registrations(database, secrets)
         self.telephony = TelephonyRoom(
-            settings, database, self.numbers, self.trunks, self.trunk_events, self.calls, self.clock
+            settings, database, self.numbers, self.trunks, registrations, self.trunk_events, self.calls, self.clock
         )
+        self.carriers = CarriersRoom(settings, database, self.numbers, self.byok, self.calls, self.vendors)
         mailing = Mailing(database, secrets, self.jobs, self.domains, MailServer.from_settings(settings))
         self.analysis = Analysis(
             settings,
@@ -232,6 +237,7 @@ def _add_routes(app: FastAPI, parts: Parts) -> None:
     calls, web_calls = parts.calls.routers()
     app.include_router(calls, prefix="/api/v1")
     app.include_router(web_calls, prefix="/v1", include_in_schema=False)
+    app.include_router(parts.carriers.router())
 
 
 @asynccontextmanager
@@ -246,12 +252,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await parts.jobs.start()
         parts.key_uses.start()
         await parts.telephony.start()
+        parts.carriers.start()
         yield
     finally:
         parts.watchdog.stop()
         await parts.telephony.drain()
+        await parts.carriers.drain()
         await parts.calls.stop()
         await parts.telephony.stop()
+        await parts.carriers.stop()
         await parts.jobs.stop(JOBS_STOP_SECONDS)
         await parts.calls.recordings.stop()
         await parts.analysis.stop()

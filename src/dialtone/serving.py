@@ -134,6 +134,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the calls before the port closes, so that their last words still reach the clients."""
         await self._parts.telephony.drain()
+        await self._parts.carriers.drain()
         await self._parts.calls.stop(self._drain_seconds)
         await super().shutdown(sockets)
         await self._running.aclose()

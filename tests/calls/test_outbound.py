@@ -33,7 +33,7 @@ async def test_a_call_is_placed_rings_is_answered_and_ends(calls_house: House) -
     assert (attempt.request.call_id, attempt.request.destination) == (call_id, DESTINATION)
     assert attempt.request.caller_number == NUMBER
     trunk = attempt.request.trunk
-    assert (trunk.id, trunk.host, trunk.port) == (exchange.trunk_id, "sip.carrier.example", 5060)
+    assert (trunk.id, trunk.host, trunk.port) == (exchange.trunk_id, "sip.carrier.example", None)
     assert (trunk.transport, trunk.username, trunk.password) == ("udp", "u", "p4ssw0rd")
     assert "p4ssw0rd" not in repr(trunk)
     call = await calls_house.get(call_id)

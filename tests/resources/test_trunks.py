@@ -9,7 +9,8 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 
-from dialtone.trunks.service import DialingTrunk, Trunks
+from dialtone.trunks.service import Trunks
+from dialtone.trunks.uses import DialingTrunk
 from tests.resources.requests import MASK, TRUNK, TRUNKS, changed, create, details, ignored, read
 
 
@@ -53,6 +54,8 @@ async def test_the_object_is_complete_and_answers_by_both_names(client: httpx.As
     assert set(made) == {
         *("id", "org_id", "name", "provider", "address", "transport", "auth_username", "is_active"),
         *("inbound_addresses", "outbound_number", "created_at", "updated_at"),
+        *("register", "register_expires", "registration", "priority", "max_channels", "max_calls_per_second"),
+        *("country_code", "national_prefix", "international_prefix", "outbound_format"),
     }
     assert uuid.UUID(made["org_id"])
 
@@ -144,7 +147,7 @@ async def test_the_newest_active_trunk_places_calls(
     tls = await create(client, TRUNKS, **{**TRUNK, "address": "[2001:db8::1]", "transport": "tls"})
     found = await _chosen(app, organization_id)
     assert found is not None
-    assert (found.id, found.host, found.port, found.transport) == (tls["id"], "2001:db8::1", 5061, "tls")
+    assert (found.id, found.host, found.port, found.transport) == (tls["id"], "2001:db8::1", None, "tls")
     await changed(client, f"{TRUNKS}/{tls['id']}", is_active=False)
     for trunk_id in (None, tls["id"], foreign["id"], "nonsense"):
         assert await _chosen(app, organization_id, trunk_id) is None
@@ -153,7 +156,7 @@ async def test_the_newest_active_trunk_places_calls(
         found = await _chosen(app, organization_id, trunk_id)
         assert found is not None
         assert (found.id, found.host, found.port, found.password()) == (
-            *(udp["id"], "sip.example.com", 5060),
+            *(udp["id"], "sip.example.com", None),
             "dial-secret",
         )
         assert "secret" not in repr(found)

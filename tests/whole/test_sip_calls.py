@@ -10,7 +10,7 @@ import pytest
 
 from dialtone.sip.events import Account, Ended, OfferAnswered, ReferReceived
 from tests.fakes.deepgram import FakeDeepgram, final
-from tests.fakes.openai_chat import FakeOpenAIChat, Reply
+from tests.fakes.openai_chat import Call, FakeOpenAIChat, Reply
 from tests.fakes.webhook_receiver import WebhookReceiver
 from tests.whole.handset import Handset, NotTakenError, handset, sip_uri
 from tests.whole.house import SPEECH_SECONDS, WholeHouse, whole_house
@@ -144,7 +144,8 @@ async def test_a_trunk_reaches_its_own_organizations_numbers_only(tmp_path: Path
         async with house.http.post(f"{house.url}/api/v1/numbers", json=body, headers=key) as made:
             assert made.status == 201
         assert (await refused(phone, sip_uri(house, DESK))).status == 403
-        assert await events_of_trunk(house) == []
+        [event] = await events_of_trunk(house)
+    assert (event["status"], event["called"]) == (403, None)
 
 
 async def events_of_trunk(house: WholeHouse) -> list[dict[str, Any]]:
@@ -197,6 +198,29 @@ async def test_a_caller_consents_by_a_key_before_anything_is_kept(tmp_path: Path
     assert record["caller_phone"] == CALLER
     assert record["recording_url"] is not None
     assert record["notes"][0] == "the caller agreed to be recorded"
+
+
+async def test_the_assistant_presses_keys_and_is_pressed_some(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    chat = FakeOpenAIChat([Reply("", [Call("send_dtmf", '{"digits": "27w#"}')]), Reply("You are through.")])
+    async with telephone_house(tmp_path, chat=chat) as house, handset() as phone:
+        await make_trunk(house)
+        llm = {"provider": "openai", "model": "gpt-4.1", "tools": [{"type": "send_dtmf"}]}
+        await make_number(house, llm_config=llm, speech_config={"keypad": {"terminator": "*"}})
+        await phone.dial(sip_uri(house, NUMBER))
+        await phone.until_quiet()
+        phone.press("409*")
+        await phone.until(lambda: phone.keys == ["2", "7", "#"])
+        phone.forget()
+        phone.press("*")
+        await phone.until_heard(0.5)
+        phone.hang_up()
+        record = await only_call(house)
+    lines = [(line["role"], line["content"]) for line in record["messages"]]
+    pressed = '{"tool": "send_dtmf", "arguments": {"digits": "27w#"}, "result": "The keys were pressed."}'
+    assert lines[:3] == [("assistant", GREETING), ("user", "(pressed 4 0 9)"), ("tool", pressed)]
+    assert ("user", "(pressed *)") in lines
+    assert "27w#" not in caplog.text
+    assert "4 0 9" not in caplog.text
 
 
 async def only_call_now(house: WholeHouse) -> dict[str, Any]:
@@ -319,7 +343,7 @@ async def test_the_caller_is_handed_over(tmp_path: Path) -> None:
         call_id = (await only_call_now(house))["id"]
         await post(house, f"calls/{call_id}/control", {"type": "transfer", "destination": DESK}, 200)
         refer = await phone.phone.eventually(ReferReceived)
-        assert refer.target == f"sip:{DESK}@127.0.0.1:5060"
+        assert refer.target == f"sip:{DESK}@127.0.0.1"
         phone.phone.agent.accept_refer(phone.call)
         phone.phone.agent.notify_refer(phone.call, 180)
         phone.phone.agent.notify_refer(phone.call, 200)
@@ -328,7 +352,7 @@ async def test_the_caller_is_handed_over(tmp_path: Path) -> None:
     assert (record["status"], record["end_reason"]) == ("transferred", "transferred")
 
 
-async def test_a_refused_transfer_keeps_the_caller(tmp_path: Path) -> None:
+async def test_a_transfer_to_somebody_busy_keeps_the_caller(tmp_path: Path) -> None:
     chat = FakeOpenAIChat([Reply("Nobody is at the desk, I am sorry.")])
     async with telephone_house(tmp_path, chat=chat) as house, handset() as phone:
         await make_trunk(house)
@@ -339,11 +363,12 @@ async def test_a_refused_transfer_keeps_the_caller(tmp_path: Path) -> None:
         await post(house, f"calls/{call_id}/control", {"type": "transfer", "destination": DESK}, 200)
         await phone.phone.eventually(ReferReceived)
         phone.forget()
-        phone.phone.agent.reject_refer(phone.call, 603)
+        phone.phone.agent.accept_refer(phone.call)
+        phone.phone.agent.notify_refer(phone.call, 486)
         await phone.until_heard(1.0)
         phone.hang_up()
         record = await only_call(house)
-    assert record["notes"][0] == "a transfer failed: the other side answered 603 Decline"
+    assert record["notes"][0] == "a transfer failed: the other side answered 486 Busy Here"
     assert (record["status"], record["end_reason"]) == ("ended", "user_hangup")
 
 

@@ -21,6 +21,7 @@ from dialtone.jobs.jobs import Jobs
 from dialtone.platform.crypto import SecretKeyError, Secrets
 from dialtone.platform.db import Database
 from dialtone.platform.tenancy import get_owned, owned_by
+from dialtone.trunks.channels import Channels
 from dialtone.webhooks.service import Report, Webhooks
 
 logger = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class Endings:
         webhooks: Webhooks,
         recordings: Recordings,
         recording_url: RecordingUrl,
+        channels: Channels,
     ) -> None:
         self._database = database
         self._secrets = secrets
@@ -59,6 +61,7 @@ class Endings:
         self._webhooks = webhooks
         self._recordings = recordings
         self._recording_url = recording_url
+        self._channels = channels
 
     async def keep(self, session: AsyncSession, organization_id: str, kept: Kept) -> None:
         """From now on the call ends with a report, whatever happens to this process."""
@@ -91,6 +94,7 @@ class Endings:
         call = await get_owned(session, Call, organization_id, call_id, lock=True)
         if call is not None and call.ended_at is not None:
             await self._recordings.ended(session, call)
+            await self._channels.end(session, organization_id, call.id)
         kept = await self._kept(session, organization_id, call_id)
         if call is None or kept is None or call.ended_at is None:
             return

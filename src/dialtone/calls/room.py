@@ -43,6 +43,8 @@ from dialtone.providers.factory import open_vendors
 from dialtone.providers.prices import Prices
 from dialtone.settings import Settings
 from dialtone.storage.location import Location
+from dialtone.trunks.channels import Channels
+from dialtone.trunks.events import TrunkEvents
 from dialtone.trunks.service import Trunks
 from dialtone.webhooks.service import Webhooks
 
@@ -66,6 +68,7 @@ class CallsRoom:
         byok: Byok,
         numbers: Numbers,
         trunks: Trunks,
+        trunk_events: TrunkEvents,
         rate_limits: RateLimits,
         jobs: Jobs,
         webhooks: Webhooks,
@@ -81,12 +84,19 @@ class CallsRoom:
         self._writer = CallWriter(database)
         self.prices = Prices.load(settings.prices_file)
         self._open = contextlib.AsyncExitStack()
-        node = node_id(settings.data_dir)
+        node = self.node = node_id(settings.data_dir)
+        self.channels = Channels(database)
         location = Location.from_settings(settings)
         self.recordings = Recordings(settings.data_dir, database, jobs, node, location)
         urls = RecordingUrls(secrets, settings.recording_url_seconds)
         self.endings = Endings(
-            database, secrets, jobs, webhooks, self.recordings, partial(_recording_url, settings, urls)
+            database,
+            secrets,
+            jobs,
+            webhooks,
+            self.recordings,
+            partial(_recording_url, settings, urls),
+            self.channels,
         )
         self.calls = Calls(database, secrets, organizations, assistants, byok, webhooks, self.endings, node)
         self.inbound = Inbound(database, self.calls, numbers, organizations, assistants, byok, outgoing)
@@ -100,7 +110,9 @@ class CallsRoom:
         lost = partial(self.calls.end_left_open, lambda _: None)
         self._presence = None if database.is_sqlite else Presence(database, node, lambda other: lost(node=other))
         self._control = CallControl(self.calls, self.started, node, self._bus, rate_limits, settings.control_rate_limit)
-        self._ways_out = WaysOut(database, numbers, trunks, self.dialers)
+        self._ways_out = WaysOut(
+            database, numbers, byok, trunks, self.channels, trunk_events, self.dialers
+        )
         self._outbound = Outbound(self.calls, organizations, self._ways_out, self.started)
         self._stopping = False
         self.door = WebSocketDoor(self._claim)

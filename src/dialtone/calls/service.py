@@ -22,6 +22,7 @@ from dialtone.calls.plans import wants_consent
 from dialtone.calls.schemas import AssistantChoice, WebCallRequest
 from dialtone.calls.status import CONNECTING, ENDED, FAILED, IN_PROGRESS, REJECTED, RINGING
 from dialtone.calls.tables import Call, CallMessage, CallTurn, CallUsage, KeptCall, WebCallToken
+from dialtone.calls.writer import Step
 from dialtone.numbers.service import InboundNumber, OutboundNumber
 from dialtone.organizations.credit import charge
 from dialtone.organizations.service import Organizations
@@ -256,9 +257,16 @@ class Calls:
     # Inbound calls
 
     async def create_inbound_call(
-        self, call: ClaimedCall, number: InboundNumber, caller: str | None, notes: Sequence[str]
+        self,
+        call: ClaimedCall,
+        number: InboundNumber,
+        caller: str | None,
+        notes: Sequence[str],
+        also: Step | None = None,
     ) -> None:
-        """The record of a call that is about to be answered. Of a caller who is asked for consent it says nothing."""
+        """The record of a call that is about to be answered. Of a caller who is asked for consent it says nothing.
+        `also` is done in the same transaction; what it raises leaves no record.
+        """
         assistant = call.assistant
         known = None if wants_consent(assistant) else caller
         row = Call(
@@ -280,12 +288,20 @@ class Calls:
             session.add(row)
             await session.flush()
             await self._endings.keep(session, call.organization_id, Kept.of(call.context, assistant))
+            if also is not None:
+                await also(session)
 
     async def create_rejected_call(
-        self, call_id: str, number: InboundNumber, caller: str | None, end_reason: str, error: str
+        self,
+        call_id: str,
+        number: InboundNumber,
+        caller: str | None,
+        end_reason: str,
+        error: str,
+        also: Step | None = None,
     ) -> None:
         """The record of a call that was turned away. Which assistant's rules for content hold was never settled, so
-        the caller's number is masked.
+        the caller's number is masked. `also` is done as in `create_inbound_call`.
         """
         at = now()
         row = Call(
@@ -305,6 +321,9 @@ class Calls:
         )
         async with self._database.write() as session:
             session.add(row)
+            if also is not None:
+                await session.flush()
+                await also(session)
 
     # For live calls
 

@@ -3,11 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dialtone.lines.outbound import Dialer, DialRequest, OutboundTrunk, Route
+from dialtone.byok.service import Byok
+from dialtone.calls.failover import Failover, TrunkWay, route_of
+from dialtone.lines.outbound import Dialer, DialRequest, Route
 from dialtone.numbers.service import Numbers, OutboundNumber
+from dialtone.platform.carriers import CarrierAccount
 from dialtone.platform.db import Database
 from dialtone.platform.errors import ApiError
+from dialtone.trunks.channels import Channels
+from dialtone.trunks.events import TrunkEvents
 from dialtone.trunks.service import Trunks
+from dialtone.trunks.uses import DialingTrunk
 
 DIAL_GRACE_SECONDS = 10.0
 """A dialer that has not told that nobody answers is given up this long after the ringing should have ended."""
@@ -17,6 +23,8 @@ NO_TRUNK = "There is no active SIP trunk to call through: make one with POST /si
 TRUNK_NOT_ACTIVE = (
     "The number's own SIP trunk is not active: choose another with transfer_trunk_id in PATCH /numbers/{id}."
 )
+NO_ACCOUNT = "There is no account at {carrier}: store its key with POST /byok, and its settings with POST /byok/config."
+NO_PUBLIC_URL = "This server does not know how carriers reach it: set DIALTONE_PUBLIC_URL."
 NO_DIALER = "This server has nothing that can place calls through a SIP trunk."
 
 
@@ -34,11 +42,23 @@ class WayOut:
 class WaysOut:
     """For calls that are placed, and for the second legs of calls that are handed over."""
 
-    def __init__(self, database: Database, numbers: Numbers, trunks: Trunks, dialers: Sequence[Dialer]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        numbers: Numbers,
+        byok: Byok,
+        trunks: Trunks,
+        channels: Channels,
+        events: TrunkEvents,
+        dialers: Sequence[Dialer],
+    ) -> None:
         """`dialers`: the first that can use a way does; may still change."""
         self._database = database
         self._numbers = numbers
+        self._byok = byok
         self._trunks = trunks
+        self._channels = channels
+        self._events = events
         self._dialers = dialers
 
     @property
@@ -53,18 +73,34 @@ class WaysOut:
         """
         async with self._database.read() as session:
             number = await self._numbers.for_outbound(session, organization_id, number_id)
-            own_trunk = number.trunk_id if number is not None else None
-            found = await self._trunks.get_for_dialing(session, organization_id, own_trunk)
-        if number is None or found is None:
+            if number is not None and number.carrier is not None:
+                account = await self._byok.carrier_account(session, organization_id, number.carrier)
+                return self._by_carrier(number, number.carrier, account)
+            trunks = await self._trunks.all_for_dialing(session, organization_id)
+        own_trunk = number.trunk_id if number is not None else None
+        if own_trunk is not None:
+            # The number's own comes first, then the others in their order; without it no call goes out.
+            trunks.sort(key=lambda trunk: trunk.id != own_trunk)
+            trunks = trunks if trunks and trunks[0].id == own_trunk else []
+        if number is None or not trunks:
             trunk_missing = TRUNK_NOT_ACTIVE if own_trunk is not None else NO_TRUNK
-            raise _no_outbound_line(
-                ([] if number is not None else [NO_NUMBER]) + ([] if found is not None else [trunk_missing])
-            )
-        trunk = OutboundTrunk(found.id, found.host, found.port, found.transport, found.auth_username, found.password())
+            raise _no_outbound_line(([] if number is not None else [NO_NUMBER]) + ([] if trunks else [trunk_missing]))
+        ways = [way for trunk in trunks if (way := self._by_trunk(trunk)) is not None]
+        if not ways:
+            raise _no_outbound_line([NO_DIALER])
+        return WayOut(number, route_of(ways[0].trunk, None), Failover(ways, self._channels, self._events))
+
+    def _by_carrier(self, number: OutboundNumber, carrier: str, account: CarrierAccount | None) -> WayOut:
+        if account is None:
+            raise _no_outbound_line([NO_ACCOUNT.format(carrier=carrier)])
         for dialer in self._dialers:
-            if dialer.can_dial(trunk):
-                return WayOut(number, trunk, dialer)
-        raise _no_outbound_line([NO_DIALER])
+            if dialer.can_dial(account):
+                return WayOut(number, account, dialer)
+        raise _no_outbound_line([NO_PUBLIC_URL])
+
+    def _by_trunk(self, trunk: DialingTrunk) -> TrunkWay | None:
+        route = route_of(trunk, None)
+        return next((TrunkWay(trunk, dialer) for dialer in self._dialers if dialer.can_dial(route)), None)
 
 
 def _no_outbound_line(missing: Sequence[str]) -> ApiError:

@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 
 from dialtone.lines.base import Line
 from dialtone.platform.carriers import CarrierAccount
+from dialtone.platform.numbering import INTERNATIONAL, Numbering
 
 DialFailure = Literal["busy", "no_answer", "declined", "unreachable"]
 
@@ -24,11 +25,15 @@ class OutboundTrunk:
     id: str
     host: str
     """A name or an IP address, without brackets."""
-    port: int
+    port: int | None
+    """None: the one that the DNS names, else the transport's own."""
     transport: str
     """`udp`, `tcp` or `tls`."""
     username: str | None
     password: str | None = field(repr=False)
+    caller_number: str | None = None
+    """What calls show in place of the number that they are placed from, in E.164."""
+    numbering: Numbering = INTERNATIONAL
 
 
 Route = OutboundTrunk | CarrierAccount
@@ -45,6 +50,10 @@ class DialRequest:
     """The number of ours that the destination sees, in E.164."""
     route: Route
     ring_seconds: float = RING_SECONDS
+    patience_seconds: float | None = None
+    """How long the way out may be silent before it is given up; None where there is no other."""
+    on_note: Callable[[str], None] | None = field(default=None, repr=False, compare=False)
+    """Told what an operator should know of how the call was placed, in words that name nobody."""
 
     @property
     def trunk(self) -> OutboundTrunk:
@@ -56,9 +65,16 @@ class DialRequest:
 class DialError(Exception):
     """Nobody answered. `str()` says why, in words that name nobody: it is kept with the call."""
 
-    def __init__(self, reason: DialFailure, words: str) -> None:
+    def __init__(
+        self, reason: DialFailure, words: str, *, route_failed: bool = False, status: int | None = None
+    ) -> None:
+        """`route_failed`: it is the way out that failed, not whoever is called; another one may lead there. `status` is
+        the trunk's answer.
+        """
         super().__init__(words)
         self.reason: DialFailure = reason
+        self.route_failed = route_failed
+        self.status = status
 
 
 class Dialer(Protocol):

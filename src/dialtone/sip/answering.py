@@ -62,6 +62,7 @@ class IncomingSession(Session):
             next((identity.uri for identity in _identities(request, "referred-by")), None),
             request.number("max-forwards", 70),
             _extra_headers(request),
+            next(iter(_identities(request, "p-called-party-id")), None),
         )
 
     def ring(self, status: int, description: str | None) -> None:

@@ -55,7 +55,8 @@ class OutgoingSession(Session):
             self.offers.offered(self._order.offer)
         request = self._new_invite()
         next_hop = self._proxy or self._target
-        outgoing = Outgoing(request, next_hop, self.next_number, self.digest, self.contact_user)
+        patience = self._order.patience
+        outgoing = Outgoing(request, next_hop, self.next_number, self.digest, self.contact_user, patience=patience)
         self._invite = self.endpoint.send(outgoing, self._invite_answered)
 
     def _new_invite(self) -> Request:

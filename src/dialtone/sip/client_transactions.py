@@ -37,6 +37,9 @@ class ClientTable(Protocol):
 class ClientTransaction:
     """What both kinds have in common."""
 
+    patience: float | None = None
+    """Seconds after which a server that has answered nothing at all is given up, where that is before Timer B or F."""
+
     def __init__(self, table: ClientTable, request: Request, flow: Flow, listener: ClientListener) -> None:
         self.request = request
         self.flow = flow
@@ -55,7 +58,8 @@ class ClientTransaction:
         """Send the request."""
         self._table.add_client(self)
         timers = self._table.timers
-        self._timeout = self._loop.call_later(timers.timeout, self._fail, "timeout")
+        seconds = timers.timeout if self.patience is None else min(self.patience, timers.timeout)
+        self._timeout = self._loop.call_later(seconds, self._fail, "timeout")
         if not self.flow.reliable:
             self._retransmission = Retransmission(self._transmit, timers.t1, self._longest_interval())
         self._transmit()

@@ -57,6 +57,18 @@ class IncomingCall:
     """Hops left; a call that is passed on takes one less."""
     headers: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Headers beginning with `X-`, by name in lower case."""
+    called_party: Identity | None = None
+    """P-Called-Party-ID (RFC 7315): who was called, where a registrar put the registered address in its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoginRefused:
+    """Somebody who was challenged did not know the password of the user that they named."""
+
+    tag: str
+    """Of the `Challenge`."""
+    source: str
+    """IP address that the request came from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +211,7 @@ class PeerChanged:
 
 Event = (
     IncomingCall
+    | LoginRefused
     | Ringing
     | Answered
     | Confirmed
@@ -245,5 +258,7 @@ class OutgoingCall:
     referred_by: str | None = None
     max_forwards: int = 70
     ring_seconds: float = 180.0
+    patience: float | None = None
+    """Seconds that each server has for its first answer, be it 100 Trying, where that is less than RFC 3261's 32."""
     headers: dict[str, str] = field(default_factory=dict)
     """More headers, beginning with `X-`."""

@@ -50,6 +50,8 @@ class Outgoing:
     contact_parameters: str = ""
     flow: Flow | None = None
     """The way by which the peer was last heard, preferred where it leads to the same host."""
+    patience: float | None = None
+    """Seconds that each server has for its first answer, where that is less than Timer B or F."""
 
 
 OnResponse = Callable[[Response, "Exchange"], None]
@@ -153,6 +155,7 @@ class Exchange:
             self._outgoing.digest.authorize(request)
         kind = InviteClientTransaction if request.method == "INVITE" else PlainClientTransaction
         self._transaction = kind(self._sender.layer, request, flow, self)
+        self._transaction.patience = self._outgoing.patience
         self._transaction.start()
 
     def on_response(self, response: Response, transaction: ClientTransaction) -> None:

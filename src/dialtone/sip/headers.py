@@ -39,6 +39,7 @@ IRREGULAR_NAMES = {
     "rseq": "RSeq",
     "min-se": "Min-SE",
     "p-asserted-identity": "P-Asserted-Identity",
+    "p-called-party-id": "P-Called-Party-ID",
     "sip-etag": "SIP-ETag",
     "sip-if-match": "SIP-If-Match",
 }

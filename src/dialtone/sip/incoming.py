@@ -37,6 +37,9 @@ class Calls(Protocol):
 
     def receive_invite(self, transaction: ServerTransaction, tag: str) -> None: ...
 
+    def login_refused(self, tag: str, source: str) -> None:
+        """A user who was known did not know the password."""
+
 
 class Incoming:
     """Decides what becomes of a new request. Strangers are not answered, whatever they send."""
@@ -138,9 +141,11 @@ class Incoming:
                 self._let_in(transaction, challenge.tag)
                 return
             stale = verdict == "stale"
-        guard = self._endpoint().guard
+        source = transaction.flow.remote[0]
         if claimed is not None and not stale:
-            guard.refuse(transaction.flow.remote[0])
+            self._endpoint().guard.refuse(source)
+            if challenge.password is not None:
+                self._calls.login_refused(challenge.tag, source)
         response = self._endpoint().prepared(request.response(401, to_tag="challenge"), transaction.flow)
         for line in self._digest.challenges(challenge.realm, challenge.algorithms, stale=stale):
             response.add("www-authenticate", line)

@@ -36,6 +36,8 @@ class RegistrationOrder:
     """User of the address to register, where that is not the account's user name."""
     proxy: str | None = None
     seconds: int = 600
+    contact_user: str = ""
+    """User of the address at which we are reached, where that is not the registered one: calls then come in to it."""
 
 
 class Registration:
@@ -51,6 +53,7 @@ class Registration:
         self._registrar: Uri = parse_uri(order.registrar).without_headers()
         self._proxy = parse_uri(order.proxy) if order.proxy is not None else None
         self._user = escape_user(order.user or order.account.username)
+        self._contact_user = escape_user(order.contact_user) or self._user
         self._digest = DigestClient(Credentials(order.account.username, order.account.password))
         self._call_id, self._tag, self._number = secrets.token_hex(16), new_tag(), 0
         self._seconds = order.seconds
@@ -84,7 +87,7 @@ class Registration:
             fields["route"] = [f"<{proxy}>"]
         outgoing = Outgoing(
             Request("REGISTER", registrar, fields), self._proxy or self._registrar, self._next_number, self._digest,
-            self._user, f";expires={seconds}",
+            self._contact_user, f";expires={seconds}",
         )  # fmt: skip
         self._exchange = self._endpoint.send(outgoing, self._answered)
 

@@ -13,7 +13,7 @@ from dialtone.sip.dialog import Dialog, DialogKey
 from dialtone.sip.digest import Credentials, DigestClient
 from dialtone.sip.endpoint import Endpoint, Options
 from dialtone.sip.errors import ParseError, UnknownCallError, WrongStateError
-from dialtone.sip.events import Account, Cause, Event, OutgoingCall
+from dialtone.sip.events import Account, Cause, Event, LoginRefused, OutgoingCall
 from dialtone.sip.flow import SocketAddress, Transport
 from dialtone.sip.incoming import Incoming
 from dialtone.sip.message import Request
@@ -303,6 +303,9 @@ class UserAgent:
         self._sessions[call] = session
         self._invites[id(transaction)] = session
         self.emit(session.event(tag))
+
+    def login_refused(self, tag: str, source: str) -> None:
+        self.emit(LoginRefused(tag, source))
 
     def _no_room(self) -> tuple[int, int] | None:
         """Status and seconds to wait for a caller who must be turned away."""

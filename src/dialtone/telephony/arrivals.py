@@ -2,28 +2,34 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any
 
 from dialtone.calls.inbound import Acceptance, Inbound, Rejection
 from dialtone.calls.live import RETRY_AFTER_SECONDS, LiveCalls
 from dialtone.calls.service import Calls
 from dialtone.lines.sip.incoming import IncomingSipCall, RefusedError
 from dialtone.lines.sip.phone import SipPhone
+from dialtone.lines.sip.server import SipServer
 from dialtone.numbers.service import InboundNumber
 from dialtone.platform.db import Database
 from dialtone.platform.errors import ApiError
 from dialtone.sip.events import IncomingCall
-from dialtone.sip.uri import host_in_uri
-from dialtone.telephony.admission import Doorkeeper, trunks_of
-from dialtone.telephony.dialled import called_numbers, caller_of
+from dialtone.telephony.admission import Doorkeeper, Meant
+from dialtone.telephony.dialled import caller_of
+from dialtone.trunks.channels import Channels, NoChannelError
 from dialtone.trunks.events import TrunkEvents
 from dialtone.trunks.service import Trunks
+from dialtone.trunks.uses import CallingTrunk
 
 logger = logging.getLogger(__name__)
 
 NOT_FOUND = 404
 FORBIDDEN = 403
 UNAVAILABLE = 480
+BUSY = 486
+"""Not 503: to that, providers take the whole server for down."""
 SERVER_ERROR = 500
 BUSY_HERE = 503
 DECLINED = 603
@@ -45,6 +51,7 @@ class Arrivals:
         inbound: Inbound,
         calls: Calls,
         trunks: Trunks,
+        channels: Channels,
         events: TrunkEvents,
         live: Callable[[], LiveCalls],
     ) -> None:
@@ -54,14 +61,18 @@ class Arrivals:
         self._inbound = inbound
         self._calls = calls
         self._trunks = trunks
+        self._channels = channels
         self._events = events
         self._live = live
         self._tasks: set[asyncio.Task[None]] = set()
 
     def take(self, phone: SipPhone, invitation: IncomingCall) -> None:
         """Somebody calls."""
-        call = IncomingSipCall(phone, invitation)
-        task = asyncio.get_running_loop().create_task(self._take(call))
+        self.own(self._take(IncomingSipCall(phone, invitation)))
+
+    def own(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something that belongs to no call yet; it ends with this at the latest."""
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -102,13 +113,16 @@ class Arrivals:
     async def _settle(self, call: IncomingSipCall, live: LiveCalls) -> bool:
         """Find out who takes the call, and hand it on. Was it? Raises `RefusedError`."""
         invitation = call.invitation
-        number = await self._doorkeeper.number(_dialled(invitation))
-        if number is None:
-            raise RefusedError(NOT_FOUND, "Nobody registered the number that was called.")
-        if number.organization_id not in trunks_of(invitation.tag):
-            raise RefusedError(FORBIDDEN, "The number that was called is not of the trunk's organization.")
+        meant = await self._doorkeeper.meant(invitation)
+        trunk, number = meant.trunk, meant.number
+        if trunk is None or number is None:
+            raise _unknown(meant)
+        try:
+            await self._channels.check(trunk.organization_id, trunk.id, trunk.max_channels)
+        except NoChannelError as problem:
+            raise RefusedError(BUSY, str(problem)) from None
         call.ring()
-        caller = caller_of(invitation)
+        caller = caller_of(invitation, trunk.numbering)
         decision = await self._inbound.decide(number.phone_number, caller)
         if call.is_over:
             return False
@@ -116,7 +130,7 @@ class Arrivals:
             raise RefusedError(NOT_FOUND, "The number that was called has no assistant that takes calls.")
         if isinstance(decision, Rejection):
             raise await self._turned_away(decision, caller)
-        await self._accept(call, decision, caller, live)
+        await self._accept(call, trunk, decision, caller, live)
         return True
 
     async def _turned_away(self, rejection: Rejection, caller: str | None) -> RefusedError:
@@ -129,28 +143,48 @@ class Arrivals:
         """Tell the trunk's owner. Where several organizations have a trunk at the address, what was called must be one
         organization's number, lest it be shown to another.
         """
-        trunks, dialled = trunks_of(call.invitation.tag), _dialled(call.invitation)
-        number = await self._doorkeeper.number(dialled)
-        owner = number.organization_id if number is not None else next(iter(trunks)) if len(trunks) == 1 else None
-        if owner in trunks:
-            called = number.phone_number if number is not None else next(iter(dialled), None)
-            await self._events.note(owner, trunks[owner], refusal.status, str(refusal), called)
+        meant = await self._doorkeeper.meant(call.invitation)
+        if meant.trunk is not None:
+            trunk = meant.trunk
+            await self._events.note(trunk.organization_id, trunk.id, refusal.status, str(refusal), meant.called)
 
-    async def _accept(self, call: IncomingSipCall, acceptance: Acceptance, caller: str | None, live: LiveCalls) -> None:
+    async def _accept(
+        self, call: IncomingSipCall, trunk: CallingTrunk, acceptance: Acceptance, caller: str | None, live: LiveCalls
+    ) -> None:
         call.prepare()
-        domain = await self._transfer_domain(call, acceptance.number)
-        await self._calls.create_inbound_call(acceptance.call, acceptance.number, caller, acceptance.notes)
-        called = acceptance.number.phone_number
-        live.take(acceptance.call, call.answer(domain), caller, called, acceptance.notes)
+        number, claimed = acceptance.number, acceptance.call
+        server = await self._transfer_server(call, trunk, number)
+        with_channel = partial(
+            self._channels.take,
+            organization_id=trunk.organization_id,
+            trunk_id=trunk.id,
+            call_id=claimed.call_id,
+        )
+        try:
+            await self._calls.create_inbound_call(claimed, number, caller, acceptance.notes, with_channel)
+        except NoChannelError as problem:
+            raise RefusedError(BUSY, str(problem)) from None
+        ready = asyncio.Event()
+        live.take(
+            claimed,
+            call.answer(server, ready),
+            caller,
+            number.phone_number,
+            acceptance.notes,
+            audio=call.audio,
+            on_ready=ready.set,
+        )
 
-    async def _transfer_domain(self, call: IncomingSipCall, number: InboundNumber) -> str:
+    async def _transfer_server(self, call: IncomingSipCall, trunk: CallingTrunk, number: InboundNumber) -> SipServer:
         """Where a caller is handed over to a telephone number: at the number's trunk, else at whoever called."""
         async with self._database.read() as session:
-            trunk = await self._trunks.get_for_dialing(session, number.organization_id, number.trunk_id)
-        if trunk is None:
-            return host_in_uri(call.invitation.source)
-        return f"{host_in_uri(trunk.host)}:{trunk.port}"
+            chosen = await self._trunks.get_for_dialing(session, number.organization_id, number.trunk_id)
+        if chosen is None:
+            return SipServer(call.invitation.source, numbering=trunk.numbering)
+        return SipServer(chosen.host, chosen.port, numbering=chosen.numbering)
 
 
-def _dialled(invitation: IncomingCall) -> list[str]:
-    return called_numbers(invitation.request_uri, invitation.called.uri)
+def _unknown(meant: Meant) -> RefusedError:
+    if meant.is_foreign:
+        return RefusedError(FORBIDDEN, "The number that was called is not of the trunk's organization.")
+    return RefusedError(NOT_FOUND, "Nobody registered the number that was called.")

@@ -1,18 +1,23 @@
-"""Whose trunk is at which IP address."""
+"""Whose trunk is at which IP address, and which trunks an organization has."""
 
 import asyncio
 import contextlib
 import ipaddress
 import logging
-from collections.abc import Collection
-from functools import lru_cache
+from collections import Counter
+from collections.abc import Collection, Iterable
+from datetime import timedelta
+from typing import Any
 
-from dialtone.platform.db import Database
+from dialtone.platform.db import Database, now
+from dialtone.platform.numbering import Numbering
 from dialtone.sip.dns import Resolver
 from dialtone.sip.errors import SipError
 from dialtone.sip.locating import locate
 from dialtone.sip.uri import host_in_uri, parse_uri
-from dialtone.trunks.service import CallingTrunk, Trunks
+from dialtone.telephony.networks import Network, NetworkTable, network
+from dialtone.trunks.service import MAX_READ, Trunks
+from dialtone.trunks.uses import CallingTrunk
 
 logger = logging.getLogger(__name__)
 
@@ -20,6 +25,10 @@ HIT_SECONDS = 5.0
 """How long an address that was a trunk's may be taken for it without asking the database again."""
 MISS_SECONDS = 1.0
 """Strangers make the database be asked at most once in so long, all together."""
+WHOLE_SECONDS = 60.0
+"""How often all trunks are read; in between those that changed, as long as none is missing."""
+CLOCKS_SECONDS = 30.0
+"""By how much the clocks of the machines that change trunks may differ without a change being seen later."""
 NAME_SECONDS = 300.0
 """How long the addresses of a host name are remembered."""
 AGAIN_SECONDS = 10.0
@@ -28,12 +37,8 @@ LOOKUP_SECONDS = 3.0
 """For all names together: a call waits for that."""
 LOOKUPS_AT_ONCE = 20
 
-WIDEST = {4: 16, 6: 32}
-"""Prefix lengths, by IP version. A trunk whose calls could come from half of the world would let all strangers in, whom
-the user agent then no longer holds back.
-"""
-
-_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_Name = tuple[str, int | None, str]
+"""Host, port and transport."""
 
 
 class TrunkDirectory:
@@ -43,80 +48,153 @@ class TrunkDirectory:
         self._database = database
         self._trunks = trunks
         self._resolver = resolver
-        self._read_at = float("-inf")
-        self._entries: list[tuple[CallingTrunk, tuple[_Network, ...]]] = []
-        self._names: dict[tuple[str, int | None, str], tuple[float, tuple[str, ...]]] = {}
-        """Host, port and transport of trunks; when they were looked up, and their addresses."""
+        self._read_at = self._whole_at = float("-inf")
+        self._changed_since = now()
+        """What was read last holds all changes until then."""
+        self._known: dict[str, CallingTrunk] = {}
+        """All of the deployment, by id."""
+        self._owned: dict[str, set[str]] = {}
+        """Ids of active trunks by their organizations."""
+        self._named: dict[_Name, set[str]] = {}
+        """Ids of active trunks by the names of their servers."""
+        self._names: dict[_Name, tuple[float, tuple[str, ...]]] = {}
+        """When names were looked up, and their addresses."""
+        self._numberings: Counter[Numbering] = Counter()
+        """Of active trunks."""
+        self._table = NetworkTable()
         self._reading = asyncio.Lock()
 
     async def at(self, source: str) -> list[CallingTrunk]:
         """The trunks whose calls come from this IP address."""
         await self._refresh(HIT_SECONDS)
-        found = self._matching(source)
+        found = self._table.at(source)
         if not found and await self._refresh(MISS_SECONDS):
-            found = self._matching(source)
-        return found
+            found = self._table.at(source)
+        return self._sorted(found)
 
     async def of(self, organization_id: str) -> list[CallingTrunk]:
         """An organization's trunks."""
         await self._refresh(MISS_SECONDS)
-        return [trunk for trunk, _ in self._entries if trunk.organization_id == organization_id]
+        return self._sorted(self._owned.get(organization_id, ()))
 
-    def _matching(self, source: str) -> list[CallingTrunk]:
-        address = ipaddress.ip_address(source)
-        return [trunk for trunk, networks in self._entries if any(address in network for network in networks)]
+    async def get(self, trunk_ids: Iterable[str]) -> list[CallingTrunk]:
+        """Those of these trunks that are there still, and active."""
+        await self._refresh(HIT_SECONDS)
+        return self._sorted(trunk_id for trunk_id in trunk_ids if trunk_id in self._known)
+
+    async def numberings(self) -> Collection[Numbering]:
+        """All the ways in which trunks write numbers."""
+        await self._refresh(MISS_SECONDS)
+        return self._numberings.keys()
+
+    def _sorted(self, trunk_ids: Iterable[str]) -> list[CallingTrunk]:
+        found = (self._known[trunk_id] for trunk_id in sorted(trunk_ids))
+        return [trunk for trunk in found if trunk.is_active]
 
     async def _refresh(self, seconds: float) -> bool:
-        """Read the trunks anew if that was done longer than `seconds` ago. Was it?"""
+        """Read what changed if that was done longer than `seconds` ago. Was it?"""
         async with self._reading:
             loop = asyncio.get_running_loop()
             if loop.time() - self._read_at < seconds:
                 return False
-            async with self._database.read() as session:
-                trunks = await self._trunks.calling(session)
-            await self._look_up(trunks)
-            self._entries = [(trunk, self._networks(trunk)) for trunk in trunks]
+            began = now()
+            if loop.time() - self._whole_at >= WHOLE_SECONDS or not await self._read_changes():
+                await self._read_all()
+                self._whole_at = loop.time()
+            self._changed_since = began
+            await self._look_up()
             self._read_at = loop.time()
             return True
 
-    async def _look_up(self, trunks: Collection[CallingTrunk]) -> None:
+    async def _read_changes(self) -> bool:
+        """False where there are fewer or more trunks than known: some were deleted."""
+        async with self._database.read() as session:
+            changed = await self._trunks.calling_since(session, self._changed_since - timedelta(seconds=CLOCKS_SECONDS))
+            count = await self._trunks.count(session)
+        for trunk in changed:
+            self._put(trunk)
+        return count == len(self._known)
+
+    async def _read_all(self) -> None:
+        """In pieces: the loop turns between two."""
+        after, seen = None, set()
+        while True:
+            async with self._database.read() as session:
+                some = await self._trunks.calling(session, after)
+            for trunk in some:
+                seen.add(trunk.id)
+                self._put(trunk)
+            if len(some) < MAX_READ:
+                break
+            after = some[-1].id
+        for trunk_id in self._known.keys() - seen:
+            self._remove(trunk_id)
+
+    def _put(self, trunk: CallingTrunk) -> None:
+        if self._known.get(trunk.id) == trunk:
+            return
+        self._remove(trunk.id)
+        self._known[trunk.id] = trunk
+        if not trunk.is_active:
+            return
+        self._owned.setdefault(trunk.organization_id, set()).add(trunk.id)
+        self._numberings[trunk.numbering] += 1
+        if not _is_address(trunk.host):
+            self._named.setdefault(_name(trunk), set()).add(trunk.id)
+        self._table.put(trunk.id, self._networks(trunk))
+
+    def _remove(self, trunk_id: str) -> None:
+        trunk = self._known.pop(trunk_id, None)
+        if trunk is None or not trunk.is_active:
+            return
+        self._table.remove(trunk_id)
+        self._numberings -= Counter((trunk.numbering,))
+        _discard(self._owned, trunk.organization_id, trunk_id)
+        _discard(self._named, _name(trunk), trunk_id)
+
+    async def _look_up(self) -> None:
         """Find the addresses of host names that are new or long known."""
-        now = asyncio.get_running_loop().time()
-        keys = {_key(trunk) for trunk in trunks if not _is_address(trunk.host)}
-        self._names = {key: known for key, known in self._names.items() if key in keys}
-        due = [key for key in keys if key not in self._names or now - self._names[key][0] > NAME_SECONDS]
+        at = asyncio.get_running_loop().time()
+        self._names = {name: known for name, known in self._names.items() if name in self._named}
+        due = [name for name in self._named if name not in self._names or at - self._names[name][0] > NAME_SECONDS]
         places = asyncio.Semaphore(LOOKUPS_AT_ONCE)
 
-        async def look_up(key: tuple[str, int | None, str]) -> None:
-            before = self._names[key][1] if key in self._names else ()
-            self._names[key] = (now - NAME_SECONDS + AGAIN_SECONDS, before)
-            host, port, transport = key
+        async def look_up(name: _Name) -> None:
+            before = self._names[name][1] if name in self._names else ()
+            self._names[name] = (at - NAME_SECONDS + AGAIN_SECONDS, before)
+            host, port, transport = name
             written = host_in_uri(host) if port is None else f"{host_in_uri(host)}:{port}"
             try:
                 async with places:
                     targets = await locate(parse_uri(f"sip:{written};transport={transport}"), self._resolver)
             except (SipError, OSError) as error:
                 logger.warning("the address of a SIP trunk can't be found: %s (%s)", host, type(error).__name__)
-            else:
-                self._names[key] = (now, tuple({target.host for target in targets}))
+                return
+            self._names[name] = (at, tuple({target.host for target in targets}))
+            for trunk in self._sorted(self._named.get(name, ())):
+                self._table.put(trunk.id, self._networks(trunk))
 
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LOOKUP_SECONDS):
                 await asyncio.gather(*map(look_up, due))
 
-    def _networks(self, trunk: CallingTrunk) -> tuple[_Network, ...]:
-        hosts = [trunk.host] if _is_address(trunk.host) else list(self._names[_key(trunk)][1])
-        networks = (_network(written) for written in (*hosts, *trunk.inbound_addresses))
-        return tuple(network for network in networks if network.prefixlen >= WIDEST[network.version])
+    def _networks(self, trunk: CallingTrunk) -> list[Network]:
+        hosts: Collection[str] = [trunk.host]
+        if not _is_address(trunk.host):
+            hosts = self._names.get(_name(trunk), (0.0, ()))[1]
+        return [network(written) for written in (*hosts, *trunk.inbound_addresses)]
 
 
-@lru_cache(maxsize=50_000)
-def _network(written: str) -> _Network:
-    return ipaddress.ip_network(written, strict=False)
-
-
-def _key(trunk: CallingTrunk) -> tuple[str, int | None, str]:
+def _name(trunk: CallingTrunk) -> _Name:
     return trunk.host, trunk.port, trunk.transport
+
+
+def _discard(index: dict[Any, set[str]], key: object, trunk_id: str) -> None:
+    ids = index.get(key)
+    if ids is not None:
+        ids.discard(trunk_id)
+        if not ids:
+            del index[key]
 
 
 def _is_address(host: str) -> bool:

@@ -9,12 +9,15 @@ from dialtone.media.clock import MediaClock
 from dialtone.numbers.service import Numbers
 from dialtone.platform.db import Database
 from dialtone.settings import Settings
+from dialtone.sip.events import LoginRefused, RegistrationChanged
 from dialtone.sip.flow import SocketAddress, Transport
 from dialtone.telephony.admission import Doorkeeper
 from dialtone.telephony.arrivals import Arrivals
 from dialtone.telephony.directory import TrunkDirectory
 from dialtone.telephony.options import telephone_options
+from dialtone.telephony.registrar import Registrar
 from dialtone.trunks.events import TrunkEvents
+from dialtone.trunks.registrations import Registrations
 from dialtone.trunks.service import Trunks
 
 logger = logging.getLogger(__name__)
@@ -29,6 +32,7 @@ class TelephonyRoom:
         database: Database,
         numbers: Numbers,
         trunks: Trunks,
+        registrations: Registrations,
         trunk_events: TrunkEvents,
         calls: CallsRoom,
         clock: MediaClock,
@@ -39,34 +43,50 @@ class TelephonyRoom:
         self._database = database
         self._numbers = numbers
         self._trunks = trunks
+        self._registrations = registrations
         self._trunk_events = trunk_events
         self._calls = calls
         self._clock = clock
         self._phone: SipPhone | None = None
         self._arrivals: Arrivals | None = None
+        self.registrar: Registrar | None = None
+        """None where there is no telephone."""
 
     async def start(self) -> None:
         """Take calls, and be able to place them. Raises `OSError` where an address can't be listened on."""
         if self._options is None:
             return
         directory = TrunkDirectory(self._database, self._trunks, self._options.sip.resolver)
-        doorkeeper = Doorkeeper(self._database, self._numbers, directory)
+        registrar = Registrar(lambda: phone.agent, self._registrations, self._trunk_events, self._calls.node)
+        doorkeeper = Doorkeeper(self._database, self._numbers, directory, self._trunk_events, registrar.registered_as)
         self._arrivals = Arrivals(
             self._database,
             doorkeeper,
             self._calls.inbound,
             self._calls.calls,
             self._trunks,
+            self._calls.channels,
             self._trunk_events,
             self._calls.started,
         )
-        phone = SipPhone(self._options.sip, self._options.ports, self._clock, doorkeeper.admit, self._arrivals.take)
+        arrivals = self._arrivals
+
+        def on_trunk(event: LoginRefused | RegistrationChanged) -> None:
+            if isinstance(event, RegistrationChanged):
+                registrar.take(event)
+            else:
+                arrivals.own(doorkeeper.login_refused(event))
+
+        phone = SipPhone(self._options.sip, self._options.ports, self._clock, doorkeeper.admit, arrivals.take, on_trunk)
         try:
             await phone.open()
         except OSError as error:
             raise OSError(error.errno, f"DIALTONE_SIP_LISTEN ({self._listen}): {error.strerror}") from None
         self._phone = phone
         self._calls.dialers.append(SipDialer(phone))
+        self.registrar = registrar
+        await registrar.start()
+        self._trunks.on_change.append(registrar.wake)
         for transport, (host, port) in phone.listening_on():
             logger.info("telephone calls are taken at %s %s port %d", transport, host, port)
 
@@ -76,11 +96,15 @@ class TelephonyRoom:
 
     async def drain(self) -> None:
         """New calls are told to come back later; those under way go on."""
+        if self.registrar is not None:
+            await self.registrar.stop()
         if self._phone is not None:
             await self._phone.agent.drain()
 
     async def stop(self) -> None:
         """Hang up what is left. Idempotent."""
+        if self.registrar is not None:
+            await self.registrar.stop()
         if self._arrivals is not None:
             await self._arrivals.close()
         if self._phone is not None:

@@ -1,7 +1,8 @@
-"""Why calls that came in by a trunk were turned away: the newest of each trunk, for whoever sets it up."""
+"""What went wrong at a trunk, and how its registration goes: the newest of each, for whoever sets it up."""
 
+import logging
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import delete
@@ -11,26 +12,41 @@ from dialtone.platform.errors import not_found
 from dialtone.platform.tenancy import get_owned, hold_owned, owned_by, select_owned
 from dialtone.trunks.tables import Trunk, TrunkEvent
 
+logger = logging.getLogger(__name__)
+
 MAX_EVENTS = 100
 """Kept of one trunk."""
+REASON_CHARACTERS = 500
 MAX_WRITING = 20
 """Written at a time; in a flood the others are left out."""
 
 
+EventKind = Literal["inbound", "outbound", "registration"]
+
+
 class TrunkEventObject(BaseModel):
-    """A call that came in by the trunk and was turned away."""
+    """A call that did not get through the trunk, or a change of its registration."""
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
     id: str = Field(description="The event's id.", json_schema_extra={"format": "uuid"})
-    status: int = Field(description="The SIP status that the caller's side got.", ge=300, le=699, examples=[404])
+    kind: EventKind = Field(
+        description="`inbound`: a call that came in was turned away, or not answered at all. `outbound`: the trunk "
+        "could not carry a call. `registration`: the server was registered, or is not any more."
+    )
+    status: Annotated[int, Field(ge=200, le=699, examples=[404])] | None = Field(
+        description="The SIP status that the caller's side got, or that the trunk's server answered (408: nothing in "
+        "time); null where nobody was asked or answered."
+    )
     reason: str = Field(
-        description="Why, in words.", max_length=500, examples=["Nobody registered the number that was called."]
+        description="Why, in words.",
+        max_length=REASON_CHARACTERS,
+        examples=["Nobody registered the number that was called."],
     )
     called: Annotated[str, Field(examples=["+31201234567"])] | None = Field(
         description="The number that was called, in E.164; null for anything else."
     )
-    created_at: datetime = Field(description="When the call came in.")
+    created_at: datetime = Field(description="When it happened.")
 
 
 class TrunkEventsAnswer(BaseModel):
@@ -42,8 +58,17 @@ class TrunkEvents:
         self._database = database
         self._writing = 0
 
-    async def note(self, organization_id: str, trunk_id: str, status: int, reason: str, called: str | None) -> None:
-        """A call was turned away. Older events give way; a trunk that is gone has none."""
+    async def note(
+        self,
+        organization_id: str,
+        trunk_id: str,
+        status: int | None,
+        reason: str,
+        called: str | None = None,
+        kind: EventKind = "inbound",
+    ) -> None:
+        """Something happened. Older events give way; a trunk that is gone has none."""
+        logger.info("SIP trunk %s, %s: %s", trunk_id, kind, reason)
         if self._writing >= MAX_WRITING:
             return
         self._writing += 1
@@ -56,8 +81,9 @@ class TrunkEvents:
                     TrunkEvent(
                         organization_id=organization_id,
                         trunk_id=trunk_id,
+                        kind=kind,
                         status=status,
-                        reason=reason,
+                        reason=reason[:REASON_CHARACTERS],
                         called=called,
                         created_at=now(),
                     )
@@ -92,6 +118,7 @@ class TrunkEvents:
             return [
                 {
                     "id": row.id,
+                    "kind": row.kind,
                     "status": row.status,
                     "reason": row.reason,
                     "called": row.called,

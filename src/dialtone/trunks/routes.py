@@ -76,13 +76,13 @@ def _add_events(routes: APIRouter, events: TrunkEvents) -> None:
     @routes.get(
         "/{trunk_id}/events",
         operation_id="listSipTrunkEvents",
-        summary="List the calls that a SIP trunk's callers were refused",
+        summary="List what went wrong at a SIP trunk",
         response_model=TrunkEventsAnswer,
         responses=error_responses(404),
     )
     async def list_events(caller: Caller, trunk_id: TrunkId) -> Response:
-        """The newest calls that came in by the trunk and were turned away, and why. A trunk by whose address other
-        organizations call too shows only those to your own numbers.
+        """The newest calls that were turned away or that the trunk could not carry, and why, and changes of its
+        registration. A trunk by whose address other organizations call too shows only calls to your own numbers.
         """
         return await list_answer("events", await events.list_all(caller, trunk_id))
 

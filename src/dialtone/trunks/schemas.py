@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from dialtone.platform.fields import Between, Matches, Part, PhoneNumber
+from dialtone.platform.numbering import OutboundFormat
 from dialtone.trunks.addresses import Network, SipAddress
 
 Transport = Literal["udp", "tcp", "tls"]
@@ -20,6 +21,9 @@ Username = Annotated[
     Matches(_NO_CONTROL_CHARACTERS, "must not hold control characters"),
 ]
 Password = Annotated[str, Field(min_length=1, max_length=512)]
+CountryCode = Annotated[
+    str, Matches("[1-9][0-9]{0,2}", "must be a country's calling code of 1 to 3 digits, without a plus sign")
+]
 
 
 class TrunkSettings(Part):
@@ -42,7 +46,57 @@ class TrunkSettings(Part):
         examples=[["192.0.2.10", "198.51.100.0/24"]],
     )
     outbound_number: PhoneNumber | None = Field(
-        default=None, description="The trunk's own caller number. Kept; has no effect.", examples=["+31201234567"]
+        default=None,
+        description="The caller number that calls through the trunk show, in place of that of the number they are "
+        "placed from: for providers that take no other. Also the number that was called where a call comes in over "
+        "the trunk's registration and names none.",
+        examples=["+31201234567"],
+    )
+    registers: bool = Field(
+        default=False,
+        alias="register",
+        description="Whether the server registers at `address` (SIP REGISTER), for providers that send calls only to "
+        "who is registered. Needs `auth_username` and `auth_password`. Ours.",
+    )
+    register_expires: Annotated[int, Between(60, 86_400)] = Field(
+        default=600, description="Seconds that a registration is asked for; it is renewed in time. Ours."
+    )
+    priority: Annotated[int, Between(0, 1000)] = Field(
+        default=100,
+        description="Which trunk calls go out through: the lowest first, and of equals the newest. Where it fails the "
+        "next one is tried. Ours.",
+    )
+    max_channels: Annotated[int, Between(1, 10_000)] | None = Field(
+        default=None,
+        description="How many calls the trunk carries at a time, in and out together; null = as many as come. Ours.",
+        examples=[10],
+    )
+    max_calls_per_second: Annotated[float, Between(0.01, 1000)] | None = Field(
+        default=None,
+        description="How many calls may be begun through the trunk in a second; null = as many as come. A call waits "
+        "up to 3 s for its turn. Ours.",
+        examples=[1],
+    )
+    country_code: CountryCode | None = Field(
+        default=None,
+        description="Calling code of the country whose national numbers the trunk's calls show, like `31`; null = only "
+        "international forms are understood. Ours.",
+        examples=["31"],
+    )
+    national_prefix: Annotated[str, Matches("[0-9]{0,5}", "must be at most 5 digits")] = Field(
+        default="0",
+        description="What stands before a national number; empty where nothing does, as in Italy, or for the ten "
+        "digits of North America. Ours.",
+    )
+    international_prefix: Annotated[str, Matches("[0-9]{1,5}", "must be 1 to 5 digits")] = Field(
+        default="00",
+        description="What is dialled before the country's code in place of a plus sign, like `00` or `011`. Ours.",
+    )
+    outbound_format: OutboundFormat = Field(
+        default="e164",
+        description="How numbers are written to the trunk: `e164` (+31201234567), `e164_without_plus` (31201234567), "
+        "`national` (0201234567, and those of other countries with the international prefix; needs `country_code`) or "
+        "`international_prefix` (0031201234567). Ours.",
     )
     is_active: bool = Field(default=True, description="An inactive trunk places no calls, and lets none in.")
 
@@ -106,6 +160,23 @@ class TrunkUpdate(TrunkFields):
     name: Name = Field(default_factory=str, description="What people call the trunk.")
 
 
+class RegistrationObject(BaseModel):
+    """How it goes with a trunk's registration at its provider."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
+    state: Literal["pending", "registered", "failing"] = Field(
+        description="`pending`: no answer of the provider yet. While it is `failing` it is tried again."
+    )
+    since: datetime = Field(description="When that began.")
+    status: Annotated[int, Field(ge=200, le=699, examples=[200])] | None = Field(
+        description="SIP status of the provider's answer; 408 where there was none, null before the first."
+    )
+    reason: Annotated[str, Field(max_length=500)] | None = Field(
+        description="The same in words.", examples=["The provider refused the registration (403 Forbidden)."]
+    )
+
+
 class TrunkObject(TrunkSettings):
     """A SIP trunk: a provider's or an own telephone system's server that calls go through."""
 
@@ -114,6 +185,9 @@ class TrunkObject(TrunkSettings):
     id: str = Field(description="The trunk's id.", json_schema_extra={"format": "uuid"})
     org_id: str = Field(description="The organization it belongs to.", json_schema_extra={"format": "uuid"})
     name: Name = Field(description="What people call the trunk.")
+    registration: RegistrationObject | None = Field(
+        description="How it goes with the registration; null for a trunk that has none. Ours."
+    )
     created_at: datetime = Field(description="When the trunk was made.")
     updated_at: datetime = Field(description="When the trunk last changed.")
 

@@ -1,9 +1,10 @@
 """SIP trunks: made, changed, looked up, deleted, and chosen for a call."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ScalarResult, Subquery, select
+from sqlalchemy import RowMapping, Select, Subquery, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dialtone.platform.crypto import Secrets
@@ -14,63 +15,23 @@ from dialtone.platform.problems import problem
 from dialtone.platform.rows import apply_changes
 from dialtone.platform.sealing import MASK_WITHOUT_SECRET, sealed
 from dialtone.platform.tenancy import get_owned, hold_owned, refuse_above_limit, select_owned
-from dialtone.trunks.addresses import DEFAULT_PORT, DEFAULT_TLS_PORT, split
 from dialtone.trunks.older_names import modern
+from dialtone.trunks.registrations import show_registration
 from dialtone.trunks.schemas import TrunkCreate, TrunkFields, TrunkSettings, TrunkUpdate
-from dialtone.trunks.tables import Trunk
+from dialtone.trunks.tables import Trunk, TrunkRegistration
+from dialtone.trunks.uses import CALLING, DIALING, CallingTrunk, DialingTrunk, calling, dialing, trunks
 
 MAX_TRUNKS = 100
 """Trunks of one organization."""
 
-DEFAULTS: dict[str, Any] = {
-    name: setting.get_default() for name, setting in TrunkSettings.model_fields.items() if name != "address"
-}
-SHOWN = ("name", *TrunkSettings.model_fields)
+_SETTINGS = {setting.alias or name: setting for name, setting in TrunkSettings.model_fields.items()}
+"""By their names on the wire, which are the columns'."""
+DEFAULTS: dict[str, Any] = {name: setting.get_default() for name, setting in _SETTINGS.items() if name != "address"}
+SHOWN = ("name", *_SETTINGS)
+TRUNK_READ_ONLY = READ_ONLY | {"registration"}
 
-
-@dataclass(frozen=True, slots=True)
-class DialingTrunk:
-    """A trunk as whoever dials needs it."""
-
-    id: str
-    name: str
-    host: str
-    """A name or an IP address, without brackets."""
-    port: int
-    transport: str
-    """`udp`, `tcp` or `tls`."""
-    auth_username: str | None
-    _auth_password: str | None = field(repr=False)
-    _secrets: Secrets = field(repr=False, compare=False)
-
-    def password(self) -> str | None:
-        """Raises `crypto.SecretKeyError`."""
-        return None if self._auth_password is None else self._secrets.decrypt(self._auth_password)
-
-
-@dataclass(frozen=True, slots=True)
-class CallingTrunk:
-    """A trunk as whoever lets its calls in needs it."""
-
-    id: str
-    organization_id: str
-    host: str
-    """A name or an IP address, without brackets."""
-    port: int | None
-    transport: str
-    inbound_addresses: tuple[str, ...]
-    """IP addresses and networks that its calls come from, beside those of `host`."""
-    auth_username: str | None
-    _auth_password: str | None = field(repr=False)
-    _secrets: Secrets = field(repr=False, compare=False)
-
-    @property
-    def has_password(self) -> bool:
-        return self._auth_password is not None
-
-    def password(self) -> str | None:
-        """Raises `crypto.SecretKeyError`."""
-        return None if self._auth_password is None else self._secrets.decrypt(self._auth_password)
+MAX_READ = 500
+"""Trunks read in one go, so that many never hold up live calls."""
 
 
 class Trunks:
@@ -81,6 +42,8 @@ class Trunks:
     def __init__(self, database: Database, secrets: Secrets) -> None:
         self._database = database
         self._secrets = secrets
+        self.on_change: list[Callable[[], None]] = []
+        """Who wants to know at once that a trunk was made, changed or deleted here; other processes look themselves."""
 
     async def create(self, organization_id: str, body: TrunkCreate) -> tuple[dict[str, Any], list[str]]:
         """The new trunk as the API shows it, and the fields that were ignored."""
@@ -91,17 +54,18 @@ class Trunks:
             await refuse_above_limit(session, Trunk, organization_id, MAX_TRUNKS, "trunks")
             row = Trunk(organization_id=organization_id, created_at=moment, updated_at=moment, **{**DEFAULTS, **values})
             session.add(row)
-        return show(row), ignored
+        self._tell()
+        return show(row, None), ignored
 
     async def list_all(self, organization_id: str) -> list[dict[str, Any]]:
         """All of an organization's trunks, newest first."""
-        newest_first = select_owned(Trunk, organization_id).order_by(Trunk.created_at.desc(), Trunk.id.desc())
+        newest_first = _with_registration(organization_id).order_by(Trunk.created_at.desc(), Trunk.id.desc())
         async with self._database.read() as session:
-            return [show(row) for row in await session.scalars(newest_first)]
+            return [show(row, registration) for row, registration in await session.execute(newest_first)]
 
     async def get(self, organization_id: str, trunk_id: str) -> dict[str, Any]:
         async with self._database.read() as session:
-            return show(await _row(session, organization_id, trunk_id))
+            return await self._shown(session, organization_id, trunk_id)
 
     async def update(self, organization_id: str, trunk_id: str, body: TrunkUpdate) -> tuple[dict[str, Any], list[str]]:
         """The changed trunk as the API shows it, and the fields that were ignored."""
@@ -109,12 +73,28 @@ class Trunks:
             row = await _row(session, organization_id, trunk_id, lock=True)
             values, ignored = self._prepare(body, row)
             apply_changes(row, values)
-        return show(row), ignored
+            await session.flush()
+            shown = await self._shown(session, organization_id, row.id)
+        self._tell()
+        return shown, ignored
 
     async def delete(self, organization_id: str, trunk_id: str) -> None:
         """Numbers that transferred through the trunk go on without one."""
         async with self._database.write() as session:
             await session.delete(await _row(session, organization_id, trunk_id, lock=True))
+        self._tell()
+
+    def _tell(self) -> None:
+        for tell in self.on_change:
+            tell()
+
+    async def _shown(self, session: AsyncSession, organization_id: str, trunk_id: str) -> dict[str, Any]:
+        canonical = parse_id(trunk_id)
+        if canonical is not None:
+            query = _with_registration(organization_id).where(Trunk.id == canonical)
+            for row, registration in await session.execute(query):
+                return show(row, registration)
+        raise not_found("trunk")
 
     # For other rooms
 
@@ -131,45 +111,41 @@ class Trunks:
     async def get_for_dialing(
         self, session: AsyncSession, organization_id: str, trunk_id: str | None = None
     ) -> DialingTrunk | None:
-        """The active trunk with this id, or the organization's newest active one; None where there is none."""
-        active = select_owned(Trunk, organization_id).where(Trunk.is_active)
-        if trunk_id is not None:
-            canonical = parse_id(trunk_id)
-            if canonical is None:
-                return None
-            active = active.where(Trunk.id == canonical)
-        newest = active.order_by(Trunk.created_at.desc(), Trunk.id.desc()).limit(1)
-        row: Trunk | None = await session.scalar(newest)
-        if row is None:
-            return None
-        host, port = split(row.address)
-        return DialingTrunk(
-            row.id,
-            row.name,
-            host,
-            port or (DEFAULT_TLS_PORT if row.transport == "tls" else DEFAULT_PORT),
-            row.transport,
-            row.auth_username,
-            row.auth_password,
-            self._secrets,
-        )
+        """The active trunk with this id, or the first of those that are active; None where there is none."""
+        found = await self.all_for_dialing(session, organization_id)
+        canonical = None if trunk_id is None else parse_id(trunk_id)
+        return next((trunk for trunk in found if trunk_id is None or trunk.id == canonical), None)
 
-    async def calling(self, session: AsyncSession) -> list[CallingTrunk]:
-        """All active trunks of the deployment: a call comes from an address, and whose that is is found out by it."""
-        rows: ScalarResult[Trunk] = await session.scalars(select(Trunk).where(Trunk.is_active).order_by(Trunk.id))
-        return [
-            CallingTrunk(
-                row.id,
-                row.organization_id,
-                *split(row.address),
-                row.transport,
-                tuple(row.inbound_addresses or ()),
-                row.auth_username,
-                row.auth_password,
-                self._secrets,
-            )
-            for row in rows
-        ]
+    async def all_for_dialing(self, session: AsyncSession, organization_id: str) -> list[DialingTrunk]:
+        """The organization's active trunks, by priority, and of equals the newest first."""
+        in_order = (
+            select_owned(Trunk, organization_id)
+            .where(Trunk.is_active)
+            .with_only_columns(*DIALING)
+            .order_by(Trunk.priority, Trunk.created_at.desc(), Trunk.id.desc())
+        )
+        return [dialing(row, self._secrets) for row in (await session.execute(in_order)).mappings()]
+
+    async def calling(self, session: AsyncSession, after: str | None) -> list[CallingTrunk]:
+        """The next `MAX_READ` trunks of the deployment after the one with this id, active or not: a call comes from an
+        address, and whose that is is found out by it.
+        """
+        some = select(*CALLING).order_by(trunks.c.id).limit(MAX_READ)
+        if after is not None:
+            some = some.where(trunks.c.id > after)
+        return self._calling((await session.execute(some)).mappings().all())
+
+    async def calling_since(self, session: AsyncSession, moment: datetime) -> list[CallingTrunk]:
+        """The trunks that were made or changed since."""
+        changed = select(*CALLING).where(trunks.c.updated_at >= moment).order_by(trunks.c.id)
+        return self._calling((await session.execute(changed)).mappings().all())
+
+    async def count(self, session: AsyncSession) -> int:
+        """All trunks of the deployment."""
+        return await session.scalar(select(func.count()).select_from(trunks)) or 0
+
+    def _calling(self, rows: Sequence[RowMapping]) -> list[CallingTrunk]:
+        return [calling(row, self._secrets) for row in rows]
 
     def _prepare(self, body: TrunkFields, stored: Trunk | None) -> tuple[dict[str, Any], list[str]]:
         values, unused = modern(given(body), stored.address if stored else None)
@@ -178,7 +154,9 @@ class Trunks:
             values["auth_password"] = sealed(self._secrets, password, stored.auth_password if stored else None)
             if values["auth_password"] is None:
                 raise invalid([problem("auth_password", MASK_WITHOUT_SECRET)])
-        return values, unused + [name for name in ignored_fields(body) if name not in READ_ONLY]
+        effective = {**DEFAULTS, **({name: getattr(stored, name) for name in DEFAULTS} if stored else {}), **values}
+        _check_together(effective, effective.get("auth_password", stored.auth_password if stored else None))
+        return values, unused + [name for name in ignored_fields(body) if name not in TRUNK_READ_ONLY]
 
 
 def _require(body: TrunkCreate, values: dict[str, Any]) -> None:
@@ -189,6 +167,25 @@ def _require(body: TrunkCreate, values: dict[str, Any]) -> None:
         raise invalid(missing)
 
 
+def _check_together(values: Mapping[str, Any], password: str | None) -> None:
+    """What a trunk's settings ask of one another. Raises `ApiError` (400)."""
+    problems = []
+    if values["register"] and (not values["auth_username"] or password is None):
+        problems.append(problem("register", "needs auth_username and auth_password"))
+    if values["outbound_format"] == "national" and values["country_code"] is None:
+        problems.append(problem("outbound_format", "needs country_code to be national", values["outbound_format"]))
+    if values["international_prefix"] == values["national_prefix"]:
+        prefix = values["international_prefix"]
+        problems.append(problem("international_prefix", "must differ from national_prefix", prefix))
+    if problems:
+        raise invalid(problems)
+
+
+def _with_registration(organization_id: str) -> Select[Any]:
+    registered = TrunkRegistration.trunk_id == Trunk.id
+    return select_owned(Trunk, organization_id).add_columns(TrunkRegistration).outerjoin(TrunkRegistration, registered)
+
+
 async def _row(session: AsyncSession, organization_id: str, trunk_id: str, *, lock: bool = False) -> Trunk:
     row = await get_owned(session, Trunk, organization_id, trunk_id, lock=lock)
     if row is None:
@@ -196,12 +193,13 @@ async def _row(session: AsyncSession, organization_id: str, trunk_id: str, *, lo
     return row
 
 
-def show(row: Trunk) -> dict[str, Any]:
+def show(row: Trunk, registration: TrunkRegistration | None) -> dict[str, Any]:
     """A trunk as the API shows it."""
     return {
         "id": row.id,
         "org_id": row.organization_id,
         **{name: getattr(row, name) for name in SHOWN},
+        "registration": show_registration(row, registration),
         "created_at": iso(row.created_at),
         "updated_at": iso(row.updated_at),
     }

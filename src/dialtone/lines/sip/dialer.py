@@ -9,11 +9,12 @@ from dialtone.lines.outbound import DialError, DialFailure, DialRequest, Outboun
 from dialtone.lines.sip.line import SipLine, in_words
 from dialtone.lines.sip.negotiation import Negotiation, NoCommonAudioError
 from dialtone.lines.sip.phone import SipPhone
+from dialtone.lines.sip.server import SipServer
 from dialtone.media.rtp.ports import MediaPorts, NoPortsError
 from dialtone.sip.errors import SipError
 from dialtone.sip.events import Account, Answered, Ended, Event, Identity, OutgoingCall, Ringing
 from dialtone.sip.locating import locate
-from dialtone.sip.uri import host_in_uri, parse_uri
+from dialtone.sip.uri import parse_uri
 
 RINGING = range(180, 184)
 
@@ -59,11 +60,12 @@ class SipDialer:
 
     async def dial(self, request: DialRequest, on_ringing: Callable[[], None]) -> Line:
         """See `Dialer.dial`."""
+        seconds = min(request.ring_seconds, request.patience_seconds or request.ring_seconds)
         try:
-            async with asyncio.timeout(request.ring_seconds):
+            async with asyncio.timeout(seconds):
                 ports, negotiation = await self._audio(request.trunk)
         except TimeoutError:
-            raise DialError("unreachable", "The trunk's address was not found in time.") from None
+            raise _no_way("The trunk's address was not found in time.") from None
         with ExitStack() as undo:
             undo.callback(ports.close)
             attempt = _Attempt(on_ringing)
@@ -80,20 +82,19 @@ class SipDialer:
     async def _audio(self, trunk: OutboundTrunk) -> tuple[MediaPorts, Negotiation]:
         """Ports for the call. Over TLS keys for SRTP are offered; elsewhere anybody on the way could read them."""
         try:
-            uri = parse_uri(f"sip:{_server(trunk)}")
-            targets = await locate(uri, self._phone.agent.endpoint.options.resolver)
+            targets = await locate(parse_uri(_server(trunk).uri), self._phone.agent.endpoint.options.resolver)
             return self._phone.bind(targets[0].host, "optional" if trunk.transport == "tls" else "off")
         except NoPortsError as error:
             raise DialError("unreachable", f"The server has no port for the call's audio: {error}.") from None
         except (SipError, OSError, IndexError):
-            raise DialError("unreachable", "The trunk's address can't be found, or there is no way to it.") from None
+            raise _no_way("The trunk's address can't be found, or there is no way to it.") from None
 
     def _line(
         self, request: DialRequest, call: str, ports: MediaPorts, negotiation: Negotiation, answer: str | None
     ) -> SipLine:
         try:
             parameters = negotiation.answered(answer)
-            return self._phone.line(call, ports, negotiation, parameters, _domain(request.trunk))
+            return self._phone.line(call, ports, negotiation, parameters, _server(request.trunk))
         except NoCommonAudioError as error:
             words = f"The call was answered, but has no audio in common with this server: {error}."
             raise DialError("unreachable", words) from None
@@ -127,41 +128,45 @@ def failure_of(ended: Ended) -> DialError:
     if ended.by == "unanswered":
         return DialError("no_answer", "Nobody answered in time.")
     if ended.by == "failed":
-        return DialError("unreachable", f"The trunk did not answer ({in_words(ended.status)}).")
+        return _no_way(f"The trunk did not answer ({in_words(ended.status)}).", ended.status)
     if ended.status in (401, 407):
-        return DialError("unreachable", f"The trunk refused this server's login ({in_words(ended.status)}).")
+        return _no_way(f"The trunk refused this server's login ({in_words(ended.status)}).", ended.status)
     if ended.status == 488:
         return DialError("unreachable", f"The trunk takes none of this server's codecs ({in_words(488)}).")
     reason: DialFailure = _BY_STATUS.get(ended.status, "unreachable")
     cause = ended.cause
-    if cause is not None and cause.protocol == "Q.850":
-        reason = _BY_CAUSE.get(cause.code, reason)
+    of_callee = cause is not None and cause.protocol == "Q.850" and cause.code in _BY_CAUSE
+    if cause is not None and of_callee:
+        reason = _BY_CAUSE[cause.code]
+    if 500 <= ended.status < 600 and not of_callee:
+        return _no_way(f"The trunk could not carry the call ({in_words(ended.status)}).", ended.status)
     return DialError(reason, f"{_WORDS[reason]} ({in_words(ended.status)}).")
 
 
+def _no_way(words: str, status: int | None = None) -> DialError:
+    return DialError("unreachable", words, route_failed=True, status=status)
+
+
 def _order(request: DialRequest, offer: str) -> OutgoingCall:
-    trunk, number = request.trunk, request.caller_number
+    trunk, server = request.trunk, _server(request.trunk)
+    number = server.user(trunk.caller_number or request.caller_number)
     account = None
     if trunk.username and trunk.password is not None:
         account = Account(trunk.username, trunk.password)
-    caller = f"sip:{number}@{host_in_uri(trunk.host)}"
+    caller = f"sip:{number}@{server.domain}"
     is_uri = ":" in request.destination
     return OutgoingCall(
-        target=request.destination if is_uri else f"sip:{request.destination}@{_server(trunk)}",
+        target=request.destination if is_uri else server.uri_of(request.destination),
         caller=Identity(caller, number=number),
         offer=offer,
         account=account,
-        proxy=f"sip:{_server(trunk)}" if is_uri else None,
+        proxy=server.uri if is_uri else None,
         contact_user=number,
         asserted=caller,
         ring_seconds=request.ring_seconds,
+        patience=request.patience_seconds,
     )
 
 
-def _domain(trunk: OutboundTrunk) -> str:
-    return f"{host_in_uri(trunk.host)}:{trunk.port}"
-
-
-def _server(trunk: OutboundTrunk) -> str:
-    """Where the trunk takes calls, as the end of a SIP URI."""
-    return f"{_domain(trunk)};transport={trunk.transport}"
+def _server(trunk: OutboundTrunk) -> SipServer:
+    return SipServer(trunk.host, trunk.port, trunk.transport, trunk.numbering)

@@ -7,6 +7,9 @@ from dialtone.lines.inbound import CallerLeftError
 from dialtone.lines.sip.line import SipLine
 from dialtone.lines.sip.negotiation import Negotiation, NoCommonAudioError
 from dialtone.lines.sip.phone import SipPhone
+from dialtone.lines.sip.server import SipServer
+from dialtone.media.audio import MULAW_8K, AudioFormat
+from dialtone.media.rtp.codecs import create
 from dialtone.media.rtp.parameters import RtpParameters
 from dialtone.media.rtp.ports import MediaPorts, NoPortsError
 from dialtone.sip.errors import SipError
@@ -43,6 +46,11 @@ class IncomingSipCall:
         """The caller gave up, or we did."""
         return self._confirmed.done()
 
+    @property
+    def audio(self) -> AudioFormat:
+        """The line's format, or what it probably will be where the caller's telephone has not described its audio."""
+        return MULAW_8K if self._parameters is None else create(self._parameters.codec).audio
+
     def ring(self) -> None:
         """Let the caller hear that it rings."""
         if not self.is_over:
@@ -72,31 +80,45 @@ class IncomingSipCall:
             raise RefusedError(488, f"The trunk and this server have no audio in common: {error}.") from None
         self._negotiation.keep(self._description)
 
-    async def answer(self, transfer_domain: str) -> SipLine:
-        """Pick up a call that is `prepare`d; returns once the caller has acknowledged. Raises `CallerLeftError`."""
+    async def answer(self, server: SipServer, ready: asyncio.Event | None = None) -> SipLine:
+        """Pick up a call that is `prepare`d; returns once the caller has acknowledged. Raises `CallerLeftError`.
+
+        `server`: where whoever the caller is handed over to has a telephone number. It rings until there is something
+        to be heard, which is when `ready` is set.
+        """
         with ExitStack() as undo:
             undo.callback(self._give_back)
             undo.callback(self._phone.agent.hangup, self.invitation.call)
+            if ready is not None:
+                await self._ring_until(ready)
             if not self.is_over:
                 self._phone.agent.answer(self.invitation.call, self._description)
             async with asyncio.timeout(CONFIRM_SECONDS):
                 confirmed = await self._confirmed
             if confirmed is None:
                 raise CallerLeftError("The caller hung up before the call was answered.")
-            line = self._line(confirmed, transfer_domain)
+            line = self._line(confirmed, server)
             undo.pop_all()
             return line
 
-    def _line(self, confirmed: Confirmed, transfer_domain: str) -> SipLine:
+    def _line(self, confirmed: Confirmed, server: SipServer) -> SipLine:
         assert self._ports is not None
         assert self._negotiation is not None
         ports, self._ports = self._ports, None
         try:
             parameters = self._parameters or self._negotiation.answered(confirmed.description)
-            return self._phone.line(self.invitation.call, ports, self._negotiation, parameters, transfer_domain)
+            return self._phone.line(self.invitation.call, ports, self._negotiation, parameters, server)
         except NoCommonAudioError as error:
             ports.close()
             raise CallerLeftError(f"The caller's telephone has no audio in common with this server: {error}.") from None
+
+    async def _ring_until(self, ready: asyncio.Event) -> None:
+        """Or until the caller leaves."""
+        waiting = asyncio.ensure_future(ready.wait())
+        try:
+            await asyncio.wait({waiting, self._confirmed}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
 
     def take(self, event: Event) -> None:
         """What the user agent tells of the call."""

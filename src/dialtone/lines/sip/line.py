@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from dialtone.lines.base import Line, LineEvent, LineHandler, TransferError
 from dialtone.lines.sip.negotiation import Negotiation, NoCommonAudioError
+from dialtone.lines.sip.server import SipServer
 from dialtone.media.audio import FRAME_SECONDS, AudioFormat
 from dialtone.media.rtp.session import MEDIA_TIMEOUT_SECONDS, RtpSession
 from dialtone.media.rtp.statistics import RtpStatistics
@@ -41,14 +42,14 @@ class SipLine:
     """A `Line` over a confirmed call of the user agent. The session is started here, and closed with the call."""
 
     def __init__(
-        self, agent: UserAgent, call: str, session: RtpSession, negotiation: Negotiation, transfer_domain: str
+        self, agent: UserAgent, call: str, session: RtpSession, negotiation: Negotiation, server: SipServer
     ) -> None:
-        """`transfer_domain`: host and port at which whoever a caller is handed over to has a telephone number."""
+        """`server`: where whoever a caller is handed over to has a telephone number."""
         self._agent = agent
         self._call = call
         self._session = session
         self._negotiation = negotiation
-        self._transfer_domain = transfer_domain
+        self._server = server
         self._loop = asyncio.get_running_loop()
         self._handler: LineHandler | None = None
         self._early: deque[bytes] = deque(maxlen=round(EARLY_SECONDS / FRAME_SECONDS))
@@ -107,7 +108,7 @@ class SipLine:
 
     async def transfer(self, destination: str) -> None:
         """See `Line.transfer`: a blind transfer (REFER, RFC 3515)."""
-        target = destination if ":" in destination else f"sip:{destination}@{self._transfer_domain}"
+        target = destination if ":" in destination else self._server.uri_of(destination)
         await self._hand_over(lambda: self._agent.refer(self._call, target), TRANSFER_SECONDS)
 
     async def connect(self, other: Line) -> None:

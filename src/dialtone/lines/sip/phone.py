@@ -6,13 +6,22 @@ from typing import Protocol
 
 from dialtone.lines.sip.line import SipLine
 from dialtone.lines.sip.negotiation import Negotiation, NoCommonAudioError, audio_options
+from dialtone.lines.sip.server import SipServer
 from dialtone.media.clock import MediaClock
 from dialtone.media.rtp.parameters import RtpParameters
 from dialtone.media.rtp.ports import MediaPorts, PortPool
 from dialtone.media.rtp.session import RtpSession
 from dialtone.sip.admission import Admit
 from dialtone.sip.endpoint import Options
-from dialtone.sip.events import Ended, Event, IncomingCall, OutgoingCall, PeerChanged, RegistrationChanged
+from dialtone.sip.events import (
+    Ended,
+    Event,
+    IncomingCall,
+    LoginRefused,
+    OutgoingCall,
+    PeerChanged,
+    RegistrationChanged,
+)
 from dialtone.sip.flow import SocketAddress, Transport
 from dialtone.sip.offer_answer import LocalAudio, SrtpPolicy
 from dialtone.sip.user_agent import UserAgent
@@ -37,13 +46,17 @@ class SipPhone:
         clock: MediaClock,
         admit: Admit,
         on_call: Callable[["SipPhone", IncomingCall], None],
+        on_trunk: Callable[[LoginRefused | RegistrationChanged], None] | None = None,
     ) -> None:
-        """`on_call` gives each incoming call a party by `follow`, or rejects it, before it returns."""
+        """`on_call` gives each incoming call a party by `follow`, or rejects it, before it returns. `on_trunk` is told
+        what belongs to no call.
+        """
         self.agent = UserAgent(options, self._on_event, admit)
         self._listeners = options.transports.listeners
         self._ports = ports
         self._clock = clock
         self._on_call = on_call
+        self._on_trunk = on_trunk
         self._parties: dict[str, Party] = {}
 
     async def open(self) -> None:
@@ -85,7 +98,7 @@ class SipPhone:
         return ports, Negotiation(LocalAudio(seen, ports.port), audio_options(encryption), peer)
 
     def line(
-        self, call: str, ports: MediaPorts, negotiation: Negotiation, parameters: RtpParameters, transfer_domain: str
+        self, call: str, ports: MediaPorts, negotiation: Negotiation, parameters: RtpParameters, server: SipServer
     ) -> SipLine:
         """The line of a call that is answered. The ports are its own from here on, also where it raises
         `NoCommonAudioError`.
@@ -94,7 +107,7 @@ class SipPhone:
             session = RtpSession(ports, self._clock, parameters)
         except ValueError as error:
             raise NoCommonAudioError(str(error)) from None
-        line = SipLine(self.agent, call, session, negotiation, transfer_domain)
+        line = SipLine(self.agent, call, session, negotiation, server)
         self.follow(call, line)
         return line
 
@@ -105,7 +118,11 @@ class SipPhone:
         return hosts[0] if hosts else "::" if is_ipv6 else "0.0.0.0"
 
     def _on_event(self, event: Event) -> None:
-        if isinstance(event, RegistrationChanged | PeerChanged):
+        if isinstance(event, LoginRefused | RegistrationChanged):
+            if self._on_trunk is not None:
+                self._on_trunk(event)
+            return
+        if isinstance(event, PeerChanged):
             return
         if isinstance(event, IncomingCall):
             self._on_call(self, event)

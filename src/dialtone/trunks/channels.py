@@ -1,0 +1,122 @@
+"""How many calls a trunk carries at a time, and how many may be begun in a second.
+
+Both are counted in the database, so that all processes count together. A channel belongs to a call and goes when the
+call's end is written, whoever writes it: a killed process leaves none taken.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from dialtone.platform.db import Database, new_id, now
+from dialtone.platform.tenancy import owned_by, select_owned, update_owned
+from dialtone.trunks.tables import Trunk, TrunkChannel
+
+PACE_SECONDS = 3.0
+"""How long a call may wait for its turn."""
+
+
+class NoChannelError(Exception):
+    """The trunk takes no further call now. `str()` says why, in words that name nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    id: str
+    wait_seconds: float = 0.0
+    """How long to wait before the call may be begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    max_channels: int | None
+    max_calls_per_second: float | None
+    next_call_at: datetime | None
+
+    @property
+    def any(self) -> bool:
+        return self.max_channels is not None or self.max_calls_per_second is not None
+
+
+class Channels:
+    """`organization_id` and `trunk_id` are canonical: they come from a trunk that was looked up."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def take(self, session: AsyncSession, organization_id: str, trunk_id: str, call_id: str) -> None:
+        """A channel for a call that comes in, in the transaction that writes the call down. Raises `NoChannelError`."""
+        await self._take(session, TrunkChannel(organization_id=organization_id, trunk_id=trunk_id, call_id=call_id))
+
+    async def take_for_dialing(self, organization_id: str, trunk_id: str, call_id: str) -> Channel:
+        """A channel for a call that goes out, and when its turn is. Raises `NoChannelError`."""
+        row = TrunkChannel(id=new_id(), organization_id=organization_id, trunk_id=trunk_id, call_id=call_id)
+        async with self._database.write() as session:
+            limits = await self._take(session, row)
+            if limits.max_calls_per_second is None:
+                return Channel(row.id)
+            return Channel(row.id, await self._turn(session, row, limits.max_calls_per_second, limits.next_call_at))
+
+    async def check(self, organization_id: str, trunk_id: str, max_channels: int | None) -> None:
+        """Look whether a channel is free, without taking it. Raises `NoChannelError`."""
+        if max_channels is not None:
+            async with self._database.read() as session:
+                await _check(session, organization_id, trunk_id, max_channels)
+
+    async def release(self, organization_id: str, channel: Channel) -> None:
+        """The channel's call did not get through."""
+        ours = owned_by(TrunkChannel, organization_id), TrunkChannel.id == channel.id
+        async with self._database.write() as session:
+            await session.execute(delete(TrunkChannel).where(*ours))
+
+    async def end(self, session: AsyncSession, organization_id: str, call_id: str) -> None:
+        """The call is over: its channels are free."""
+        of_call = owned_by(TrunkChannel, organization_id), TrunkChannel.call_id == call_id
+        await session.execute(delete(TrunkChannel).where(*of_call))
+
+    async def _take(self, session: AsyncSession, row: TrunkChannel) -> _Limits:
+        limits = await _limits(session, row)
+        if limits.any:
+            # Held until the transaction ends, so that all who want a channel count in turn.
+            limits = await _limits(session, row, lock=True)
+        if limits.max_channels is not None:
+            await _check(session, row.organization_id, row.trunk_id, limits.max_channels)
+        session.add(row)
+        await session.flush()
+        return limits
+
+    async def _turn(
+        self, session: AsyncSession, row: TrunkChannel, rate: float, next_call_at: datetime | None
+    ) -> float:
+        """Seconds until the call's turn, which is then nobody else's."""
+        at = now() if self._database.is_sqlite else (await session.execute(select(func.clock_timestamp()))).scalar_one()
+        turn = at if next_call_at is None else max(at, next_call_at)
+        wait = (turn - at).total_seconds()
+        if wait > PACE_SECONDS:
+            raise NoChannelError(f"The trunk takes no more calls at the moment: it allows {rate:g} a second.")
+        following = update_owned(Trunk, row.organization_id, row.trunk_id)
+        await session.execute(following.values(next_call_at=turn + timedelta(seconds=1 / rate)))
+        return wait
+
+
+async def _limits(session: AsyncSession, row: TrunkChannel, *, lock: bool = False) -> _Limits:
+    """Raises `NoChannelError` where the trunk is gone."""
+    of_trunk = (
+        select_owned(Trunk, row.organization_id)
+        .where(Trunk.id == row.trunk_id)
+        .with_only_columns(Trunk.max_channels, Trunk.max_calls_per_second, Trunk.next_call_at)
+    )
+    if lock:
+        of_trunk = of_trunk.with_for_update(key_share=True)
+    found = (await session.execute(of_trunk)).first()
+    if found is None:
+        raise NoChannelError("The trunk was deleted.")
+    return _Limits(*found)
+
+
+async def _check(session: AsyncSession, organization_id: str, trunk_id: str, max_channels: int) -> None:
+    taken = select_owned(TrunkChannel, organization_id).where(TrunkChannel.trunk_id == trunk_id)
+    if (await session.scalar(taken.with_only_columns(func.count())) or 0) >= max_channels:
+        raise NoChannelError(f"All channels of the trunk are in use: it carries {max_channels} calls at a time.")
