@@ -17,11 +17,17 @@ from dialtone.calls.room import CallsRoom
 from dialtone.conversation.control import Command, not_in_progress
 from dialtone.conversation.journal import Ending, EndReason, Journal
 from dialtone.conversation.plan import CallPlan
+from dialtone.conversation.preparation import Preparation
+from dialtone.conversation.shared import Shared
+from dialtone.conversation.speech_cache import SpeechCache
+from dialtone.conversation.vendors import VendorChoice
 from dialtone.lines.base import Line, LineEvent, LineHandler
 from dialtone.lines.second_leg import SecondLegs
 from dialtone.media.audio import PCM_16K, AudioFormat
+from dialtone.media.clock import MediaClock
 from dialtone.organizations.service import Organizations
 from dialtone.platform.db import Database
+from dialtone.providers.base import ProviderError
 from dialtone.providers.factory import Vendors
 from dialtone.server import create_app
 from dialtone.settings import Settings
@@ -77,6 +83,10 @@ class RunningCall:
             self.over.set_result((reason, error))
 
 
+def no_vendors() -> Any:
+    raise ProviderError("nobody", "there is no vendor")
+
+
 @dataclass
 class FakeEngine:
     """Runs each call until the test ends it."""
@@ -87,9 +97,23 @@ class FakeEngine:
     broken: bool = False
     stopped: int = 0
 
+    def prepare(self, plan: CallPlan, audio: AudioFormat, vendors: Vendors, journal: Journal) -> Preparation:
+        shared = Shared(MediaClock(), None, None, SpeechCache(Path("/nonexistent")))  # type: ignore[arg-type]
+        prepared = Preparation(plan, VendorChoice(no_vendors, no_vendors, no_vendors), audio, shared, journal.note)
+        prepared.begin()
+        return prepared
+
     async def run(
-        self, plan: CallPlan, line: Line, vendors: Vendors, journal: Journal, legs: SecondLegs | None = None
+        self,
+        plan: CallPlan,
+        line: Line,
+        vendors: Vendors,
+        journal: Journal,
+        legs: SecondLegs | None = None,
+        prepared: Preparation | None = None,
     ) -> None:
+        if prepared is not None:
+            await prepared.close()
         if self.broken:
             raise RuntimeError("no engine")
         journal.answered(datetime.now(UTC))

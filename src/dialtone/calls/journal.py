@@ -17,6 +17,7 @@ from dialtone.conversation.journal import Ending, EndReason, TurnLatency
 from dialtone.organizations.credit import charge
 from dialtone.platform.db import now
 from dialtone.platform.tenancy import owned_by, update_owned
+from dialtone.providers.use import VendorUse
 
 MOST_MESSAGES = 2000
 """Of one call; an hour of quick talk has a few hundred."""
@@ -61,11 +62,14 @@ class StoredJournal:
         """The destination of an outbound call rings."""
         self._writer.put(self._update(status=RINGING).where(Call.ended_at.is_(None)), must=True)
 
-    def failed(self, reason: EndReason, error: str) -> None:
-        """Nobody answered an outbound call. In place of `answered` and `ended`."""
+    def failed(self, reason: EndReason, error: str, uses: tuple[VendorUse, ...] = ()) -> None:
+        """The call was never answered. In place of `answered` and `ended`. `uses`: what it used of its vendors while it
+        rang.
+        """
         words = _storable(error, CONTENT_CHARACTERS)
         over = self._update(status=FAILED, end_reason=reason, error=words, ended_at=now())
-        self._writer.put(over.where(Call.ended_at.is_(None)), self._tell_end, must=True)
+        costs = self._costing.statements(self._organization_id, self._call_id, uses)
+        self._writer.put(over.where(Call.ended_at.is_(None)), *costs, self._tell_end, must=True)
 
     def answered(self, at: datetime) -> None:
         """See `Journal.answered`."""

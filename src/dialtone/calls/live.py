@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ from dialtone.calls.plans import (
     with_webhook,
 )
 from dialtone.calls.recordings import Recordings, recording_path
+from dialtone.calls.ringing import Ringing
 from dialtone.calls.service import Calls, ClaimedCall, ClaimError
 from dialtone.calls.tables import Call
 from dialtone.calls.ways_out import DIAL_GRACE_SECONDS, WaysOut
@@ -33,18 +35,20 @@ from dialtone.calls.writer import CallWriter
 from dialtone.conversation.control import Command
 from dialtone.conversation.journal import Ending, EndReason, Journal
 from dialtone.conversation.plan import CallPlan
+from dialtone.conversation.preparation import Preparation
 from dialtone.lines.base import Line
 from dialtone.lines.inbound import CallerLeftError
 from dialtone.lines.outbound import Dialer, DialError, DialRequest
 from dialtone.lines.second_leg import SecondLegs
 from dialtone.lines.websocket.door import Admission, Refusal
 from dialtone.lines.websocket.socket_line import CLOSE_BUSY
-from dialtone.media.audio import AudioFormat
+from dialtone.media.audio import MULAW_8K, AudioFormat
 from dialtone.platform.db import now
 from dialtone.platform.errors import ApiError
 from dialtone.platform.tenancy import update_owned
 from dialtone.providers.factory import Vendors
 from dialtone.providers.prices import Prices
+from dialtone.providers.use import VendorUse
 from dialtone.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -58,8 +62,16 @@ RETRY_AFTER_SECONDS = 5
 class RunsCalls(Protocol):
     """What is needed of `conversation.engine.Engine`."""
 
+    def prepare(self, plan: CallPlan, audio: AudioFormat, vendors: Vendors, journal: Journal) -> Preparation: ...
+
     async def run(
-        self, plan: CallPlan, line: Line, vendors: Vendors, journal: Journal, legs: SecondLegs | None = None
+        self,
+        plan: CallPlan,
+        line: Line,
+        vendors: Vendors,
+        journal: Journal,
+        legs: SecondLegs | None = None,
+        prepared: Preparation | None = None,
     ) -> None: ...
 
     def command(self, call_id: str, command: Command) -> None: ...
@@ -172,12 +184,6 @@ class LiveCalls:
     ) -> None:
         recording = self._recording(claimed)
         journal = self._journal(claimed, recording)
-        line = await self._answered(dialer, request, journal)
-        task = asyncio.current_task()
-        assert task is not None
-        self._dialing.discard(task)
-        if line is None:
-            return
         plan = outbound_call_plan(
             claimed.call_id,
             claimed.organization_id,
@@ -189,48 +195,91 @@ class LiveCalls:
             caller_number=request.caller_number,
         )
         plan = with_webhook(plan, claimed.context)
-        await self._run(plan, line, self._vendors_of(claimed), journal)
+        ringing = self._ringing(claimed, plan, MULAW_8K, journal)
 
-    async def _answered(self, dialer: Dialer, request: DialRequest, journal: StoredJournal) -> Line | None:
-        """The line to whoever answers; None where nobody does, which is then written down."""
+        def rings() -> None:
+            journal.ringing()
+            ringing.begin()
+
+        answered = await self._answered(dialer, request, journal, rings)
+        await self._hold(claimed, plan, answered, journal, ringing)
+
+    async def _hold(
+        self,
+        claimed: ClaimedCall,
+        plan: CallPlan,
+        answered: "Line | _Unanswered",
+        journal: StoredJournal,
+        ringing: Ringing,
+    ) -> None:
+        """Hold the call that was answered, or write down why there is none."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._dialing.discard(task)
+        if isinstance(answered, _Unanswered):
+            uses: tuple[VendorUse, ...] = ()
+            try:
+                uses = await ringing.close()
+            finally:
+                journal.failed(answered.reason, answered.words, uses)
+            return
+        await self._run(plan, answered, self._vendors_of(claimed), journal, ringing.take())
+
+    def _ringing(self, claimed: ClaimedCall, plan: CallPlan, audio: AudioFormat, journal: Journal) -> Ringing:
+        vendors = self._vendors.with_own_keys(claimed.own_keys)
+        return Ringing(lambda: self._engine.prepare(plan, audio, vendors, journal))
+
+    async def _answered(
+        self, dialer: Dialer, request: DialRequest, journal: StoredJournal, on_ringing: Callable[[], None]
+    ) -> "Line | _Unanswered":
+        """The line to whoever answers, or why nobody does."""
         try:
             async with asyncio.timeout(request.ring_seconds + DIAL_GRACE_SECONDS):
-                return await dialer.dial(request, journal.ringing)
+                return await dialer.dial(request, on_ringing)
         except DialError as problem:
-            journal.failed(problem.reason, str(problem))
+            return _Unanswered(problem.reason, str(problem))
         except TimeoutError:
-            journal.failed("no_answer", "Nobody answered in time.")
+            return _Unanswered("no_answer", "Nobody answered in time.")
         except asyncio.CancelledError:
-            journal.failed("server_shutdown", "The server was stopped before anybody answered.")
+            return _Unanswered("server_shutdown", "The server was stopped before anybody answered.")
         except Exception:
             logger.exception("call %s could not be placed", request.call_id)
-            journal.failed("error", "The server failed to place the call.")
-        return None
+            return _Unanswered("error", "The server failed to place the call.")
 
     def take(
-        self, claimed: ClaimedCall, answer: Awaitable[Line], caller: str | None, called: str, notes: Sequence[str]
+        self,
+        claimed: ClaimedCall,
+        answer: Awaitable[Line],
+        caller: str | None,
+        called: str,
+        notes: Sequence[str],
+        *,
+        audio: AudioFormat = MULAW_8K,
+        on_ready: Callable[[], None] = lambda: None,
     ) -> None:
         """Answer a call that came in, in the place that was reserved, and hold it. `answer` raises `CallerLeftError`
-        where there is nobody to talk to any more. `notes` are on the record already.
+        where there is nobody to talk to any more. `notes` are on the record already. The line will probably have the
+        format `audio`; `on_ready` is called when there is something to be heard on it, after 1.5 s at the latest.
         """
         self._arriving -= 1
-        task = self._own(self._take(claimed, answer, caller, called, notes))
+        task = self._own(self._take(claimed, answer, caller, called, notes, audio, on_ready))
         self._dialing.add(task)
         task.add_done_callback(self._dialing.discard)
 
     async def _take(
-        self, claimed: ClaimedCall, answer: Awaitable[Line], caller: str | None, called: str, notes: Sequence[str]
+        self,
+        claimed: ClaimedCall,
+        answer: Awaitable[Line],
+        caller: str | None,
+        called: str,
+        notes: Sequence[str],
+        audio: AudioFormat,
+        on_ready: Callable[[], None],
     ) -> None:
         recording = self._recording(claimed, asks_consent=True)
         journal = self._journal(claimed, recording, caller)
         for note in notes:
             journal.note(note)
-        line = await self._picked_up(claimed.call_id, answer, journal)
-        task = asyncio.current_task()
-        assert task is not None
-        self._dialing.discard(task)
-        if line is None:
-            return
         plan = inbound_call_plan(
             claimed.call_id,
             claimed.organization_id,
@@ -241,20 +290,22 @@ class LiveCalls:
             called=called,
         )
         plan = with_webhook(plan, claimed.context)
-        await self._run(plan, line, self._vendors_of(claimed), journal)
+        ringing = self._ringing(claimed, plan, audio, journal)
+        ringing.begin()
+        ringing.when_ready(on_ready)
+        await self._hold(claimed, plan, await self._picked_up(claimed.call_id, answer), journal, ringing)
 
-    async def _picked_up(self, call_id: str, answer: Awaitable[Line], journal: StoredJournal) -> Line | None:
-        """The line to the caller; None where there is none any more, which is then written down."""
+    async def _picked_up(self, call_id: str, answer: Awaitable[Line]) -> "Line | _Unanswered":
+        """The line to the caller, or why there is none any more."""
         try:
             return await answer
         except CallerLeftError as problem:
-            journal.failed("user_hangup", str(problem))
+            return _Unanswered("user_hangup", str(problem))
         except asyncio.CancelledError:
-            journal.failed("server_shutdown", "The server was stopped before the call was answered.")
+            return _Unanswered("server_shutdown", "The server was stopped before the call was answered.")
         except Exception:
             logger.exception("call %s could not be answered", call_id)
-            journal.failed("error", "The server failed to answer the call.")
-        return None
+            return _Unanswered("error", "The server failed to answer the call.")
 
     def command(self, call_id: str, command: Command) -> None:
         """Begin to carry out a command for a call that lives here. Raises `CommandError`."""
@@ -292,10 +343,12 @@ class LiveCalls:
     def _path(self, recording: str | None) -> Path | None:
         return None if recording is None else self._settings.data_dir / recording
 
-    async def _run(self, plan: CallPlan, line: Line, vendors: Vendors, journal: Journal) -> None:
+    async def _run(
+        self, plan: CallPlan, line: Line, vendors: Vendors, journal: Journal, prepared: Preparation | None = None
+    ) -> None:
         try:
             with self._recordings.growing(plan.recording_path):
-                await self._engine.run(plan, line, vendors, journal, Legs(self._ways_out, self, plan))
+                await self._engine.run(plan, line, vendors, journal, Legs(self._ways_out, self, plan), prepared)
         except Exception:
             logger.exception("call %s broke the engine", plan.call_id)
             journal.ended(Ending("error", "The server failed to run the call.", now(), 0))
@@ -325,6 +378,14 @@ class LiveCalls:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
         await self._engine.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class _Unanswered:
+    """Why a call that was placed, or came in, has no line."""
+
+    reason: EndReason
+    words: str
 
 
 def _change_of(claimed: ClaimedCall) -> Update:

@@ -1,0 +1,57 @@
+"""A call that rings: its vendors are connected meanwhile."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+
+from dialtone.conversation.preparation import Preparation
+from dialtone.providers.use import VendorUse
+
+logger = logging.getLogger(__name__)
+
+FIRST_WORDS_SECONDS = 1.5
+"""So much longer an incoming call may ring, so that its first words are there when it is answered."""
+
+
+class Ringing:
+    """Belongs to one call until somebody answers (`take`) or nobody does (`close`)."""
+
+    def __init__(self, prepare: Callable[[], Preparation]) -> None:
+        self._prepare = prepare
+        self._prepared: Preparation | None = None
+
+    def begin(self) -> None:
+        """It rings. Never raises: a call goes on without what was to be prepared."""
+        if self._prepared is None:
+            try:
+                self._prepared = self._prepare()
+            except Exception:
+                logger.exception("a ringing call's vendors could not be connected ahead")
+
+    def when_ready(self, tell: Callable[[], None]) -> None:
+        """Call `tell` once the first words are there, won't be, or have taken too long."""
+        if self._prepared is None:
+            tell()
+        else:
+            self._prepared.tasks.spawn(_tell_when_ready(self._prepared, tell))
+
+    def take(self) -> Preparation | None:
+        """What is prepared belongs to the call from now on."""
+        prepared, self._prepared = self._prepared, None
+        return prepared
+
+    async def close(self) -> tuple[VendorUse, ...]:
+        """Nobody answered: give back what was prepared; returns what it has used."""
+        prepared = self.take()
+        if prepared is None:
+            return ()
+        await prepared.close()
+        return prepared.uses()
+
+
+async def _tell_when_ready(prepared: Preparation, tell: Callable[[], None]) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(FIRST_WORDS_SECONDS):
+            await prepared.ready()
+    tell()
