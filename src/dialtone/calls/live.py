@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -235,7 +235,7 @@ class LiveCalls:
         """The line to whoever answers, or why nobody does."""
         try:
             async with asyncio.timeout(request.ring_seconds + DIAL_GRACE_SECONDS):
-                return await dialer.dial(request, on_ringing)
+                return await dialer.dial(replace(request, on_note=journal.note), on_ringing)
         except DialError as problem:
             return _Unanswered(problem.reason, str(problem))
         except TimeoutError:

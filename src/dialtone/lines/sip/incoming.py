@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import ExitStack
+from typing import Any
 
 from dialtone.lines.inbound import CallerLeftError
 from dialtone.lines.sip.line import SipLine
@@ -115,8 +116,9 @@ class IncomingSipCall:
     async def _ring_until(self, ready: asyncio.Event) -> None:
         """Or until the caller leaves."""
         waiting = asyncio.ensure_future(ready.wait())
+        either: list[asyncio.Future[Any]] = [waiting, self._confirmed]
         try:
-            await asyncio.wait({waiting, self._confirmed}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         finally:
             waiting.cancel()
 
