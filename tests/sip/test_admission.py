@@ -7,7 +7,7 @@ import tracemalloc
 import pytest
 
 from dialtone.sip.admission import Accept, Admission, Challenge, RequestFacts, Silence
-from dialtone.sip.events import Account, Confirmed, Ended, IncomingCall, PeerChanged
+from dialtone.sip.events import Account, Confirmed, Ended, IncomingCall, LoginRefused, PeerChanged
 from dialtone.sip.guard import BURST, MAX_ADDRESSES, REFUSALS_BEFORE_BLOCK, Guard
 from dialtone.sip.peers import PeerOrder
 from tests.sip.stage import ANSWER, OFFER, Phone, connected, order, phone, run
@@ -48,7 +48,9 @@ def test_who_does_not_is_refused_and_stops_asking(account: Account | None) -> No
             alice.agent.invite(order(bob.uri(), account=account))
             ended = await alice.expect(Ended)
             assert (ended.by, ended.status) == ("refused", 401)
-            assert bob.events == []
+            told = LoginRefused("user alice", "127.0.0.1")
+            assert all(event == told for event in bob.events)
+            assert bool(bob.events) == (account is not None and account.username == "alice")
 
     run(main())
 

@@ -44,7 +44,7 @@ class Registrations:
             await session.execute(delete(_registrations).where(table.trunk_id.not_in(gone)))
             await self._add_missing(session, wanted)
             await session.execute(update(_registrations).where(table.node == node).values(renewed_at=clock))
-            lost = table.renewed_at < clock - timedelta(seconds=LOST_SECONDS)
+            lost = table.renewed_at < self._clock(LOST_SECONDS)
             free = select(table.trunk_id).where(or_(table.node.is_(None), lost)).with_for_update(skip_locked=True)
             taken = update(_registrations).where(table.trunk_id.in_(free))
             await session.execute(taken.values(node=node, renewed_at=clock))
@@ -87,9 +87,10 @@ class Registrations:
             found = await session.execute(changed.values(**values).returning(TrunkRegistration.trunk_id))
             return found.first() is not None
 
-    def _clock(self) -> ColumnElement[Any]:
-        """The database's, where several machines use it."""
-        return literal(now(), UtcDateTime()) if self._database.is_sqlite else func.now()
+    def _clock(self, before: float = 0.0) -> ColumnElement[Any]:
+        """So many seconds before now by the database's clock, where several machines use it."""
+        past = timedelta(seconds=before)
+        return literal(now() - past, UtcDateTime()) if self._database.is_sqlite else func.now() - past
 
 
 def show_registration(trunk: Trunk, registration: TrunkRegistration | None) -> dict[str, Any] | None:
