@@ -84,6 +84,7 @@ class PlivoCall(CarrierCall):
                     self.said.append(element.text or "")
                 case "Dial":
                     self.dialled.extend(called.text or "" for called in element)
+                    return
                 case "Hangup":
                     self.rejected = element.get("reason", "")
                 case other:
@@ -160,7 +161,7 @@ class PlivoCall(CarrierCall):
 
 class FakePlivo(FakeServer):
     """One account. `outcome`: the `CallStatus` with which calls that are dialled end; None: they are answered.
-    `rings`: False lets them ring for ever. `refuse`: status and error of the answer to the next request to a path that
+    `answers` False lets them ring for ever. `refuse`: status and error of the answer to the next request to a path that
     ends so.
     """
 
@@ -226,7 +227,7 @@ class FakePlivo(FakeServer):
         path = request.path.removeprefix(f"/v1/Account/{self.auth_id}")
         self.requests.append(f"{request.method} {path}")
         order = await request.json() if request.can_read_body else {}
-        credentials = aiohttp.BasicAuth(self.auth_id, self.auth_token).encode()
+        credentials = "Basic " + base64.b64encode(f"{self.auth_id}:{self.auth_token}".encode()).decode()
         if request.headers.get("Authorization") != credentials or request.match_info["auth_id"] != self.auth_id:
             return web.Response(status=401, text="Could not verify your access level for that URL.")
         if self.refuse is not None:

@@ -134,7 +134,8 @@ class TelnyxCall(CarrierCall):
 
 class FakeTelnyx(FakeServer):
     """One account. `outcome`: what becomes of a call that is dialled: it is answered (None), or ends with this
-    `hangup_cause`. `refuse`: status and error of the answer to the next command of a name (`dial`, `answer`, ...).
+    `hangup_cause`. `answers` False lets it ring for ever. `refuse`: status and error of the answer to the next command
+    of a name (`dial`, `answer`, ...).
     """
 
     def __init__(self, api_key: str) -> None:
@@ -143,7 +144,7 @@ class FakeTelnyx(FakeServer):
         self._private_key = Ed25519PrivateKey.generate()
         self.public_key = base64.b64encode(self._private_key.public_key().public_bytes_raw()).decode()
         self.outcome: str | None = None
-        self.rings = True
+        self.answers = True
         self.refuse: dict[str, tuple[int, str, str]] = {}
         self.commands: list[tuple[str, dict[str, Any]]] = []
         """Names and bodies of all that was asked."""
@@ -207,7 +208,7 @@ class FakeTelnyx(FakeServer):
         await call.tell("call.initiated", state="bridging")
         if self.outcome is not None:
             await call.hang_up(self.outcome, "callee")
-        elif not self.rings:
+        elif not self.answers:
             return
         else:
             await self._picked_up(call, order)

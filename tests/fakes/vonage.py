@@ -49,8 +49,7 @@ class VonageCall(CarrierCall):
 
     async def fetch(self, url: str) -> None:
         """Ask the customer's server what to do, and do it."""
-        about = {**self._numbers(), "uuid": self.id, "conversation_uuid": self.conversation, "region_url": ""}
-        status, text = await self._vonage.post(url, json.dumps(about, separators=(",", ":")).encode())
+        status, text = await self._vonage.post(url, self.question())
         self.statuses.append(status)
         self.changed()
         if status == 200:
@@ -58,6 +57,11 @@ class VonageCall(CarrierCall):
             await self.follow(json.loads(text))
         else:
             await self.hang_up()
+
+    def question(self) -> bytes:
+        """The body of the request for an NCCO."""
+        about = {**self._numbers(), "uuid": self.id, "conversation_uuid": self.conversation, "region_url": ""}
+        return json.dumps(about, separators=(",", ":")).encode()
 
     async def follow(self, ncco: list[dict[str, Any]]) -> None:
         """Action by action; after the last one the call is over."""

@@ -5,6 +5,8 @@ import time
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from dialtone.lines.carriers.base import (
     BadHookError,
@@ -78,8 +80,19 @@ def test_tokens_for_the_api_are_those_that_it_knows() -> None:
     fake = FakeVonage(SECRET)
     assert fake._knows(token_of(fake.application_id, fake.private_key))
     assert not fake._knows(token_of("another", fake.private_key))
-    with pytest.raises(ValueError, match="private key"):
-        token_of(fake.application_id, "no key")
+
+
+def _pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, password: bytes | None = None) -> str:
+    hidden = serialization.NoEncryption() if password is None else serialization.BestAvailableEncryption(password)
+    form = serialization.PrivateFormat.PKCS8
+    return key.private_bytes(serialization.Encoding.PEM, form, hidden).decode()
+
+
+def test_keys_that_cannot_sign_are_refused() -> None:
+    small, curve = rsa.generate_private_key(65537, 1024), ec.generate_private_key(ec.SECP256R1())
+    for key in ("no key", _pem(small), _pem(curve), _pem(small, b"password")):
+        with pytest.raises(ValueError, match="private key"):
+            token_of("application", key)
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,7 @@ TOLERANCE_SECONDS = 300
 """How old a webhook may be."""
 TOKEN_SECONDS = 300
 """How long a token for the API is good."""
+KEY_BITS = range(2048, 4097)
 LONGEST_RINGING = 120
 """Of `ringing_timer`."""
 
@@ -251,16 +252,27 @@ def _is_fresh(issued: object) -> bool:
 
 def token_of(application_id: str, private_key: str) -> str:
     """A token for the API (RS256). Raises `ValueError` for a key that can't be used."""
-    try:
-        key = load_pem_private_key(private_key.encode(), None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise ValueError("no private key, or one with a password") from None
-    if not isinstance(key, rsa.RSAPrivateKey):
-        raise ValueError("no private key of RSA")
+    key = _rsa_key(private_key)
     now = int(time.time())
     claims = {"application_id": application_id, "iat": now, "exp": now + TOKEN_SECONDS, "jti": str(uuid.uuid4())}
     signed = f"{_encoded(orjson.dumps({'alg': 'RS256', 'typ': 'JWT'}))}.{_encoded(orjson.dumps(claims))}"
     return f"{signed}.{_encoded(key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
+
+
+def _rsa_key(private_key: str) -> rsa.RSAPrivateKey:
+    """Raises `ValueError`."""
+    try:
+        # To look whether its numbers are prime takes 100 ms, which calls would hear; the rest is looked at here.
+        key = load_pem_private_key(private_key.encode(), None, unsafe_skip_rsa_key_validation=True)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise ValueError("no private key, or one with a password") from None
+    if not isinstance(key, rsa.RSAPrivateKey) or key.key_size not in KEY_BITS:
+        raise ValueError("no private key of RSA, of 2048 to 4096 bits")
+    numbers = key.private_numbers()
+    modulus = numbers.public_numbers.n
+    if modulus % 2 == 0 or numbers.p * numbers.q != modulus:
+        raise ValueError("no private key of RSA")
+    return key
 
 
 def _encoded(value: bytes) -> str:
