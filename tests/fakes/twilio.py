@@ -235,7 +235,7 @@ class FakeTwilio(FakeServer):
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         form = await request.post()
         order = {name: str(value) for name, value in form.items()}
-        credentials = aiohttp.BasicAuth(self.account, self.token).encode()
+        credentials = aiohttp.encode_basic_auth(self.account, self.token)
         if request.headers.get("Authorization") != credentials or request.match_info["account"] != self.account:
             return _error(401, 20003, "Authenticate")
         if self.refuse is not None:
