@@ -4,7 +4,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from dialtone import __version__
 from dialtone.analysis.mailing import Mailing
@@ -36,7 +36,7 @@ from dialtone.organizations import routes as organizations_routes
 from dialtone.organizations.accounts import Counts, OrganizationAccounts
 from dialtone.organizations.api_keys import ApiKeys, KeyUses
 from dialtone.organizations.service import Organizations, check_key
-from dialtone.platform import deployment, errors, health, methods, openapi
+from dialtone.platform import deployment, errors, health, openapi, routing
 from dialtone.platform.admission import Admission
 from dialtone.platform.auth import Authenticator
 from dialtone.platform.crypto import Secrets
@@ -47,6 +47,7 @@ from dialtone.platform.http import BodyLimit
 from dialtone.platform.identify import Identify
 from dialtone.platform.loop_watchdog import LoopWatchdog
 from dialtone.platform.rate_limits import rate_limits_of
+from dialtone.platform.routing import API
 from dialtone.platform.smtp import MailServer
 from dialtone.privacy import routes as privacy_routes
 from dialtone.privacy.forgetting import CallTraces
@@ -194,7 +195,6 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        generate_unique_id_function=openapi.operation_id,
         # Nothing is measured or sent by the framework itself.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
@@ -207,37 +207,35 @@ def create_app(settings: Settings) -> FastAPI:
         requests_a_minute=settings.rate_limit,
         free_paths=("/health", "/api/v1/health"),
     )
-    app.add_middleware(methods.HeadAsGet)
+    app.add_middleware(routing.HeadAsGet)
     app.add_middleware(Admission)
-    errors.install(app)
-    _add_routes(app, parts)
-    methods.keep_fixed_paths(app)
+    errors.install(app, routing.serve(app, _routers(parts)))
     openapi.describe(app, lambda: {**assistants_openapi.components(), **control_schemas.components()})
     return app
 
 
-def _add_routes(app: FastAPI, parts: Parts) -> None:
-    app.include_router(health.router(parts.database), prefix="/api/v1")
-    app.include_router(deployment.router(parts.settings, parts.database), prefix="/api/v1")
-    app.include_router(api_keys_routes.router(parts.api_keys, parts.authenticator), prefix="/api/v1")
-    app.include_router(assistants_routes.router(parts.assistants), prefix="/api/v1")
-    app.include_router(trunks_routes.router(parts.trunks, parts.trunk_events), prefix="/api/v1")
-    app.include_router(numbers_routes.router(parts.numbers), prefix="/api/v1")
-    app.include_router(tool_routes.router(parts.tool_templates), prefix="/api/v1")
-    app.include_router(analysis_routes.router(parts.analysis_templates), prefix="/api/v1")
-    app.include_router(organizations_routes.router(parts.accounts), prefix="/api/v1")
-    app.include_router(byok_routes.router(parts.byok), prefix="/api/v1")
-    app.include_router(domains_routes.router(parts.domains), prefix="/api/v1")
-    app.include_router(chats_routes.router(parts.chats), prefix="/api/v1")
-    app.include_router(voices_routes.router(parts.voices), prefix="/api/v1")
-    app.include_router(health.router(parts.database), include_in_schema=False)
-    app.include_router(webhooks_routes.router(parts.webhooks.webhooks), prefix="/api/v1")
-    app.include_router(privacy_routes.router(parts.privacy.privacy), prefix="/api/v1")
-    app.include_router(audit_routes.router(parts.audit), prefix="/api/v1")
-    calls, web_calls = parts.calls.routers()
-    app.include_router(calls, prefix="/api/v1")
-    app.include_router(web_calls, prefix="/v1", include_in_schema=False)
-    app.include_router(parts.carriers.router())
+def _routers(parts: Parts) -> list[APIRouter]:
+    return [
+        health.router(parts.database, API),
+        health.router(parts.database, "", in_schema=False),
+        deployment.router(parts.settings, parts.database),
+        api_keys_routes.router(parts.api_keys, parts.authenticator),
+        *assistants_routes.routers(parts.assistants),
+        trunks_routes.router(parts.trunks, parts.trunk_events),
+        numbers_routes.router(parts.numbers),
+        tool_routes.router(parts.tool_templates),
+        analysis_routes.router(parts.analysis_templates),
+        organizations_routes.router(parts.accounts),
+        byok_routes.router(parts.byok),
+        domains_routes.router(parts.domains),
+        chats_routes.router(parts.chats),
+        voices_routes.router(parts.voices),
+        webhooks_routes.router(parts.webhooks.webhooks),
+        privacy_routes.router(parts.privacy.privacy),
+        audit_routes.router(parts.audit),
+        *parts.calls.routers(),
+        parts.carriers.router(),
+    ]
 
 
 @asynccontextmanager

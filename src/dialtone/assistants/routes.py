@@ -10,15 +10,16 @@ from dialtone.assistants.service import Assistants
 from dialtone.platform.answers import Deleted, list_answer
 from dialtone.platform.auth import Caller
 from dialtone.platform.http import IGNORED_HEADER, ApiRoute, answer, error_responses
+from dialtone.platform.routing import API
 
 AssistantId = Annotated[str, Path(description="Assistant UUID", json_schema_extra={"format": "uuid"})]
 
 
-def router(assistants: Assistants) -> APIRouter:
-    routes = APIRouter()
-    routes.include_router(_operations(assistants, "/assistants", "Assistant"))
-    routes.include_router(_operations(assistants, "/agents", "Agent", deprecated=True))
-    return routes
+def routers(assistants: Assistants) -> list[APIRouter]:
+    return [
+        _operations(assistants, f"{API}/assistants", "Assistant"),
+        _operations(assistants, f"{API}/agents", "Agent", deprecated=True),
+    ]
 
 
 def _operations(assistants: Assistants, prefix: str, noun: str, *, deprecated: bool = False) -> APIRouter:

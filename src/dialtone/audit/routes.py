@@ -9,6 +9,7 @@ from dialtone.audit.schemas import AuditLogPage
 from dialtone.audit.service import AuditLog
 from dialtone.platform.auth import Caller
 from dialtone.platform.http import ApiRoute, answer, error_responses
+from dialtone.platform.routing import API
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
@@ -16,7 +17,7 @@ MAX_OFFSET = 2**31
 
 
 def router(audit: AuditLog) -> APIRouter:
-    routes = APIRouter(route_class=ApiRoute, tags=["Privacy"], responses=error_responses(401))
+    routes = APIRouter(prefix=API, route_class=ApiRoute, tags=["Privacy"], responses=error_responses(401))
 
     @routes.get(
         "/audit-log",

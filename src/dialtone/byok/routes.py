@@ -17,12 +17,13 @@ from dialtone.byok.service import Byok
 from dialtone.platform.auth import Caller
 from dialtone.platform.fields import ignored_fields
 from dialtone.platform.http import IGNORED_HEADER, ApiRoute, answer, error_responses
+from dialtone.platform.routing import API
 
 _TAKES_BODY = {200: {"headers": IGNORED_HEADER}, **error_responses(400, 413, 415)}
 
 
 def router(byok: Byok) -> APIRouter:
-    routes = APIRouter(prefix="/byok", tags=["BYOK"], route_class=ApiRoute, responses=error_responses(401))
+    routes = APIRouter(prefix=f"{API}/byok", tags=["BYOK"], route_class=ApiRoute, responses=error_responses(401))
 
     @routes.get("", operation_id="getByok", summary="List your own vendor keys", response_model=KeysAnswer)
     async def get_byok(caller: Caller) -> Response:

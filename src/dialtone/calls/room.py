@@ -110,20 +110,14 @@ class CallsRoom:
         lost = partial(self.calls.end_left_open, lambda _: None)
         self._presence = None if database.is_sqlite else Presence(database, node, lambda other: lost(node=other))
         self._control = CallControl(self.calls, self.started, node, self._bus, rate_limits, settings.control_rate_limit)
-        self._ways_out = WaysOut(
-            database, numbers, byok, trunks, self.channels, trunk_events, self.dialers
-        )
+        self._ways_out = WaysOut(database, numbers, byok, trunks, self.channels, trunk_events, self.dialers)
         self._outbound = Outbound(self.calls, organizations, self._ways_out, self.started)
         self._stopping = False
         self.door = WebSocketDoor(self._claim)
         self._routes = CallRoutes(self.calls, self.listing, self.recordings, urls, settings, self.prices.currency)
 
-    def routers(self) -> tuple[APIRouter, APIRouter]:
-        """The routes below `/api/v1`, and those below `/v1`."""
-        router = APIRouter()
-        router.include_router(self._routes.router())
-        router.include_router(routes_telephony.router(self._outbound, self._control))
-        return router, self._routes.web_calls_router()
+    def routers(self) -> list[APIRouter]:
+        return [*self._routes.routers(), routes_telephony.router(self._outbound, self._control)]
 
     async def start(self) -> None:
         """Be ready for callers."""

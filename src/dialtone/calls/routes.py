@@ -23,6 +23,8 @@ from dialtone.platform.auth import Caller
 from dialtone.platform.db import iso
 from dialtone.platform.errors import ApiError, not_found
 from dialtone.platform.http import IGNORED_HEADER, ApiRoute, answer, error_responses
+from dialtone.platform.openapi import operation_id
+from dialtone.platform.routing import API
 from dialtone.settings import Settings
 from dialtone.storage.answers import StorageError
 
@@ -64,35 +66,47 @@ class CallRoutes:
         self._public_url = settings.public_url.rstrip("/") if settings.public_url else None
         self._currency = currency
 
-    def router(self) -> APIRouter:
-        """Everything below `/api/v1`."""
-        keyed = APIRouter(route_class=ApiRoute, responses=error_responses(401))
-        keyed.get(
+    def routers(self) -> list[APIRouter]:
+        return [
+            self._calls_router(),
+            self._web_calls_router(API),
+            self._web_calls_router("/v1"),
+            self._recording_router(),
+        ]
+
+    def _calls_router(self) -> APIRouter:
+        router = APIRouter(
+            prefix=API,
+            route_class=ApiRoute,
+            responses=error_responses(401),
+            generate_unique_id_function=operation_id,
+        )
+        router.get(
             "/calls",
             tags=["Calls"],
             summary="List calls",
             response_model=CallList,
             responses=error_responses(400),
         )(self.list_calls)
-        keyed.get(
+        router.get(
             "/calls/{call_id}",
             tags=["Calls"],
             summary="Get a call",
             response_model=CallObject,
             responses=error_responses(404),
         )(self.get_call)
-        keyed.get(
+        router.get(
             "/usage",
             tags=["Usage"],
             summary="List usage",
             response_model=UsageList,
             responses=error_responses(400),
         )(self.list_usage)
-        router = APIRouter()
-        router.include_router(keyed)
-        router.include_router(self.web_calls_router())
-        recording = APIRouter(tags=["Calls"])
-        recording.get(
+        return router
+
+    def _recording_router(self) -> APIRouter:
+        router = APIRouter(prefix=API, tags=["Calls"], generate_unique_id_function=operation_id)
+        router.get(
             RECORDING_PATH,
             summary="Get a recording",
             response_class=FileResponse,
@@ -105,13 +119,17 @@ class CallRoutes:
                 403: _NOT_SIGNED,
             },
         )(self.get_recording)
-        recording.head(RECORDING_PATH, include_in_schema=False)(self.get_recording)
-        router.include_router(recording)
         return router
 
-    def web_calls_router(self) -> APIRouter:
-        """Web calls alone, which also live below `/v1`."""
-        router = APIRouter(route_class=ApiRoute, tags=["Web calls"])
+    def _web_calls_router(self, prefix: str) -> APIRouter:
+        """Web calls also live below `/v1`, as in the contract; the document tells of one place."""
+        router = APIRouter(
+            prefix=prefix,
+            route_class=ApiRoute,
+            tags=["Web calls"],
+            include_in_schema=prefix == API,
+            generate_unique_id_function=operation_id,
+        )
         router.post(
             "/web-calls",
             summary="Make a web call",

@@ -13,13 +13,14 @@ from dialtone.calls.outbound_schemas import OutboundCallCreated, OutboundCallReq
 from dialtone.platform.auth import Caller
 from dialtone.platform.http import IGNORED_HEADER, ApiRoute, answer, error_responses
 from dialtone.platform.openapi import COMPONENT
+from dialtone.platform.routing import API
 
 CallId = Annotated[str, Path(description="The call's id.")]
 CommandBody = Annotated[dict[str, Any], Body(), WithJsonSchema({COMPONENT: COMPONENT_NAME})]
 
 
 def router(outbound: Outbound, control: CallControl) -> APIRouter:
-    routes = APIRouter(route_class=ApiRoute, tags=["Calls"], responses=error_responses(401))
+    routes = APIRouter(prefix=API, route_class=ApiRoute, tags=["Calls"], responses=error_responses(401))
 
     @routes.post(
         "/calls/outbound",

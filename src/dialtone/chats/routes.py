@@ -19,6 +19,7 @@ from dialtone.chats.service import ChatFilter, Chats
 from dialtone.platform.answers import Deleted, list_answer
 from dialtone.platform.auth import Caller
 from dialtone.platform.http import IGNORED_HEADER, ApiRoute, answer, error_responses
+from dialtone.platform.routing import API
 
 Contact = Annotated[ContactId, Query(description="Whose messages.", examples=["+31201234567"])]
 Agent = Annotated[str | None, Query(max_length=64, description="Only those exchanged with this assistant.")]
@@ -27,7 +28,7 @@ AgentAlias = Annotated[str | None, Query(max_length=64, description="The same as
 
 def router(chats: Chats) -> APIRouter:
     routes = APIRouter(
-        prefix="/chats", tags=["Chats"], route_class=ApiRoute, deprecated=True, responses=error_responses(401)
+        prefix=f"{API}/chats", tags=["Chats"], route_class=ApiRoute, deprecated=True, responses=error_responses(401)
     )
 
     @routes.post(

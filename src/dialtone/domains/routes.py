@@ -17,10 +17,11 @@ from dialtone.platform.answers import Deleted
 from dialtone.platform.auth import Caller
 from dialtone.platform.fields import ignored_fields
 from dialtone.platform.http import IGNORED_HEADER, ApiRoute, answer, error_responses
+from dialtone.platform.routing import API
 
 
 def router(domains: Domains) -> APIRouter:
-    routes = APIRouter(prefix="/domains", tags=["Domains"], route_class=ApiRoute, responses=error_responses(401))
+    routes = APIRouter(prefix=f"{API}/domains", tags=["Domains"], route_class=ApiRoute, responses=error_responses(401))
 
     @routes.get("", operation_id="getDomain", summary="Get the e-mail domain", response_model=OptionalDomainAnswer)
     async def get_domain(caller: Caller) -> Response:

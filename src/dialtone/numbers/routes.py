@@ -10,12 +10,13 @@ from dialtone.numbers.service import Numbers
 from dialtone.platform.answers import Deleted, list_answer
 from dialtone.platform.auth import Caller
 from dialtone.platform.http import IGNORED_HEADER, ApiRoute, answer, error_responses
+from dialtone.platform.routing import API
 
 NumberId = Annotated[str, Path(description="Number UUID", json_schema_extra={"format": "uuid"})]
 
 
 def router(numbers: Numbers) -> APIRouter:
-    routes = APIRouter(prefix="/numbers", tags=["Numbers"], route_class=ApiRoute, responses=error_responses(401))
+    routes = APIRouter(prefix=f"{API}/numbers", tags=["Numbers"], route_class=ApiRoute, responses=error_responses(401))
 
     @routes.get("", operation_id="listNumbers", summary="List phone numbers", response_model=NumbersAnswer)
     async def list_numbers(caller: Caller) -> Response:

@@ -13,12 +13,13 @@ from dialtone.platform.auth import Authenticator, Caller, CallerIdentity
 from dialtone.platform.db import iso
 from dialtone.platform.fields import ignored_fields
 from dialtone.platform.http import IGNORED_HEADER, ApiRoute, answer, error_responses
+from dialtone.platform.routing import API
 
 ApiKeyId = Annotated[str, Path(description="API key UUID", json_schema_extra={"format": "uuid"})]
 
 
 def router(api_keys: ApiKeys, authenticator: Authenticator) -> APIRouter:
-    routes = APIRouter(prefix="/api-keys", tags=["API keys"], route_class=ApiRoute)
+    routes = APIRouter(prefix=f"{API}/api-keys", tags=["API keys"], route_class=ApiRoute)
 
     @routes.get("", operation_id="listApiKeys", summary="List API keys", response_model=ApiKeysAnswer)
     async def list_api_keys(caller: CallerIdentity) -> Response:

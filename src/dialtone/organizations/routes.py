@@ -17,12 +17,13 @@ from dialtone.organizations.schemas import (
 from dialtone.platform.auth import Caller, CallerIdentity
 from dialtone.platform.fields import ignored_fields
 from dialtone.platform.http import IGNORED_HEADER, ApiRoute, answer, error_responses
+from dialtone.platform.routing import API
 
 IncludeChildren = Annotated[bool, Query(description="Also list the organizations directly below.")]
 
 
 def router(accounts: OrganizationAccounts) -> APIRouter:
-    routes = APIRouter(tags=["Organizations"], route_class=ApiRoute, responses=error_responses(401))
+    routes = APIRouter(prefix=API, tags=["Organizations"], route_class=ApiRoute, responses=error_responses(401))
 
     @routes.get(
         "/organizations",

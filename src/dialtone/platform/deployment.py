@@ -9,6 +9,7 @@ from dialtone import __version__
 from dialtone.platform.auth import Caller
 from dialtone.platform.db import Database
 from dialtone.platform.http import ApiRoute
+from dialtone.platform.routing import API
 from dialtone.settings import Settings
 
 
@@ -63,7 +64,7 @@ def describe(settings: Settings, database: Database) -> Deployment:
 
 
 def router(settings: Settings, database: Database) -> APIRouter:
-    routes = APIRouter(tags=["Deployment"], route_class=ApiRoute)
+    routes = APIRouter(prefix=API, tags=["Deployment"], route_class=ApiRoute)
 
     @routes.get(
         "/deployment", operation_id="getDeployment", summary="What this deployment allows", response_model=Deployment

@@ -13,8 +13,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from dialtone.platform.crypto import SecretKeyError
-from dialtone.platform.methods import AllowedMethods
 from dialtone.platform.problems import validation_details
+from dialtone.platform.routing import API, RouteTable
 
 log = logging.getLogger(__name__)
 
@@ -107,12 +107,12 @@ _HTTP_ERRORS = {
 }
 
 
-def _near(path: str, methods: AllowedMethods) -> str:
+def _near(path: str, routes: RouteTable) -> str:
     """What is probably wrong with an address where nothing is; empty where that can't be told."""
-    if methods.at(path.rstrip("/")):
+    if routes.allowed(path.rstrip("/")):
         return " Leave out the slash at its end."
-    if methods.at(f"/api/v1{path}"):
-        return " Addresses of the API begin with /api/v1."
+    if routes.allowed(f"{API}{path}"):
+        return f" Addresses of the API begin with {API}."
     return ""
 
 
@@ -126,17 +126,14 @@ async def _on_validation_error(_request: Request, error: Exception) -> JSONRespo
     return invalid(validation_details(error.errors())).response()
 
 
-def _on_http_error(methods: AllowedMethods) -> Callable[[Request, Exception], Awaitable[JSONResponse]]:
+def _on_http_error(routes: RouteTable) -> Callable[[Request, Exception], Awaitable[JSONResponse]]:
     async def answer(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
         fallback = ("request_failed", str(error.detail), None)
         code, short, message = _HTTP_ERRORS.get(error.status_code, fallback)
-        headers = error.headers
         if error.status_code == 404:
-            message = f"{message}{_near(request.url.path, methods)}"
-        if error.status_code == 405:
-            headers = {"Allow": ", ".join(methods.at(request.url.path))}
-        return ApiError(error.status_code, code, short, message, headers=headers).response()
+            message = f"{message}{_near(request.url.path, routes)}"
+        return ApiError(error.status_code, code, short, message, headers=error.headers).response()
 
     return answer
 
@@ -175,11 +172,11 @@ async def _on_crash(request: Request, _error: Exception) -> JSONResponse:
     return ApiError(500, "internal_error", "Internal server error", headers=headers).response()
 
 
-def install(app: FastAPI) -> None:
+def install(app: FastAPI, routes: RouteTable) -> None:
     """Have every failure of `app` answered in the flat shape."""
     app.add_exception_handler(ApiError, _on_api_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
-    app.add_exception_handler(HTTPException, _on_http_error(AllowedMethods(app)))
+    app.add_exception_handler(HTTPException, _on_http_error(routes))
     for lost in DATABASE_LOST:
         app.add_exception_handler(lost, _on_lost_database)
     app.add_exception_handler(SecretKeyError, _on_unreadable_secret)

@@ -48,8 +48,8 @@ async def _check(database: Database) -> DatabaseCheck:
         return DatabaseCheck(status="error", latency_ms=None)
 
 
-def router(database: Database) -> APIRouter:
-    routes = APIRouter(tags=["Health"])
+def router(database: Database, prefix: str, *, in_schema: bool = True) -> APIRouter:
+    routes = APIRouter(prefix=prefix, tags=["Health"], include_in_schema=in_schema)
 
     @routes.get(
         "/health",

@@ -76,7 +76,7 @@ class BodyLimit:
 class ApiRoute(APIRoute):
     """A route of the API: wants a valid key, then a JSON body where it takes one.
 
-    Use as `APIRouter(route_class=ApiRoute)`; declare `Caller` (see `auth`) to get the organization.
+    Use as `APIRouter(prefix=API, route_class=ApiRoute)`; declare `Caller` (see `auth`) to get the organization.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

@@ -9,6 +9,7 @@ from fastapi.responses import Response
 from dialtone.platform.auth import Caller, CallerIdentity
 from dialtone.platform.fields import ignored_fields
 from dialtone.platform.http import IGNORED_HEADER, ApiRoute, answer, error_responses
+from dialtone.platform.routing import API
 from dialtone.privacy.schemas import EraseRequest, SingleErasure
 from dialtone.privacy.service import Privacy
 
@@ -16,7 +17,7 @@ ErasureId = Annotated[str, PathParameter(description="The erasure's id.")]
 
 
 def router(privacy: Privacy) -> APIRouter:
-    routes = APIRouter(route_class=ApiRoute, tags=["Privacy"], responses=error_responses(401))
+    routes = APIRouter(prefix=API, route_class=ApiRoute, tags=["Privacy"], responses=error_responses(401))
 
     @routes.post(
         "/privacy/erase",

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from dialtone.platform.answers import Deleted, list_answer
 from dialtone.platform.auth import Caller
 from dialtone.platform.http import IGNORED_HEADER, ApiRoute, answer, error_responses
+from dialtone.platform.routing import API
 from dialtone.templates.analysis_schemas import (
     MAX_PAGE,
     AnalysisTemplateAnswer,
@@ -24,7 +25,10 @@ TemplateId = Annotated[str, Path(description="Template UUID", json_schema_extra=
 
 def router(templates: AnalysisTemplates) -> APIRouter:
     routes = APIRouter(
-        prefix="/analysis-templates", tags=["Analysis templates"], route_class=ApiRoute, responses=error_responses(401)
+        prefix=f"{API}/analysis-templates",
+        tags=["Analysis templates"],
+        route_class=ApiRoute,
+        responses=error_responses(401),
     )
 
     @routes.get(

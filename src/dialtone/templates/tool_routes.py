@@ -8,6 +8,7 @@ from starlette.responses import Response
 from dialtone.platform.answers import Deleted, list_answer
 from dialtone.platform.auth import Caller
 from dialtone.platform.http import IGNORED_HEADER, ApiRoute, answer, error_responses
+from dialtone.platform.routing import API
 from dialtone.templates.tool_schemas import (
     ToolTemplateAnswer,
     ToolTemplateCreate,
@@ -21,7 +22,7 @@ TemplateId = Annotated[str, Path(description="Template UUID", json_schema_extra=
 
 def router(templates: ToolTemplates) -> APIRouter:
     routes = APIRouter(
-        prefix="/tool-templates", tags=["Tool templates"], route_class=ApiRoute, responses=error_responses(401)
+        prefix=f"{API}/tool-templates", tags=["Tool templates"], route_class=ApiRoute, responses=error_responses(401)
     )
 
     @routes.get("", operation_id="listToolTemplates", summary="List tool templates", response_model=ToolTemplatesAnswer)

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from dialtone.platform.answers import Deleted, list_answer
 from dialtone.platform.auth import Caller
 from dialtone.platform.http import IGNORED_HEADER, ApiRoute, answer, error_responses
+from dialtone.platform.routing import API
 from dialtone.trunks.events import TrunkEvents, TrunkEventsAnswer
 from dialtone.trunks.schemas import TrunkAnswer, TrunkCreate, TrunksAnswer, TrunkUpdate
 from dialtone.trunks.service import Trunks
@@ -16,7 +17,9 @@ TrunkId = Annotated[str, Path(description="Trunk UUID", json_schema_extra={"form
 
 
 def router(trunks: Trunks, events: TrunkEvents) -> APIRouter:
-    routes = APIRouter(prefix="/sip-trunks", tags=["SIP trunks"], route_class=ApiRoute, responses=error_responses(401))
+    routes = APIRouter(
+        prefix=f"{API}/sip-trunks", tags=["SIP trunks"], route_class=ApiRoute, responses=error_responses(401)
+    )
 
     @routes.get("", operation_id="listSipTrunks", summary="List SIP trunks", response_model=TrunksAnswer)
     async def list_trunks(caller: Caller) -> Response:

@@ -4,12 +4,13 @@ from fastapi import APIRouter
 
 from dialtone.platform.auth import Caller
 from dialtone.platform.http import ApiRoute, error_responses
+from dialtone.platform.routing import API
 from dialtone.voices.schemas import VoicesAnswer
 from dialtone.voices.service import Voices
 
 
 def router(voices: Voices) -> APIRouter:
-    routes = APIRouter(tags=["Voices"], route_class=ApiRoute, responses=error_responses(401))
+    routes = APIRouter(prefix=API, tags=["Voices"], route_class=ApiRoute, responses=error_responses(401))
 
     @routes.get(
         "/voices",

@@ -11,6 +11,7 @@ from dialtone.platform.auth import Caller
 from dialtone.platform.db import parse_id
 from dialtone.platform.fields import rule
 from dialtone.platform.http import ApiRoute, answer, error_responses
+from dialtone.platform.routing import API
 from dialtone.webhooks.schemas import DeliveryList, SingleDelivery, Status
 from dialtone.webhooks.service import DeliveryFilter, Webhooks
 
@@ -45,7 +46,7 @@ EventFilter = Annotated[
 
 
 def router(webhooks: Webhooks) -> APIRouter:
-    routes = APIRouter(route_class=ApiRoute, tags=["Webhook deliveries"], responses=error_responses(401))
+    routes = APIRouter(prefix=API, route_class=ApiRoute, tags=["Webhook deliveries"], responses=error_responses(401))
 
     @routes.get(
         "/webhook-deliveries",
