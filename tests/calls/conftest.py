@@ -77,6 +77,7 @@ class RunningCall:
     vendors: Vendors
     journal: Journal
     over: asyncio.Future[tuple[EndReason, str | None]]
+    legs: SecondLegs
 
     def end(self, reason: EndReason, error: str | None = None) -> None:
         if not self.over.done():
@@ -119,7 +120,8 @@ class FakeEngine:
         journal.answered(datetime.now(UTC))
         if plan.recording_path is not None:
             journal.recording_began()
-        call = RunningCall(plan, vendors, journal, asyncio.get_running_loop().create_future())
+        assert legs is not None
+        call = RunningCall(plan, vendors, journal, asyncio.get_running_loop().create_future(), legs)
         self.calls.append(call)
         self.arrived.put_nowait(call)
         reason, error = await call.over

@@ -38,7 +38,7 @@ class Desk:
     handler: LineHandler | None = None
 
     @asynccontextmanager
-    async def reach(self, destination: str) -> AsyncIterator[Line]:
+    async def reach(self, destination: str, on_note: Callable[[str], None]) -> AsyncIterator[Line]:
         loop = asyncio.get_running_loop()
         self.dialled.append((loop.time(), destination))
         try:

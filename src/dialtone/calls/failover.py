@@ -40,6 +40,8 @@ class Failover:
         self._ways = ways[:MAX_TRUNKS_TRIED]
         self._channels = channels
         self._events = events
+        self._taken: tuple[str, Channel] | None = None
+        """Organization and channel of the call that was answered."""
 
     def can_dial(self, route: Route) -> bool:
         """See `Dialer.can_dial`."""
@@ -84,10 +86,18 @@ class Failover:
         except NoChannelError as problem:
             raise DialError("unreachable", str(problem), route_failed=True) from None
         try:
-            return await self._dial(way, request, channel, on_ringing)
+            line = await self._dial(way, request, channel, on_ringing)
         except BaseException:
             await self._channels.release(trunk.organization_id, channel)
             raise
+        self._taken = trunk.organization_id, channel
+        return line
+
+    async def release(self) -> None:
+        """The line is closed, and the call that it was placed for goes on."""
+        if self._taken is not None:
+            (organization_id, channel), self._taken = self._taken, None
+            await self._channels.release(organization_id, channel)
 
     async def _dial(
         self, way: TrunkWay, request: DialRequest, channel: Channel, on_ringing: Callable[[], None]

@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Protocol
 
-from dialtone.calls.ways_out import DIAL_GRACE_SECONDS, WaysOut
+from dialtone.calls.ways_out import DIAL_GRACE_SECONDS, WayOut, WaysOut
 from dialtone.conversation.plan import CallPlan
 from dialtone.lines.base import Line
 from dialtone.lines.outbound import DialError
@@ -37,37 +38,53 @@ class Legs:
         return self._ways.any
 
     @asynccontextmanager
-    async def reach(self, destination: str) -> AsyncIterator[Line]:
+    async def reach(self, destination: str, on_note: Callable[[str], None]) -> AsyncIterator[Line]:
         """See `SecondLegs.reach`. As long as it lasts it takes a place of the server's."""
         try:
             self._places.reserve()
         except ApiError as problem:
             raise DialError("unreachable", problem.message or problem.error) from None
         try:
-            line = await self._dial(destination)
+            way = await self._way()
+            line = await self._dial(way, destination, on_note)
             try:
                 yield line
             finally:
                 await line.close("transferred")
+                await self._give_back(way)
         finally:
             self._places.release()
 
-    async def _dial(self, destination: str) -> Line:
-        plan = self._plan
+    async def _way(self) -> WayOut:
         try:
-            way = await self._ways.find(plan.organization_id, plan.number_id)
-            request = way.request(plan.call_id, destination)
+            return await self._ways.find(self._plan.organization_id, self._plan.number_id)
+        except ApiError as problem:
+            raise DialError("unreachable", " ".join(problem.details or [problem.message or problem.error])) from None
+        except Exception as error:
+            raise self._failed(error) from None
+
+    async def _dial(self, way: WayOut, destination: str, on_note: Callable[[str], None]) -> Line:
+        request = replace(way.request(self._plan.call_id, destination), on_note=on_note)
+        try:
             async with asyncio.timeout(request.ring_seconds + DIAL_GRACE_SECONDS):
                 return await way.dialer.dial(request, _nobody_is_told)
         except DialError:
             raise
-        except ApiError as problem:
-            raise DialError("unreachable", " ".join(problem.details or [problem.message or problem.error])) from None
         except TimeoutError:
             raise DialError("no_answer", "Nobody answered in time.") from None
         except Exception as error:
-            logger.exception("the second leg of call %s could not be placed", plan.call_id)
-            raise DialError("unreachable", f"The call could not be placed ({type(error).__name__}).") from None
+            raise self._failed(error) from None
+
+    async def _give_back(self, way: WayOut) -> None:
+        """Whatever becomes of it, the end of the call does the same once more."""
+        try:
+            await way.release()
+        except Exception:
+            logger.exception("what the second leg of call %s took could not be given back", self._plan.call_id)
+
+    def _failed(self, error: Exception) -> DialError:
+        logger.error("the second leg of call %s could not be placed", self._plan.call_id, exc_info=error)
+        return DialError("unreachable", f"The call could not be placed ({type(error).__name__}).")
 
 
 def _nobody_is_told() -> None:

@@ -38,6 +38,11 @@ class WayOut:
         """An attempt to reach `destination` this way."""
         return DialRequest(call_id, destination, self.number.phone_number, self.route)
 
+    async def release(self) -> None:
+        """The line that was dialled is closed, and the call that it was for goes on."""
+        if isinstance(self.dialer, Failover):
+            await self.dialer.release()
+
 
 class WaysOut:
     """For calls that are placed, and for the second legs of calls that are handed over."""

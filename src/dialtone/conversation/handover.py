@@ -114,7 +114,7 @@ class Handover:
         self._host.caller_hears(Tone(HOLD if warm else RINGBACK, self._line.audio))
         async with AsyncExitStack() as stack:
             summary = self._summary(stack) if warm else None
-            other = await stack.enter_async_context(self._legs.reach(destination.number))
+            other = await stack.enter_async_context(self._legs.reach(destination.number, self._journal.note))
             if summary is not None:
                 await self._introducer.talk(other).run(summary)
             bridge = Bridge(self._line, other, self._journal.note)
