@@ -1,7 +1,7 @@
 """A telephone that rings and is picked up: an outbound line without a network, its far end played by the test."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from dialtone.lines.base import AssistantHeard, Line, LineEvent, LineHandler, TransferError
@@ -110,6 +110,7 @@ class Exchange:
     telephone: Telephone = field(default_factory=Telephone)
     problem: DialError | None = None
     dialled: list[DialRequest] = field(default_factory=list)
+    rings_until: Callable[[], Awaitable[None]] | None = None
 
     def can_dial(self, route: Route) -> bool:
         return True
@@ -117,6 +118,8 @@ class Exchange:
     async def dial(self, request: DialRequest, on_ringing: Callable[[], None]) -> Telephone:
         self.dialled.append(request)
         on_ringing()
+        if self.rings_until is not None:
+            await self.rings_until()
         if self.problem is not None:
             raise self.problem
         return self.telephone

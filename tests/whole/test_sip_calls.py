@@ -201,7 +201,7 @@ async def test_a_caller_consents_by_a_key_before_anything_is_kept(tmp_path: Path
 
 
 async def test_the_assistant_presses_keys_and_is_pressed_some(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    chat = FakeOpenAIChat([Reply("", [Call("send_dtmf", '{"digits": "27w#"}')]), Reply("You are through.")])
+    chat = FakeOpenAIChat([Reply("", [Call("send_dtmf", '{"digits": "27w#"}')])])
     async with telephone_house(tmp_path, chat=chat) as house, handset() as phone:
         await make_trunk(house)
         llm = {"provider": "openai", "model": "gpt-4.1", "tools": [{"type": "send_dtmf"}]}
@@ -210,15 +210,11 @@ async def test_the_assistant_presses_keys_and_is_pressed_some(tmp_path: Path, ca
         await phone.until_quiet()
         phone.press("409*")
         await phone.until(lambda: phone.keys == ["2", "7", "#"])
-        phone.forget()
-        phone.press("*")
-        await phone.until_heard(0.5)
         phone.hang_up()
         record = await only_call(house)
     lines = [(line["role"], line["content"]) for line in record["messages"]]
     pressed = '{"tool": "send_dtmf", "arguments": {"digits": "27w#"}, "result": "The keys were pressed."}'
     assert lines[:3] == [("assistant", GREETING), ("user", "(pressed 4 0 9)"), ("tool", pressed)]
-    assert ("user", "(pressed *)") in lines
     assert "27w#" not in caplog.text
     assert "4 0 9" not in caplog.text
 
