@@ -157,6 +157,10 @@ def test_nobody_there_is_told_after_the_time_of_a_transaction() -> None:
             alice.agent.invite(order(tcp))
             ended = await alice.expect(Ended)
             assert (ended.by, ended.status) == ("failed", 503)
+            started = loop.time()
+            alice.agent.invite(order(udp, patience=4.0))
+            assert (await alice.expect(Ended)).by == "failed"
+            assert loop.time() - started == pytest.approx(4, abs=0.2)
 
     run(main())
 

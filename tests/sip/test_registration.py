@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from dialtone.sip.events import Account, PeerChanged, RegistrationChanged
+from dialtone.sip.events import Account, Identity, IncomingCall, PeerChanged, RegistrationChanged
 from dialtone.sip.message import Request
 from dialtone.sip.peers import PeerOrder
 from dialtone.sip.registration import RegistrationOrder
@@ -79,6 +79,24 @@ def test_a_registrar_that_is_gone_is_tried_again_with_growing_pauses() -> None:
             assert (changed.registered, changed.status, changed.expires) == (False, 503, 900)
             accept(registrar, await registrar.request("REGISTER"), alice, 600)
             assert (await alice.expect(RegistrationChanged)).registered
+
+    run(main())
+
+
+def test_calls_come_in_to_an_address_of_our_own() -> None:
+    async def main() -> None:
+        async with wire() as registrar, phone() as alice:
+            alice.agent.register(registration(registrar, contact_user="c0ntact"))
+            request = await registrar.request("REGISTER")
+            port = alice.agent.listening_on()[0][1][1]
+            assert request.get("to") == f"<sip:alice@127.0.0.1:{registrar.port}>"
+            assert request.get("contact") == f"<sip:c0ntact@127.0.0.1:{port}>;expires=600"
+            accept(registrar, request, alice, 600)
+            assert (await alice.expect(RegistrationChanged)).registered
+            invite = registrar.new("INVITE", p_called_party_id='"Desk" <sip:+31201234567@provider.example>')
+            registrar.send(invite, alice)
+            call = await alice.expect(IncomingCall)
+            assert call.called_party == Identity("sip:+31201234567@provider.example", "Desk", "+31201234567")
 
     run(main())
 

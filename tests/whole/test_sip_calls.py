@@ -122,6 +122,9 @@ async def test_strangers_hear_nothing_and_others_are_told_why(tmp_path: Path) ->
             async with asyncio.timeout(1.5):
                 await phone.dial(sip_uri(house, NUMBER))
         assert phone.phone.events == []
+        [event] = await events_of_trunk(house)  # of several INVITEs, and of all that follow in a minute
+    assert (event["kind"], event["status"], event["called"]) == ("inbound", 408, NUMBER)
+    assert event["reason"].startswith("A call came from 127.0.0.1, which is none of the trunk's addresses")
 
 
 async def test_a_number_that_nobody_has_is_not_found_and_the_trunks_owner_told(
@@ -165,6 +168,9 @@ async def test_a_trunk_without_an_address_logs_in(tmp_path: Path) -> None:
         await make_number(house)
         wrong = await refused(liar, sip_uri(house, NUMBER), account=Account("pbx", "guessed"))
         assert wrong.status == 401
+        [event] = await events_of_trunk(house)
+        assert (event["status"], event["called"]) == (401, None)
+        assert event["reason"] == "Somebody at 127.0.0.1 used the trunk's user name with a wrong password."
         await phone.dial(sip_uri(house, NUMBER), account=Account("pbx", "s3cret of the pbx"))
         await phone.until_heard(0.5)
         phone.hang_up()

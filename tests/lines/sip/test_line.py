@@ -5,16 +5,19 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from dialtone.lines.sip.incoming import IncomingSipCall
+import pytest
+
+from dialtone.lines.sip.incoming import IncomingSipCall, RefusedError
 from dialtone.lines.sip.line import SipLine
 from dialtone.lines.sip.phone import SipPhone
+from dialtone.lines.sip.server import SipServer
 from dialtone.media.clock import MediaClock
 from dialtone.media.rtp.ports import PortPool
 from dialtone.sip.endpoint import Options
 from dialtone.sip.events import Answered, Ended, IncomingCall, OfferRefused, ReferReceived
 from dialtone.sip.offer_answer import AudioOptions, LocalAudio, make_offer
 from dialtone.sip.transports import Listener, TransportOptions
-from tests.sip.stage import Phone, accept_all, order, phone, run
+from tests.sip.stage import OFFER, Phone, accept_all, order, phone, run
 
 PAIRS = 50
 
@@ -50,6 +53,8 @@ class Stage:
     line: SipLine
     owner: Owner
     ports: PortPool
+    arrived: "asyncio.Queue[IncomingSipCall]"
+    near: SipPhone
 
 
 @asynccontextmanager
@@ -70,11 +75,11 @@ async def answered() -> AsyncIterator[Stage]:
         coming = await arrived.get()
         coming.ring()
         coming.prepare()
-        line = await coming.answer("desk.example.com:5060")
+        line = await coming.answer(SipServer("desk.example.com", 5060))
         await far.eventually(Answered)
         owner = Owner()
         line.attach(owner)
-        yield Stage(far, call, line, owner, ports)
+        yield Stage(far, call, line, owner, ports, arrived, near)
         await line.close("assistant_hangup")
         await near.close()
     assert ports.free == PAIRS
@@ -141,5 +146,69 @@ def test_a_caller_who_leaves_after_the_transfer_is_not_told_as_gone() -> None:
             stage.far.agent.hangup(stage.call)  # as many systems do, without a last word
             await transfer
             assert stage.owner.closed == []
+
+    run(scenario())
+
+
+def replaces(stage: Stage) -> str:
+    """What the far end's telephone system tells another telephone of the call."""
+    dialog = stage.far.agent._session(stage.call).dialog
+    assert dialog is not None
+    return dialog.replaces
+
+
+def test_another_telephone_takes_the_place_of_the_far_end() -> None:
+    async def scenario() -> None:
+        async with answered() as stage, phone() as other:
+            target = f"sip:bob@127.0.0.1:{stage.near.listening_on()[0][1][1]}"
+            call = other.agent.invite(order(target, replaces=replaces(stage)))
+            await (await stage.arrived.get()).take_over()
+            await other.eventually(Answered)
+            assert (await stage.far.expect(Ended)).by == "them"
+            other.agent.send_info(call, "application/dtmf-relay", b"Signal=5\r\n")
+            await asyncio.sleep(0.5)
+            assert stage.owner.keys == ["5"]
+            assert stage.owner.closed == []
+            assert len(stage.owner.notes) == 1
+            frames = stage.owner.frames
+            await asyncio.sleep(1)
+            assert stage.owner.frames - frames == pytest.approx(50, abs=1)
+            other.agent.hangup(call)
+            await asyncio.sleep(0.5)
+            assert stage.owner.closed == [("The far end hung up.", False)]
+
+    run(scenario())
+
+
+def test_a_call_is_not_taken_over_in_another_format_or_by_strangers() -> None:
+    async def scenario() -> None:
+        async with answered() as stage, phone() as other:
+            target = f"sip:bob@127.0.0.1:{stage.near.listening_on()[0][1][1]}"
+            wideband = make_offer(LocalAudio("192.0.2.1", 10000), AudioOptions(("G722",), "off"))
+            stage.line._negotiation.peer, true = "192.0.2.9", stage.line._negotiation.peer
+            for offer, status, peer in ((wideband, 488, true), (OFFER, 603, "192.0.2.9")):
+                stage.line._negotiation.peer = peer
+                other.agent.invite(order(target, offer, replaces=replaces(stage)))
+                with pytest.raises(RefusedError) as refusal:
+                    await (coming := await stage.arrived.get()).take_over()
+                assert refusal.value.status == status
+                coming.reject(status)
+                await other.eventually(Ended)
+            assert stage.owner.closed == []
+
+    run(scenario())
+
+
+def test_a_successor_who_gives_up_ends_the_call() -> None:
+    async def scenario() -> None:
+        async with answered() as stage, phone() as other:
+            target = f"sip:bob@127.0.0.1:{stage.near.listening_on()[0][1][1]}"
+            other.agent.invite(order(target, replaces=replaces(stage)))
+            coming = await stage.arrived.get()
+            taking = asyncio.ensure_future(coming.take_over())
+            await asyncio.sleep(0)
+            taking.cancel()
+            await asyncio.wait([taking])
+            assert stage.owner.closed == [("The far end hung up.", False)]
 
     run(scenario())

@@ -1,0 +1,103 @@
+"""Calls placed through a trunk: where its server is found, how it wants numbers, and whose fault a failure is."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from dialtone.lines.outbound import DialError, DialRequest, OutboundTrunk
+from dialtone.lines.sip.dialer import SipDialer, failure_of
+from dialtone.lines.sip.phone import SipPhone
+from dialtone.media.clock import MediaClock
+from dialtone.media.rtp.ports import PortPool
+from dialtone.platform.numbering import Numbering
+from dialtone.sip.dns import Service
+from dialtone.sip.endpoint import Options
+from dialtone.sip.events import Cause, Ended, IncomingCall
+from dialtone.sip.transports import Listener, TransportOptions
+from tests.sip.stage import accept_all, phone, run
+from tests.sip.test_network import Names
+from tests.sip.wire import wire
+
+
+@asynccontextmanager
+async def dialer(names: Names) -> AsyncIterator[SipDialer]:
+    options = Options(TransportOptions((Listener("udp", "127.0.0.1", 0),)), resolver=names)
+    near = SipPhone(options, PortPool(37000, 37099), MediaClock(), accept_all, lambda phone, call: None)
+    await near.open()
+    yield SipDialer(near)
+    await near.close()
+
+
+def request(trunk: OutboundTrunk, **more: float) -> DialRequest:
+    return DialRequest("call", "+31612345678", "+31201234567", trunk, **more)  # type: ignore[arg-type]
+
+
+def test_a_server_without_a_port_is_found_by_its_records_and_called_as_it_wants() -> None:
+    async def scenario() -> None:
+        names = Names()
+        async with dialer(names) as near, phone() as far:
+            port = far.agent.listening_on()[0][1][1]
+            names.srv["_sip._udp.carrier.example"] = [Service(1, 1, port, "127.0.0.1")]
+            numbering = Numbering("31", outbound_format="national")
+            trunk = OutboundTrunk("t", "carrier.example", None, "udp", None, None, "+31207654321", numbering)
+            dialing = asyncio.create_task(near.dial(request(trunk), lambda: None))
+            call = await far.expect(IncomingCall)
+            assert call.request_uri == "sip:0612345678@carrier.example;transport=udp"
+            assert call.caller.uri == "sip:0207654321@carrier.example"
+            assert call.asserted is not None
+            assert call.asserted.uri == call.caller.uri
+            far.agent.reject(call.call, 486)
+            with pytest.raises(DialError) as failure:
+                await dialing
+            assert (failure.value.reason, failure.value.route_failed) == ("busy", False)
+
+    run(scenario())
+
+
+def test_a_silent_trunk_is_given_up_early_where_there_is_another() -> None:
+    async def scenario() -> None:
+        async with dialer(Names()) as near, wire() as silent:
+            loop = asyncio.get_running_loop()
+            trunk = OutboundTrunk("t", "127.0.0.1", silent.port, "udp", None, None)
+            started = loop.time()
+            with pytest.raises(DialError) as failure:
+                await near.dial(request(trunk, patience_seconds=5.0), lambda: None)
+            assert (failure.value.route_failed, failure.value.status) == (True, 408)
+            assert loop.time() - started == pytest.approx(5, abs=0.2)
+
+    run(scenario())
+
+
+def test_a_trunk_that_nobody_knows_is_no_way_out() -> None:
+    async def scenario() -> None:
+        async with dialer(Names()) as near:
+            trunk = OutboundTrunk("t", "nowhere.example", None, "udp", None, None)
+            with pytest.raises(DialError, match="can't be found") as failure:
+                await near.dial(request(trunk), lambda: None)
+            assert failure.value.route_failed
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("status", "cause", "reason", "route_failed"),
+    [
+        (401, None, "unreachable", True),
+        (407, None, "unreachable", True),
+        (500, None, "unreachable", True),
+        (503, None, "unreachable", True),
+        (503, 34, "unreachable", True),  # no circuit available
+        (503, 17, "busy", False),
+        (500, 1, "unreachable", False),  # no such number
+        (403, None, "declined", False),
+        (404, None, "unreachable", False),
+        (480, None, "no_answer", False),
+        (486, None, "busy", False),
+        (603, None, "declined", False),
+    ],
+)
+def test_whose_fault_it_is(status: int, cause: int | None, reason: str, route_failed: bool) -> None:
+    told = failure_of(Ended("call", "refused", status, "", None if cause is None else Cause("Q.850", cause)))
+    assert (told.reason, told.route_failed) == (reason, route_failed)
