@@ -11,6 +11,7 @@ from dialtone.server import Parts
 from dialtone.sip.dns import Pointer, Service
 from dialtone.sip.errors import TransportError
 from dialtone.telephony.directory import TrunkDirectory
+from dialtone.telephony.networks import NetworkTable, network
 
 
 @dataclass
@@ -83,3 +84,45 @@ async def test_an_organizations_trunks_with_their_passwords(
     [trunk] = await directory.of(organization_id)
     assert (trunk.id, trunk.auth_username, trunk.has_password, trunk.password()) == (trunk_id, "pbx", True, "s3cret")
     assert "s3cret" not in repr(trunk)
+
+
+async def test_changes_and_deletions_are_seen(
+    client: httpx.AsyncClient, directory: TrunkDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = await make(client, address="192.0.2.1", inbound_addresses=["198.18.7.0/24"])
+    gone = await make(client, address="192.0.2.3")
+    assert set(await ids_at(directory, "192.0.2.1")) == {moved}
+    whole = TrunkDirectory._read_all
+    read_whole: list[TrunkDirectory] = []
+
+    async def read_all(self: TrunkDirectory) -> None:
+        read_whole.append(self)
+        await whole(self)
+
+    monkeypatch.setattr(TrunkDirectory, "_read_all", read_all)
+
+    async def at(source: str) -> list[str]:
+        directory._read_at = float("-inf")
+        return await ids_at(directory, source)
+
+    await client.patch(f"/api/v1/sip-trunks/{moved}", json={"address": "192.0.2.2"})
+    new = await make(client, address="192.0.2.4")
+    assert (await at("192.0.2.1"), await at("192.0.2.2"), await at("192.0.2.4")) == ([], [moved], [new])
+    await client.patch(f"/api/v1/sip-trunks/{moved}", json={"is_active": False})
+    assert (await at("192.0.2.2"), await at("198.18.7.9")) == ([], [])
+    assert read_whole == []  # what did not change was not read again
+    await client.delete(f"/api/v1/sip-trunks/{gone}")
+    assert (await at("192.0.2.3"), len(read_whole)) == ([], 1)
+    assert await directory.get([gone, new]) == await directory.at("192.0.2.4")
+
+
+def test_the_widest_network_and_the_smallest() -> None:
+    table = NetworkTable()
+    table.put("a", [network("192.0.2.0/24"), network("2001:db8::/32")])
+    table.put("b", [network("192.0.2.7"), network("10.0.0.0/8")])
+    assert (table.at("192.0.2.7"), table.at("192.0.2.8"), table.at("2001:db8::1")) == ({"a", "b"}, {"a"}, {"a"})
+    assert (table.at("10.1.2.3"), table.at("192.0.3.1")) == (set(), set())
+    table.put("a", [network("192.0.3.0/24")])
+    table.remove("b")
+    table.remove("unknown")
+    assert (table.at("192.0.2.7"), table.at("192.0.3.1")) == (set(), {"a"})
