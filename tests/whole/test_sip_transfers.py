@@ -58,10 +58,12 @@ async def until_hums(phone: Handset, hz: int) -> None:
     """Wait until half a second of that tone was heard, and nothing else in it."""
 
     def hears() -> bool:
+        if len(phone.heard) < 4000:
+            return False
         samples = decode(bytes(phone.heard[-4000:]), MULAW_8K).astype(float)
         spectrum = np.abs(np.fft.rfft(samples)) ** 2
         nearest = round(hz * len(samples) / 8000)
-        return len(samples) == 4000 and spectrum[nearest - 1 : nearest + 2].sum() > 0.9 * max(spectrum.sum(), 1e9)
+        return bool(spectrum[nearest - 1 : nearest + 2].sum() > 0.9 * max(spectrum.sum(), 1e9))
 
     await phone.until(hears)
 
@@ -159,10 +161,10 @@ async def until_ended(phone: Handset, call: str) -> Ended:
     return event
 
 
-async def test_the_desk_says_yes(tmp_path: Path) -> None:
-    """Its telephone replaces no calls, so both stay joined here."""
+async def test_the_desk_says_yes_and_hands_the_caller_to_a_colleague(tmp_path: Path) -> None:
+    """The trunk connects nobody itself, so both stay joined here."""
     ears = FakeDeepgram(lambda number: [(2.5, final("Yes, please.", 1.9, 2.4))] if number == 1 else [])
-    async with two_telephones(tmp_path, Reply(SUMMARY), ears=ears) as (house, phone, desk):
+    async with handset() as colleague, two_telephones(tmp_path, Reply(SUMMARY), ears=ears) as (house, phone, desk):
         await phone.dial(sip_uri(house, NUMBER))
         await hand_over(house, mode="warm", message="Wait.")
         await desk.pick_up()
@@ -170,8 +172,13 @@ async def test_the_desk_says_yes(tmp_path: Path) -> None:
         assert refer.replaces is not None
         phone.phone.agent.reject_refer(phone.call, 405)
         await both_hear(phone, desk)
-        phone.hang_up()
+        dialog = desk.phone.agent._session(desk.call).dialog
+        assert dialog is not None
+        await colleague.dial(sip_uri(house, NUMBER), replaces=dialog.replaces)
         assert (await desk.ended()).by == "them"
+        await both_hear(phone, colleague)
+        phone.hang_up()
+        assert (await colleague.ended()).by == "them"
         record = await only_call(house)
     assert record["end_reason"] == "transferred"
     spoken = [message.get("text", "") for talk in house.elevenlabs.connections for message in talk.messages]

@@ -9,6 +9,7 @@ from typing import Any
 from dialtone.calls.inbound import Acceptance, Inbound, Rejection
 from dialtone.calls.live import RETRY_AFTER_SECONDS, LiveCalls
 from dialtone.calls.service import Calls
+from dialtone.lines.inbound import CallerLeftError
 from dialtone.lines.sip.incoming import IncomingSipCall, RefusedError
 from dialtone.lines.sip.phone import SipPhone
 from dialtone.lines.sip.server import SipServer
@@ -84,7 +85,9 @@ class Arrivals:
 
     async def _take(self, call: IncomingSipCall) -> None:
         try:
-            await self._place(call)
+            await (self._place(call) if call.invitation.replaces is None else call.take_over())
+        except CallerLeftError:
+            logger.info("a call that was to take the place of another one was given up")
         except asyncio.CancelledError:
             call.reject(BUSY_HERE, retry_after=RETRY_AFTER_SECONDS)
             raise

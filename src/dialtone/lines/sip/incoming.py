@@ -63,14 +63,18 @@ class IncomingSipCall:
         if not self.is_over:
             self._phone.agent.reject(self.invitation.call, status, retry_after=retry_after)
 
-    def prepare(self) -> None:
-        """Bind ports and settle the audio, so that an answer can be given at once. Raises `RefusedError`."""
+    def prepare(self, codec: str | None = None) -> None:
+        """Bind ports and settle the audio, so that an answer can be given at once; with `codec` in its format only.
+        Raises `RefusedError`.
+        """
         try:
             self._ports, self._negotiation = self._phone.bind(self.invitation.source, "optional")
         except NoPortsError as error:
             raise RefusedError(503, f"There is no port for the call's audio: {error}.") from None
         except (OSError, SipError) as error:
             raise RefusedError(500, f"There is no way for audio to the trunk ({type(error).__name__}).") from None
+        if codec is not None:
+            self._negotiation.narrow(codec)
         if self.invitation.offer is None:
             self._description = self._negotiation.offer()
             return
@@ -101,6 +105,23 @@ class IncomingSipCall:
             line = self._line(confirmed, server)
             undo.pop_all()
             return line
+
+    async def take_over(self) -> None:
+        """Let whoever calls go on in the place of the call that they name (RFC 3891). Raises `RefusedError` and
+        `CallerLeftError`.
+        """
+        line = self._phone.line_of(self.invitation.replaces or "")
+        if line is None or not line.is_with(self.invitation.source):
+            raise RefusedError(603, "A call is taken over only by its own trunk, and once it was answered.")
+        self.prepare(line.codec)
+        line.await_successor()
+        try:
+            successor = await self.answer(line.server)
+        except BaseException:
+            line.lost_successor()
+            raise
+        line.go_on_as(successor)
+        self._phone.follow(self.invitation.call, line)
 
     def _line(self, confirmed: Confirmed, server: SipServer) -> SipLine:
         assert self._ports is not None

@@ -61,6 +61,7 @@ class SipLine:
         self._transfer: asyncio.Future[TransferProgress | None] | None = None
         """What came of it; None: the caller hung up."""
         self._handed_over = False
+        self._awaits_successor = False
         negotiation.narrow(session.statistics.codec)
         session.start(self)
 
@@ -152,6 +153,41 @@ class SipLine:
             handler.on_note(audio_in_words(self._session.statistics))
         self._agent.hangup(self._call, NORMAL_CLEARING)
 
+    # Another call in the place of this one (RFC 3891)
+
+    @property
+    def codec(self) -> str:
+        return self._session.statistics.codec
+
+    @property
+    def server(self) -> SipServer:
+        return self._server
+
+    def is_with(self, peer: str) -> bool:
+        """Whether the far end's signalling comes from this IP address."""
+        return self._negotiation.peer == peer
+
+    def await_successor(self) -> None:
+        """The call is about to end for another one: that is no news."""
+        self._awaits_successor = True
+
+    def go_on_as(self, successor: "SipLine") -> None:
+        """Whoever is on the line goes on from the other call, whose line is given up."""
+        self._awaits_successor = False
+        if self._closed or self._over is not None:
+            successor._finish("The call was over.", failed=False)
+            return
+        self._session.close()
+        if self._handler is not None:
+            self._handler.on_note(audio_in_words(self._session.statistics))
+        self._call, self._session, self._negotiation = successor._call, successor._session, successor._negotiation
+        self._session.start(self)
+
+    def lost_successor(self) -> None:
+        """The other call came to nothing."""
+        self._awaits_successor = False
+        self._finish("The far end hung up.", failed=False)
+
     # What the user agent tells
 
     def take(self, event: Event) -> None:
@@ -214,6 +250,8 @@ class SipLine:
             self._transfer.set_result(progress)
 
     def _ended(self, event: Ended) -> None:
+        if self._awaits_successor:
+            return
         if self._handed_over:
             self._session.close()
             return

@@ -111,6 +111,11 @@ class SipPhone:
         self.follow(call, line)
         return line
 
+    def line_of(self, call: str) -> SipLine | None:
+        """The line of a call; None for one that is not answered."""
+        party = self._parties.get(call)
+        return party if isinstance(party, SipLine) else None
+
     def _media_host(self, seen: str) -> str:
         """Where audio is received: beside the signalling."""
         is_ipv6 = ":" in seen

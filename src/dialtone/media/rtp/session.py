@@ -90,7 +90,9 @@ class RtpSession:
         return self._codec.audio
 
     def start(self, handler: RtpHandler) -> None:
-        """Receive and send from the media clock's next tick on."""
+        """Receive and send from the media clock's next tick on; again, for another handler from now on."""
+        if self._handler is not None:
+            self._clock.remove(self)
         self._handler = handler
         self._alive_at = self._received_at = self._loop.time()
         self._clock.add(self, handler.on_failed)
