@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+import fastapi.dependencies.models
 import httpx
 import psycopg
 import pytest
@@ -36,6 +37,15 @@ def _no_settings_from_outside() -> Iterator[None]:
                 patch.delenv(name)
         patch.setenv("DIALTONE_RATE_LIMIT", "off")  # tests ask more often than a minute allows
         yield
+
+
+@pytest.fixture(autouse=True)
+def _servers_are_forgotten() -> Iterator[None]:
+    """FastAPI remembers endpoints for ever, and each of ours its whole server: hundreds of them fill the memory."""
+    yield
+    for remembered in vars(fastapi.dependencies.models).values():
+        if hasattr(remembered, "cache_clear"):
+            remembered.cache_clear()
 
 
 @pytest.fixture(scope="session")
