@@ -39,6 +39,7 @@ class TelnyxCall(CarrierCall):
         """Statuses of the customer's answers to webhooks."""
         self.errors: list[dict[str, Any]] = []
         self.said: list[str] = []
+        self.stream_url = ""
         self._sequence = 0
         self._chunk = 0
 
@@ -51,13 +52,14 @@ class TelnyxCall(CarrierCall):
 
     def event(self, event: str, **payload: Any) -> bytes:
         """A webhook's body."""
+        named = {} if event.startswith(("call.speak", "streaming")) else self.fields
         about = {
             "call_control_id": self.id,
             "call_leg_id": str(uuid.uuid4()),
             "call_session_id": str(uuid.uuid4()),
             "client_state": self.client_state,
             "connection_id": CONNECTION_ID,
-            **self.fields,
+            **named,
             **payload,
         }
         data = {
@@ -79,8 +81,15 @@ class TelnyxCall(CarrierCall):
 
     async def stream_closed(self) -> None:
         """The call goes on in silence, until somebody hangs up."""
+        if not self.over:
+            await self.tell("streaming.stopped", stream_url=self.stream_url)
 
     # The stream
+
+    async def stream(self, url: str) -> None:
+        self.stream_url = url
+        await super().stream(url)
+        await self.tell("streaming.started" if self.refused_with is None else "streaming.failed", stream_url=url)
 
     def greetings(self) -> list[str]:
         start = {
@@ -216,7 +225,6 @@ class FakeTelnyx(FakeServer):
     async def _picked_up(self, call: TelnyxCall, order: dict[str, Any]) -> None:
         await call.tell("call.answered", state="answered")
         if "stream_url" in order:
-            await call.tell("streaming.started", stream_url=order["stream_url"])
             await call.stream(order["stream_url"])
 
     async def _act(self, request: web.Request) -> web.StreamResponse:

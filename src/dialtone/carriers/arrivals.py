@@ -116,14 +116,14 @@ class Arrivals:
             acceptance.notes,
             partial(note, account=account, call=incoming.call, call_id=acceptance.call.call_id),
         )
-        call = self._carrier_calls.expect(account, incoming.call)
+        call = self._carrier_calls.expect(account, incoming.number, incoming.call)
         called = acceptance.number.phone_number
         live.take(acceptance.call, call.picked_up(), incoming.caller, called, acceptance.notes)
         return call
 
     async def _connect(self, account: CarrierAccount, incoming: Incoming, call: CarrierCall) -> Answer:
         try:
-            return await call.carrier.connect(account, incoming.call, call.addresses)
+            return await call.carrier.connect(account, incoming.call, incoming.number, call.addresses)
         except CarrierError as problem:
             logger.warning("a call at %s could not be answered: %s", account.carrier, problem)
             call.over(None, str(problem))

@@ -137,7 +137,7 @@ class CarriersRoom:
             case DocumentWanted() if hook.name == "transfer":
                 return call.transfer_document()
             case DocumentWanted():
-                return await call.carrier.connect(account, event.call, call.addresses)
+                return await call.carrier.connect(account, event.call, event.number, call.addresses)
             case _:
                 pass
         return Answer()

@@ -37,6 +37,12 @@ def event(name: str, **payload: Any) -> dict[str, Any]:
     return {"data": {"event_type": name, "id": "1", "payload": about, "record_type": "event"}, "meta": {"attempt": 1}}
 
 
+def bare(name: str, **client_state: str) -> dict[str, Any]:
+    """An event that names no number but in what we wrote."""
+    payload = {"call_control_id": CALL, "client_state": state(**client_state), "connection_id": "7267"}
+    return {"data": {"event_type": name, "id": "1", "payload": payload, "record_type": "event"}}
+
+
 def state(**what: str) -> str:
     return base64.b64encode(json.dumps(what).encode()).decode()
 
@@ -65,7 +71,10 @@ def state(**what: str) -> str:
             Over(CALL, CALLER, "unreachable", "The destination can't be reached."),
         ),
         ("voice", event("call.answered", client_state=state(say="No.")), Due(CALL, OURS, {"say": "No."})),
-        ("voice", event("call.speak.ended", client_state=state(end=CALL)), Due(CALL, OURS, {"end": CALL})),
+        ("voice", bare("call.speak.ended", number=OURS, said="yes"), Due(CALL, OURS, {"said": "yes"})),
+        ("voice", bare("streaming.stopped", number=OURS, streamed="yes"), Due(CALL, OURS, {"streamed": "yes"})),
+        ("voice", bare("streaming.stopped", number=OURS), Noted(CALL, OURS)),
+        ("voice", bare("streaming.started", number=OURS, streamed="yes"), Noted(CALL, OURS)),
         ("transfer", event("call.hangup", client_state=state(end="v3:first")), Due(CALL, CALLER, {"end": "v3:first"})),
         ("voice", event("call.answered", client_state="aGF2ZSBhIG5pY2UgZGF5ID1d"), Noted(CALL, OURS)),
     ],

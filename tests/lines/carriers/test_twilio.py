@@ -134,7 +134,7 @@ def test_what_is_no_webhook(twilio: Twilio, fields: dict[str, str]) -> None:
 
 async def test_documents(twilio: Twilio) -> None:
     ours = account("twilio", TOKEN, account_sid=ACCOUNT)
-    connect = await twilio.connect(ours, CALL, ADDRESSES)
+    connect = await twilio.connect(ours, CALL, OURS, ADDRESSES)
     assert b'<Connect><Stream url="wss://voice.example.com/carriers/twilio/stream/token"/></Connect>' in connect.body
     assert (
         b"<Say>A &lt; B &amp; C </Say><Hangup/>" in (await twilio.turn_away(ours, CALL, "A < B & C\n", busy=False)).body
@@ -144,7 +144,7 @@ async def test_documents(twilio: Twilio) -> None:
         (CALLER, OURS, f'<Dial callerId="{OURS}"><Number>{CALLER}</Number></Dial>'),
         ("sip:a&b@example.com", None, "<Dial><Sip>sip:a&amp;b@example.com</Sip></Dial>"),
     ):
-        assert verb.encode() in twilio.transfer_document(TransferOrder(destination, shown, ADDRESSES)).body
+        assert verb.encode() in twilio.transfer_document(TransferOrder(destination, shown, OURS, ADDRESSES)).body
 
 
 START: dict[str, Any] = {

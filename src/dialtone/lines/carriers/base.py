@@ -156,6 +156,8 @@ class TransferOrder:
     """E.164 or a SIP URI."""
     shown: str | None
     """The number that the destination sees, in E.164; None: the caller's own."""
+    number: str
+    """Ours, that the call is from or to, in E.164."""
     addresses: Addresses
 
 
@@ -184,7 +186,7 @@ class Carrier(Protocol):
     def is_genuine(self, account: CarrierAccount, hook: Hook) -> bool:
         """Whether the carrier sent it, for this account. Compares in constant time; never raises."""
 
-    async def connect(self, account: CarrierAccount, call: str, addresses: Addresses) -> Answer:
+    async def connect(self, account: CarrierAccount, call: str, number: str, addresses: Addresses) -> Answer:
         """Answer a call that waits, or go on with one that we placed, by opening its media stream."""
 
     async def turn_away(self, account: CarrierAccount, call: str, words: str | None, *, busy: bool) -> Answer:

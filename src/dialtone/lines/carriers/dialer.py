@@ -28,7 +28,7 @@ class CarrierDialer:
         """See `Dialer.dial`."""
         account = request.route
         assert isinstance(account, CarrierAccount)
-        call = self._calls.expect(account, shown=request.caller_number, on_ringing=on_ringing)
+        call = self._calls.expect(account, request.caller_number, on_ringing=on_ringing)
         order = CallOrder(request.destination, request.caller_number, request.ring_seconds, call.addresses)
         placing = asyncio.get_running_loop().create_task(call.carrier.place(account, order))
         try:

@@ -96,7 +96,7 @@ class Plivo:
 
     # Orders
 
-    async def connect(self, account: CarrierAccount, call: str, addresses: Addresses) -> Answer:
+    async def connect(self, account: CarrierAccount, call: str, number: str, addresses: Addresses) -> Answer:
         """See `Carrier.connect`."""
         stream = '<Stream bidirectional="true" keepCallAlive="true" contentType="audio/x-mulaw;rate=8000">'
         return xml(f"{stream}{escape(addresses.stream)}</Stream>")

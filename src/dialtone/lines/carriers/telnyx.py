@@ -58,13 +58,24 @@ _CAUSES: Mapping[str, tuple[DialFailure, str] | None] = {
     "call_rejected": ("declined", "The call was declined"),
 }
 """`hangup_cause` of call.hangup; all others: unreachable."""
+_DUE: Mapping[str, str] = {
+    "call.answered": "say",
+    "call.speak.ended": "said",
+    "streaming.stopped": "streamed",
+    "streaming.failed": "streamed",
+    "call.hangup": "end",
+}
+"""What of a `client_state` is due when: words to a caller who is turned away, then the end; the end of a call whose
+stream is gone, also where this server was killed; the end of a call that nobody at a transfer's destination took.
+"""
 _ENDED = frozenset({"90018", "90053", "10005"})
 """The call is over already, or was never there (https://support.telnyx.com/en/articles/4374025)."""
 
 
 class Telnyx:
     """A `Carrier`. What is to follow on a command goes with it as its `client_state`, and comes back with the webhook
-    that tells that the time has come (`Due`): Telnyx speaks only to callers who were answered.
+    that tells that the time has come (`Due`): Telnyx speaks only to callers who were answered, and ends no call by
+    itself. The number goes with it too, since not every webhook names it.
     """
 
     hangs_up_with_stream = False
@@ -77,21 +88,24 @@ class Telnyx:
     # Webhooks
 
     def read(self, hook: Hook) -> HookEvent:
-        """See `Carrier.read`. Some events tell no direction: calls that we place have a hook of their own."""
+        """See `Carrier.read`."""
         try:
             data = orjson.loads(hook.body)["data"]
             event, payload = str(data["event_type"]), data["payload"]
             call = str(payload["call_control_id"])
+            state = _state_of(payload.get("client_state"))
+            # Not every event tells the direction: calls that we place have a hook of their own.
             is_ours = hook.name != "voice" or payload.get("direction") == "outgoing"
-            number = canonical(str(payload["from" if is_ours else "to"]))
+            number = canonical(state.get("number") or str(payload["from" if is_ours else "to"]))
         except (ValueError, KeyError, TypeError):
             raise BadHookError("is not as documented") from None
         if number is None or not _ID.fullmatch(call):
             raise BadHookError("names no call of a number")
         if event == "call.initiated" and not is_ours:
-            return Incoming(call, number, canonical(str(payload["from"])))
-        if (due := _due(event, call, number, payload.get("client_state"))) is not None:
-            return due
+            return Incoming(call, number, canonical(str(payload.get("from", ""))))
+        step = {name: state[name] for name in (_DUE.get(event, ""),) if name in state}
+        if step and step.get("end") != call:
+            return Due(call, number, step)
         if event == "call.hangup":
             return _over(call, number, payload)
         return Noted(call, number)
@@ -111,9 +125,9 @@ class Telnyx:
 
     # Orders
 
-    async def connect(self, account: CarrierAccount, call: str, addresses: Addresses) -> Answer:
+    async def connect(self, account: CarrierAccount, call: str, number: str, addresses: Addresses) -> Answer:
         """See `Carrier.connect`."""
-        await self._command(account, call, "answer", _streaming(addresses))
+        await self._command(account, call, "answer", _streaming(number, addresses))
         return Answer()
 
     async def turn_away(self, account: CarrierAccount, call: str, words: str | None, *, busy: bool) -> Answer:
@@ -127,10 +141,10 @@ class Telnyx:
     async def carry_on(self, account: CarrierAccount, due: Due) -> None:
         """See `Carrier.carry_on`."""
         if (words := due.step.get("say")) is not None:
-            order = {"payload": words, **VOICE, "client_state": _state(end=due.call)}
+            order = {"payload": words, **VOICE, "client_state": _state(number=due.number, said="yes")}
             await self._command(account, due.call, "speak", order)
-        elif (call := due.step.get("end")) is not None:
-            await self.hang_up(account, call)
+        else:
+            await self.hang_up(account, due.step.get("end", due.call))
 
     async def place(self, account: CarrierAccount, order: CallOrder) -> str:
         """See `Carrier.place`."""
@@ -140,7 +154,7 @@ class Telnyx:
             "from": order.caller_number,
             "timeout_secs": round(order.ring_seconds),
             "webhook_url": order.addresses.hook("status"),
-            **_streaming(order.addresses),
+            **_streaming(order.caller_number, order.addresses),
         }
         status, answer = await self._post(account, "", body)
         data = answer.get("data")
@@ -158,9 +172,13 @@ class Telnyx:
     async def transfer(self, account: CarrierAccount, call: str, order: TransferOrder) -> None:
         """See `Carrier.transfer`. Where nobody takes the call, Telnyx would leave the caller in silence."""
         shown = {} if order.shown is None else {"from": order.shown}
+        states = {
+            "client_state": _state(number=order.number),
+            "target_leg_client_state": _state(number=order.number, end=call),
+        }
         # The destination's leg outlives our call, so that its webhooks are not of that.
-        state = {"target_leg_client_state": _state(end=call), "webhook_url": f"{order.addresses.hooks}/transfer"}
-        await self._command(account, call, "transfer", {"to": order.destination, **shown, **state})
+        hook = {"webhook_url": f"{order.addresses.hooks}/transfer"}
+        await self._command(account, call, "transfer", {"to": order.destination, **shown, **states, **hook})
 
     def transfer_document(self, order: TransferOrder) -> Answer:
         """See `Carrier.transfer_document`."""
@@ -224,9 +242,10 @@ class TelnyxStream:
         return b'{"event":"clear"}'
 
 
-def _streaming(addresses: Addresses) -> dict[str, Any]:
+def _streaming(number: str, addresses: Addresses) -> dict[str, Any]:
     """https://developers.telnyx.com/docs/voice/programmable-voice/media-streaming"""
     return {
+        "client_state": _state(number=number, streamed="yes"),
         "stream_url": addresses.stream,
         "stream_track": "inbound_track",
         "stream_codec": "PCMU",
@@ -251,24 +270,17 @@ def _over(call: str, number: str, payload: Mapping[str, Any]) -> Over:
     return Over(call, number, failure, with_sip(words, payload.get("sip_hangup_cause")))
 
 
-_DUE_WITH = {"call.answered": "say", "call.speak.ended": "end", "call.hangup": "end"}
-"""What of a `client_state` is due when."""
-
-
-def _due(event: str, call: str, number: str, client_state: object) -> Due | None:
-    if event not in _DUE_WITH or not isinstance(client_state, str):
-        return None
-    try:
-        state = orjson.loads(base64.b64decode(client_state, validate=True))
-        step = {_DUE_WITH[event]: str(state[_DUE_WITH[event]])}
-    except (ValueError, KeyError, TypeError):
-        return None
-    # A call that is over needs no hanging up of its own.
-    return None if event == "call.hangup" and step["end"] == call else Due(call, number, step)
-
-
 def _state(**what: str) -> str:
     return base64.b64encode(orjson.dumps(what)).decode()
+
+
+def _state_of(client_state: object) -> Mapping[str, str]:
+    """Empty for what others wrote."""
+    try:
+        state = orjson.loads(base64.b64decode(client_state, validate=True)) if isinstance(client_state, str) else {}
+    except ValueError:
+        return {}
+    return {name: str(value) for name, value in state.items()} if isinstance(state, dict) else {}
 
 
 def _code(answer: Mapping[str, Any]) -> str | None:

@@ -129,7 +129,7 @@ class Twilio:
 
     # Orders
 
-    async def connect(self, account: CarrierAccount, call: str, addresses: Addresses) -> Answer:
+    async def connect(self, account: CarrierAccount, call: str, number: str, addresses: Addresses) -> Answer:
         """See `Carrier.connect`."""
         return xml(f"<Connect><Stream{self.stream_attributes} url={quoteattr(addresses.stream)}/></Connect>")
 

@@ -120,7 +120,7 @@ class Vonage:
 
     # Orders
 
-    async def connect(self, account: CarrierAccount, call: str, addresses: Addresses) -> Answer:
+    async def connect(self, account: CarrierAccount, call: str, number: str, addresses: Addresses) -> Answer:
         """See `Carrier.connect`."""
         endpoint = {
             "type": "websocket",

@@ -48,16 +48,18 @@ class CarrierCall:
         carrier: Carrier,
         account: CarrierAccount,
         addresses: Addresses,
-        shown: str | None,
+        number: str,
+        call: str | None,
         on_ringing: Callable[[], None] | None,
     ) -> None:
         self.carrier = carrier
         self.account = account
         self.addresses = addresses
-        self.call: str | None = None
+        self.call = call
         """The carrier's id; None until it is known."""
         self._calls = calls
-        self._shown = shown
+        self._number = number
+        self._is_placed = call is None
         self._on_ringing = on_ringing
         self._line: asyncio.Future[StreamLine] = asyncio.get_running_loop().create_future()
         self._has_stream = False
@@ -151,7 +153,8 @@ class CarrierCall:
 
     async def hand_over(self, destination: str) -> None:
         assert self.call is not None
-        order = TransferOrder(destination, self._shown, self.addresses)
+        shown = self._number if self._is_placed else None
+        order = TransferOrder(destination, shown, self._number, self.addresses)
         asked: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._transfer = order, asked
         try:
@@ -189,14 +192,13 @@ class CarrierCalls:
     def expect(
         self,
         account: CarrierAccount,
+        number: str,
         call: str | None = None,
-        shown: str | None = None,
         on_ringing: Callable[[], None] | None = None,
     ) -> CarrierCall:
-        """A call that will have a stream. `call`: the carrier's id. `shown`: our number, where others see that."""
+        """A call that will have a stream, from or to our `number`. `call`: the carrier's id of one that came in."""
         addresses = Addresses(f"{self._address}/carriers/{account.carrier}", secrets.token_urlsafe(TOKEN_BYTES))
-        expected = CarrierCall(self, self.carriers[account.carrier], account, addresses, shown, on_ringing)
-        expected.call = call
+        expected = CarrierCall(self, self.carriers[account.carrier], account, addresses, number, call, on_ringing)
         self._by_token[addresses.token] = expected
         return expected
 
