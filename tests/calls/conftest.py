@@ -104,6 +104,11 @@ class FakeEngine:
         prepared.begin()
         return prepared
 
+    async def announcement(
+        self, text: str, language: str | None, audio: AudioFormat, vendors: Vendors, *, keep: bool
+    ) -> bytes:
+        raise ProviderError("nobody", "there is no voice")
+
     async def run(
         self,
         plan: CallPlan,

@@ -16,7 +16,7 @@ from dialtone.media.rtp.ports import PortPool
 from dialtone.media.rtp.session import RtpSession
 from dialtone.sip.admission import Accept, Admission, RequestFacts
 from dialtone.sip.endpoint import Options
-from dialtone.sip.events import Answered, Ended, Event, Identity, IncomingCall, OutgoingCall
+from dialtone.sip.events import Answered, Ended, Event, Identity, IncomingCall, OutgoingCall, Ringing
 from dialtone.sip.offer_answer import AudioOptions, LocalAudio
 from dialtone.sip.transports import Listener, TransportOptions
 from dialtone.sip.user_agent import UserAgent
@@ -49,6 +49,8 @@ class Handset:
         self.heard = bytearray()
         """All that came since the last `forget`, silence included."""
         self.keys: list[str] = []
+        self.provisional: list[int] = []
+        """Statuses that came before the answer."""
 
     # Calling and being called
 
@@ -59,7 +61,12 @@ class Handset:
         while not isinstance(answered := await self.phone.expect(Event), Answered):
             if isinstance(answered, Ended):
                 raise NotTakenError(answered)
-        self._talk(self._negotiation.answered(answered.description))
+            if isinstance(answered, Ringing):
+                self.provisional.append(answered.status)
+                if answered.description is not None and self.session is None:
+                    self._talk(self._negotiation.answered(answered.description))
+        if self.session is None:
+            self._talk(self._negotiation.answered(answered.description))
 
     async def dial_without_offer(self, target: str) -> None:
         """Call somebody who has to offer the audio."""

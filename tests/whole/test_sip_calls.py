@@ -177,16 +177,6 @@ async def test_a_trunk_without_an_address_logs_in(tmp_path: Path) -> None:
         assert (await only_call(house))["end_reason"] == "user_hangup"
 
 
-async def test_no_minutes_no_answer(tmp_path: Path) -> None:
-    async with telephone_house(tmp_path, billing=True) as house, handset() as phone:
-        await make_trunk(house)
-        await make_number(house)
-        assert (await refused(phone, sip_uri(house, NUMBER))).status == 480
-        record = await only_call(house)
-    assert (record["status"], record["end_reason"]) == ("rejected", "insufficient_credits")
-    assert record["caller_phone"] == "+31*******78"
-
-
 async def test_a_caller_consents_by_a_key_before_anything_is_kept(tmp_path: Path, database_url: str | None) -> None:
     consent = {"enabled": True, "message": "Press one to be recorded."}
     async with telephone_house(tmp_path, database_url) as house, handset() as phone:

@@ -12,6 +12,7 @@ from dialtone.byok.service import Byok
 from dialtone.calls.schemas import VariableName, VariableValue
 from dialtone.calls.service import Calls, ClaimedCall
 from dialtone.conversation.journal import EndReason
+from dialtone.conversation.plan import language_of
 from dialtone.numbers.service import InboundNumber, Numbers
 from dialtone.organizations.service import Organizations
 from dialtone.platform.db import Database, new_id
@@ -45,6 +46,8 @@ class Rejection:
     number: InboundNumber
     end_reason: EndReason
     words: str | None
+    language: str | None = None
+    """Of the number's own assistant."""
 
 
 class AssistantReply(BaseModel):
@@ -99,12 +102,13 @@ class Inbound:
         try:
             await self._organizations.require_credit(number.organization_id)
         except ApiError:
-            return Rejection(call_id, number.organization_id, number, "insufficient_credits", None)
+            language = _language(await self._saved(number))
+            return Rejection(call_id, number.organization_id, number, "insufficient_credits", None, language)
         saved = await self._saved(number)
         reply, notes = await self._ask(call_id, number, caller, saved)
         if reply.error is not None:
             words = reply.error[:REJECTION_CHARACTERS]
-            return Rejection(call_id, number.organization_id, number, "rejected", words)
+            return Rejection(call_id, number.organization_id, number, "rejected", words, _language(saved))
         assistant = saved
         try:
             assistant = await self._resolve(number, saved, reply)
@@ -202,6 +206,10 @@ def _with_numbers(context: CallContext, number: InboundNumber, caller: str | Non
         phone_number_name=number.name,
         customer_number=caller,
     )
+
+
+def _language(assistant: ResolvedAssistant | None) -> str | None:
+    return None if assistant is None else language_of(assistant.stt_config, assistant.tts_config)
 
 
 def _not_heeded(why: str) -> str:

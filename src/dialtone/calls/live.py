@@ -46,6 +46,7 @@ from dialtone.media.audio import MULAW_8K, AudioFormat
 from dialtone.platform.db import now
 from dialtone.platform.errors import ApiError
 from dialtone.platform.tenancy import update_owned
+from dialtone.providers.base import ProviderError
 from dialtone.providers.factory import Vendors
 from dialtone.providers.prices import Prices
 from dialtone.providers.use import VendorUse
@@ -63,6 +64,10 @@ class RunsCalls(Protocol):
     """What is needed of `conversation.engine.Engine`."""
 
     def prepare(self, plan: CallPlan, audio: AudioFormat, vendors: Vendors, journal: Journal) -> Preparation: ...
+
+    async def announcement(
+        self, text: str, language: str | None, audio: AudioFormat, vendors: Vendors, *, keep: bool
+    ) -> bytes: ...
 
     async def run(
         self,
@@ -306,6 +311,16 @@ class LiveCalls:
         except Exception:
             logger.exception("call %s could not be answered", call_id)
             return _Unanswered("error", "The server failed to answer the call.")
+
+    async def announcement(self, text: str, language: str | None, audio: AudioFormat, *, keep: bool) -> bytes | None:
+        """Words for a caller with whom no assistant talks, `keep` them if they are the same for every caller; None
+        where the deployment has no voice of its own.
+        """
+        try:
+            return await self._engine.announcement(text, language, audio, self._vendors, keep=keep)
+        except ProviderError as problem:
+            logger.warning("a caller was turned away without words: %s", problem.unquoted)
+            return None
 
     def command(self, call_id: str, command: Command) -> None:
         """Begin to carry out a command for a call that lives here. Raises `CommandError`."""

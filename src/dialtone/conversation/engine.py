@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+from dialtone.conversation.announcing import announcement
 from dialtone.conversation.call import Call
 from dialtone.conversation.control import Command, not_in_progress
 from dialtone.conversation.journal import EndReason, Journal
@@ -44,6 +45,12 @@ class Engine:
         prepared = Preparation(plan, vendor_choice(plan, vendors), audio, self._shared, journal.note)
         prepared.begin()
         return prepared
+
+    async def announcement(
+        self, text: str, language: str | None, audio: AudioFormat, vendors: Vendors, *, keep: bool
+    ) -> bytes:
+        """See `dialtone.conversation.announcing`."""
+        return await announcement(text, language, audio, vendors, self._shared.speech, keep=keep)
 
     async def run(
         self,

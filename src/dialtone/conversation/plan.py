@@ -101,8 +101,13 @@ class CallPlan:
     @property
     def language(self) -> str | None:
         """The language of the call as the configs name it, or None where several are spoken."""
-        for config in (self.stt_config, self.tts_config):
-            language = (config or {}).get("language")
-            if language and language != "multi":
-                return str(language)
-        return None
+        return language_of(self.stt_config, self.tts_config)
+
+
+def language_of(*configs: Mapping[str, Any] | None) -> str | None:
+    """The first language that a config names; None where several are spoken."""
+    for config in configs:
+        language = (config or {}).get("language")
+        if language and language != "multi":
+            return str(language)
+    return None

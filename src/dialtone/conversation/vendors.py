@@ -43,8 +43,7 @@ def vendor_choice(plan: CallPlan, vendors: Vendors) -> VendorChoice:
         )
 
     def spare_voice() -> TextToSpeech:
-        language = (plan.language or "en").split("-")[0]
-        return factory.text_to_speech({"provider": "local", "voice_id": language, "language": language}, vendors)
+        return local_voice(plan.language, vendors)
 
     def consent_voice() -> TextToSpeech:
         config = plan.tts_config
@@ -53,3 +52,9 @@ def vendor_choice(plan: CallPlan, vendors: Vendors) -> VendorChoice:
         return factory.text_to_speech(config, vendors)
 
     return VendorChoice(choose, spare_voice, consent_voice)
+
+
+def local_voice(language: str | None, vendors: Vendors) -> TextToSpeech:
+    """The voice that needs no vendor, in `language` (a code such as `nl` or `nl-NL`). Raises `ProviderError`."""
+    code = (language or "en").split("-")[0]
+    return factory.text_to_speech({"provider": "local", "voice_id": code, "language": code}, vendors)

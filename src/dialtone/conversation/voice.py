@@ -97,11 +97,11 @@ class Voice:
         speech.complete()
         return speech
 
-    async def recorded(self, text: str) -> Speech:
+    async def recorded(self, text: str, *, keep: bool = True) -> Speech:
         """`text` with all of its audio, from the cache or made and kept there, so that it can be said when the
         vendor no longer answers. Raises `ProviderError`."""
         speech = Speech(self.line_audio)
-        await self._say(speech, text, keep=True)
+        await self._say(speech, text, keep)
         if speech.error is not None:
             raise speech.error
         return speech

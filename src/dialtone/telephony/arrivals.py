@@ -18,6 +18,7 @@ from dialtone.platform.db import Database
 from dialtone.platform.errors import ApiError
 from dialtone.sip.events import IncomingCall
 from dialtone.telephony.admission import Doorkeeper, Meant
+from dialtone.telephony.announcing import Announcements
 from dialtone.telephony.dialled import caller_of
 from dialtone.trunks.channels import Channels, NoChannelError
 from dialtone.trunks.events import TrunkEvents
@@ -65,6 +66,7 @@ class Arrivals:
         self._channels = channels
         self._events = events
         self._live = live
+        self._announcements = Announcements()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def take(self, phone: SipPhone, invitation: IncomingCall) -> None:
@@ -132,14 +134,17 @@ class Arrivals:
         if decision is None:
             raise RefusedError(NOT_FOUND, "The number that was called has no assistant that takes calls.")
         if isinstance(decision, Rejection):
-            raise await self._turned_away(decision, caller)
+            raise await self._turned_away(call, decision, caller, live)
         await self._accept(call, trunk, decision, caller, live)
         return True
 
-    async def _turned_away(self, rejection: Rejection, caller: str | None) -> RefusedError:
-        """Put the call on record."""
+    async def _turned_away(
+        self, call: IncomingSipCall, rejection: Rejection, caller: str | None, live: LiveCalls
+    ) -> RefusedError:
+        """Put the call on record, and tell the caller in words."""
         status, words = _REJECTED[rejection.end_reason]
         await self._calls.create_rejected_call(rejection.call_id, rejection.number, caller, rejection.end_reason, words)
+        await self._announcements.speak(call, rejection, live)
         return RefusedError(status, words)
 
     async def _explain(self, call: IncomingSipCall, refusal: RefusedError) -> None:

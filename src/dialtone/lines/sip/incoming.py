@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from dialtone.lines.inbound import CallerLeftError
+from dialtone.lines.sip.early import EarlyMedia
 from dialtone.lines.sip.line import SipLine
 from dialtone.lines.sip.negotiation import Negotiation, NoCommonAudioError
 from dialtone.lines.sip.phone import SipPhone
@@ -16,6 +17,7 @@ from dialtone.media.rtp.ports import MediaPorts, NoPortsError
 from dialtone.sip.errors import SipError
 from dialtone.sip.events import Confirmed, Ended, Event, IncomingCall
 
+SESSION_PROGRESS = 183
 CONFIRM_SECONDS = 40.0
 """The user agent gives up before: after 64 times T1 without an ACK (RFC 3261 section 13.3.1.4)."""
 
@@ -40,6 +42,7 @@ class IncomingSipCall:
         self._negotiation: Negotiation | None = None
         self._parameters: RtpParameters | None = None
         self._description = ""
+        self._early: EarlyMedia | None = None
         phone.follow(invitation.call, self)
 
     @property
@@ -143,6 +146,31 @@ class IncomingSipCall:
         finally:
             waiting.cancel()
 
+    @property
+    def can_play(self) -> bool:
+        """Whether the caller can hear something before the call is answered: only who has described where."""
+        return self.invitation.offer is not None and not self.is_over
+
+    async def play(self, audio: bytes) -> None:
+        """Have the caller of a `prepare`d call hear `audio`, whole frames in the line's format, without an answer.
+        Returns when it is over, or the caller has left.
+        """
+        if self._early is None:
+            if self._ports is None or self._parameters is None or self.is_over:
+                return
+            ports, self._ports = self._ports, None
+            try:
+                self._early = self._phone.early_media(ports, self._parameters)
+            except ValueError:
+                return
+            self._phone.agent.ring(self.invitation.call, self._description, SESSION_PROGRESS)
+        playing = asyncio.ensure_future(self._early.play(audio))
+        either: list[asyncio.Future[Any]] = [playing, self._confirmed]
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            playing.cancel()
+
     def take(self, event: Event) -> None:
         """What the user agent tells of the call."""
         if self._confirmed.done():
@@ -153,6 +181,9 @@ class IncomingSipCall:
             self._confirmed.set_result(None)
 
     def _give_back(self) -> None:
+        if self._early is not None:
+            self._early.session.close()
+            self._early = None
         if self._ports is not None:
             self._ports.close()
             self._ports = None

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+from dialtone.lines.sip.early import EarlyMedia
 from dialtone.lines.sip.line import SipLine
 from dialtone.lines.sip.negotiation import Negotiation, NoCommonAudioError, audio_options
 from dialtone.lines.sip.server import SipServer
@@ -110,6 +111,12 @@ class SipPhone:
         line = SipLine(self.agent, call, session, negotiation, server)
         self.follow(call, line)
         return line
+
+    def early_media(self, ports: MediaPorts, parameters: RtpParameters) -> EarlyMedia:
+        """What the caller hears before the answer. The ports are its own from here on, also where it raises
+        `ValueError`.
+        """
+        return EarlyMedia(ports, self._clock, parameters)
 
     def line_of(self, call: str) -> SipLine | None:
         """The line of a call; None for one that is not answered."""
