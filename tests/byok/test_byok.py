@@ -174,7 +174,7 @@ async def test_settings_have_a_size(client: httpx.AsyncClient) -> None:
 async def test_the_catalogue_of_older_clients(client: httpx.AsyncClient) -> None:
     entries = (await client.get(CONFIG)).json()
     assert {entry["id"] for entry in entries} == set(BYOK_PROVIDERS)
-    assert {entry["category"] for entry in entries} == {"stt", "llm", "realtime", "tts", "email"}
+    assert {entry["category"] for entry in entries} == {"stt", "llm", "realtime", "tts", "telephony", "email"}
     deepgram = next(entry for entry in entries if entry["id"] == "deepgram")
     assert deepgram == {
         "id": "deepgram",
