@@ -38,8 +38,8 @@ async def control(house: House, call_id: str, body: Any, key: str | None = None)
         ({"type": "end-call", "message": "Bye."}, EndCall("Bye.")),
         ({"type": "transfer", "destination": "+31 20 1234567"}, Transfer("+31201234567")),
         (
-            {"type": "transfer", "destination": "sip:desk@pbx.example", "message": "I connect you."},
-            Transfer("sip:desk@pbx.example", "I connect you."),
+            {"type": "transfer", "destination": "sip:desk@pbx.example", "message": "I connect you.", "mode": "warm"},
+            Transfer("sip:desk@pbx.example", "I connect you.", "warm"),
         ),
     ],
 )

@@ -141,8 +141,8 @@ class Destination(Part):
     message: ToolText | None = Field(default=None, description="Spoken before transferring.")
     mode: Literal["blind", "bridge", "warm"] = Field(
         default="blind",
-        description="blind: the line hands the caller over; bridge: the call stays connected through this server; "
-        "warm: as bridge, and the human is told first.",
+        description="blind: the line hands the caller over, and where it can't, as bridge; bridge: both are connected "
+        "through this server; warm: as bridge, once the human has heard a summary and takes the call. Ours.",
     )
 
 

@@ -380,9 +380,9 @@ class AsyncSIPTrunks:
         return cast("bool", answer["success"])
 
     async def list_events(self, trunk_id: str) -> builtins.list[types.TrunkEventObject]:
-        """List the calls that a SIP trunk's callers were refused. The newest calls that came in by the trunk and
-        were turned away, and why. A trunk by whose address other organizations call too shows only those to your
-        own numbers.
+        """List what went wrong at a SIP trunk. The newest calls that were turned away or that the trunk could not
+        carry, and why, and changes of its registration. A trunk by whose address other organizations call too
+        shows only calls to your own numbers.
         """
         answer: Any = await self._http.request("GET", f"/sip-trunks/{quote(trunk_id)}/events")
         return cast("builtins.list[types.TrunkEventObject]", answer["events"])

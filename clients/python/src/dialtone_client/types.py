@@ -531,13 +531,30 @@ class ConfigChange(TypedDict):
     """Settings to be merged into a vendor's stored ones."""
 
     provider: Literal[
-        "deepgram", "openai", "elevenlabs", "inworld", "resend", "xai", "gladia", "mistral", "google", "google_vertex"
+        "deepgram",
+        "openai",
+        "elevenlabs",
+        "inworld",
+        "resend",
+        "xai",
+        "gladia",
+        "mistral",
+        "google",
+        "google_vertex",
+        "twilio",
+        "signalwire",
+        "telnyx",
+        "plivo",
+        "vonage",
     ]
     """The vendor's id."""
     config: dict[str, Any]
     """Settings by name; null removes one. `base_url` is where your key is sent instead of the vendor's default
-    address: an https address of the vendor's own, such as `https://api.eu.deepgram.com`. Other settings are kept
-    and have no effect. They are shown to everyone with an API key: put no secret here.
+    address: an https address of the vendor's own, such as `https://api.eu.deepgram.com`. Carriers need
+    `account_sid` (Twilio), `space`, `project_id` and `signing_key` (SignalWire), `connection_id` and `public_key`
+    (Telnyx), `auth_id` (Plivo), or `application_id` and `signature_secret` (Vonage). Other settings are kept and
+    have no effect. All but `signing_key` and `signature_secret` are shown to everyone with an API key: put no
+    secret into others.
     """
 
 
@@ -688,8 +705,8 @@ class Destination(TypedDict):
     message: NotRequired[str | None]
     """Spoken before transferring."""
     mode: NotRequired[Literal["blind", "bridge", "warm"]]
-    """blind: the line hands the caller over; bridge: the call stays connected through this server; warm: as bridge,
-    and the human is told first.
+    """blind: the line hands the caller over, and where it can't, as bridge; bridge: both are connected through this
+    server; warm: as bridge, once the human has heard a summary and takes the call. Ours.
     """
 
 
@@ -952,13 +969,50 @@ class KeyIds(TypedDict):
     """Id of the stored Google AI Studio key; null = none. Never the key itself."""
     google_vertex_secret_id: str | None
     """Id of the stored Google Vertex AI key; null = none. Never the key itself."""
+    twilio_secret_id: str | None
+    """Id of the stored Twilio key; null = none. Never the key itself."""
+    signalwire_secret_id: str | None
+    """Id of the stored SignalWire key; null = none. Never the key itself."""
+    telnyx_secret_id: str | None
+    """Id of the stored Telnyx key; null = none. Never the key itself."""
+    plivo_secret_id: str | None
+    """Id of the stored Plivo key; null = none. Never the key itself."""
+    vonage_secret_id: str | None
+    """Id of the stored Vonage key; null = none. Never the key itself."""
+
+
+class KeypadConfig(TypedDict):
+    """How the caller's keys are gathered. What was entered is a message of the caller, such as `(pressed 1 2)`."""
+
+    terminator: NotRequired[Literal["#", "*"] | None]
+    """The key that ends the digits before it; null = none does."""
+    timeout_seconds: NotRequired[float]
+    """Seconds after the last key that end the digits."""
+    max_digits: NotRequired[int]
+    """So many digits are an entry without further waiting."""
+    interrupts: NotRequired[bool]
+    """An entry interrupts the assistant; else it waits until the assistant has finished."""
 
 
 class KeyRemoval(TypedDict):
     """The vendor whose key is to be removed."""
 
     provider: Literal[
-        "deepgram", "openai", "elevenlabs", "inworld", "resend", "xai", "gladia", "mistral", "google", "google_vertex"
+        "deepgram",
+        "openai",
+        "elevenlabs",
+        "inworld",
+        "resend",
+        "xai",
+        "gladia",
+        "mistral",
+        "google",
+        "google_vertex",
+        "twilio",
+        "signalwire",
+        "telnyx",
+        "plivo",
+        "vonage",
     ]
     """The vendor's id."""
 
@@ -967,11 +1021,27 @@ class KeyUpsert(TypedDict):
     """A key to be stored, or to replace the stored one. It is first tried by the next call that needs it."""
 
     provider: Literal[
-        "deepgram", "openai", "elevenlabs", "inworld", "resend", "xai", "gladia", "mistral", "google", "google_vertex"
+        "deepgram",
+        "openai",
+        "elevenlabs",
+        "inworld",
+        "resend",
+        "xai",
+        "gladia",
+        "mistral",
+        "google",
+        "google_vertex",
+        "twilio",
+        "signalwire",
+        "telnyx",
+        "plivo",
+        "vonage",
     ]
     """The vendor's id."""
     api_key: str
-    """The key as the vendor gave it; for `google_vertex` the service account's JSON. Never shown again."""
+    """The key as the vendor gave it; for `google_vertex` the service account's JSON, for `vonage` the application's
+    private key in PEM. Never shown again.
+    """
 
 
 class Limits(TypedDict):
@@ -1392,6 +1462,10 @@ class NumberCreate(TypedDict):
     """The same as `agent_id`; where both are given and one is new, that one counts."""
     transfer_trunk_id: NotRequired[str | None]
     """The SIP trunk of the number's transfers and outbound calls; null = the newest one."""
+    carrier: NotRequired[Literal["twilio", "signalwire", "telnyx", "plivo", "vonage"] | None]
+    """The carrier whose media streams carry the number's calls, with your account there (`POST /byok` and `POST
+    /byok/config`); null = SIP trunks do.
+    """
     workflow_id: NotRequired[None]
     """Always null: there are no workflows."""
     is_active: NotRequired[bool]
@@ -1411,6 +1485,10 @@ class NumberObject(TypedDict):
     """The same as `agent_id`; where both are given and one is new, that one counts."""
     transfer_trunk_id: str | None
     """The SIP trunk of the number's transfers and outbound calls; null = the newest one."""
+    carrier: Literal["twilio", "signalwire", "telnyx", "plivo", "vonage"] | None
+    """The carrier whose media streams carry the number's calls, with your account there (`POST /byok` and `POST
+    /byok/config`); null = SIP trunks do.
+    """
     workflow_id: None
     """Always null: there are no workflows."""
     is_active: bool
@@ -1425,6 +1503,10 @@ class NumberObject(TypedDict):
     """The same as `agent_name`."""
     business_name: str | None
     """The assistant's business name."""
+    carrier_url: str | None
+    """Where the carrier is to send the number's calls: its voice URL. Null without a carrier, and where this
+    deployment does not know its own address (`DIALTONE_PUBLIC_URL`).
+    """
     transfer_trunk_name: str | None
     """The trunk's name."""
     workflow_name: str | None
@@ -1448,6 +1530,10 @@ class NumberUpdate(TypedDict):
     """The same as `agent_id`; where both are given and one is new, that one counts."""
     transfer_trunk_id: NotRequired[str | None]
     """The SIP trunk of the number's transfers and outbound calls; null = the newest one."""
+    carrier: NotRequired[Literal["twilio", "signalwire", "telnyx", "plivo", "vonage"] | None]
+    """The carrier whose media streams carry the number's calls, with your account there (`POST /byok` and `POST
+    /byok/config`); null = SIP trunks do.
+    """
     workflow_id: NotRequired[None]
     """Always null: there are no workflows."""
     is_active: NotRequired[bool]
@@ -1780,6 +1866,19 @@ class RecordingConsent(TypedDict):
     """The question."""
 
 
+class RegistrationObject(TypedDict):
+    """How it goes with a trunk's registration at its provider."""
+
+    state: Literal["pending", "registered", "failing"]
+    """`pending`: no answer of the provider yet. While it is `failing` it is tried again."""
+    since: str
+    """When that began."""
+    status: int | None
+    """SIP status of the provider's answer; 408 where there was none, null before the first."""
+    reason: str | None
+    """The same in words."""
+
+
 class ResendDomainObject(TypedDict):
     """A domain of a Resend account."""
 
@@ -1814,6 +1913,17 @@ class SayCommand(TypedDict):
     """Hang up afterwards. The text is then spoken to its end, whatever the caller does."""
 
 
+SendDtmfConfig: TypeAlias = "dict[str, Any]"
+"""`tool_config` of a tool that presses keys: empty."""
+
+
+class SendDtmfTool(TypedDict):
+    """Lets the assistant press keys, for example to find its way through another telephone system's menu."""
+
+    type: Literal["send_dtmf", "sendDtmf"]
+    """Which tool it is; both spellings mean the same."""
+
+
 class SilenceConfig(TypedDict):
     """What is said to a caller who says nothing, where `autonomous_silence_handling` is on."""
 
@@ -1838,6 +1948,8 @@ class SpeechConfig(TypedDict):
     background_audio: NotRequired[BackgroundAudio | None]
     """Sounds behind the voice; null = none."""
     silence: NotRequired[SilenceConfig | None]
+    keypad: NotRequired[KeypadConfig | None]
+    """How keys are gathered; null = by the defaults."""
     end_call_message: NotRequired[str | None]
     """Spoken before the assistant itself hangs up. Not used by realtime models."""
     first_message_outbound: NotRequired[str | None]
@@ -2144,7 +2256,7 @@ class SyncedAnswer(TypedDict):
     """Always the same."""
 
 
-Tool: TypeAlias = "FlatTool | NestedTool | EndCallTool | TransferCallTool | McpTool"
+Tool: TypeAlias = "FlatTool | NestedTool | EndCallTool | SendDtmfTool | TransferCallTool | McpTool"
 
 
 class ToolServer(TypedDict):
@@ -2156,7 +2268,7 @@ class ToolServer(TypedDict):
     """Signs this tool's requests. Reads back masked; the mask sent back means unchanged."""
 
 
-ToolTemplateConfig: TypeAlias = "FunctionConfig | TransferCallConfig | EndCallConfig"
+ToolTemplateConfig: TypeAlias = "FunctionConfig | TransferCallConfig | EndCallConfig | SendDtmfConfig"
 """What `tool_type` needs to know. Copied into an assistant's tools by whoever uses the template."""
 
 
@@ -2164,9 +2276,9 @@ ToolTemplateCreate = TypedDict(
     "ToolTemplateCreate",
     {
         "description": "NotRequired[str | None]",
-        "tool_type": "NotRequired[Literal['function', 'end_call', 'transfer_call']]",
+        "tool_type": "NotRequired[Literal['function', 'end_call', 'transfer_call', 'send_dtmf']]",
         "tool_config": "NotRequired[ToolTemplateConfig]",
-        "type": "NotRequired[Literal['function', 'end_call', 'transfer_call'] | None]",
+        "type": "NotRequired[Literal['function', 'end_call', 'transfer_call', 'send_dtmf'] | None]",
         "url": "NotRequired[str | None]",
         "parameters": "NotRequired[ToolTemplateCreateParameters0 | None]",
         "async": "NotRequired[bool]",
@@ -2194,8 +2306,8 @@ class ToolTemplateObject(TypedDict):
     """Also the function's name, where `tool_config` gives none."""
     description: str | None
     """What people should know of the template."""
-    tool_type: Literal["function", "end_call", "transfer_call"]
-    """What the tool does: call a webhook, hang up, or transfer."""
+    tool_type: Literal["function", "end_call", "transfer_call", "send_dtmf"]
+    """What the tool does: call a webhook, hang up, transfer, or press keys."""
     tool_config: ToolTemplateConfig
     """What that needs to know; a secret inside is masked."""
     created_at: str
@@ -2208,9 +2320,9 @@ ToolTemplateUpdate = TypedDict(
     "ToolTemplateUpdate",
     {
         "description": "NotRequired[str | None]",
-        "tool_type": "NotRequired[Literal['function', 'end_call', 'transfer_call']]",
+        "tool_type": "NotRequired[Literal['function', 'end_call', 'transfer_call', 'send_dtmf']]",
         "tool_config": "NotRequired[ToolTemplateConfig]",
-        "type": "NotRequired[Literal['function', 'end_call', 'transfer_call'] | None]",
+        "type": "NotRequired[Literal['function', 'end_call', 'transfer_call', 'send_dtmf'] | None]",
         "url": "NotRequired[str | None]",
         "parameters": "NotRequired[ToolTemplateUpdateParameters0 | None]",
         "async": "NotRequired[bool]",
@@ -2255,6 +2367,10 @@ class TransferCommand(TypedDict):
     """A number in E.164 form, or a SIP URI."""
     message: NotRequired[str | None]
     """Spoken first."""
+    mode: NotRequired[Literal["blind", "bridge", "warm"]]
+    """blind: the line hands the caller over, and where it can't, as bridge; bridge: both are connected through this
+    server; warm: as bridge, once the human has heard a summary and takes the call. Ours.
+    """
 
 
 class TransientAssistant(TypedDict):
@@ -2330,7 +2446,41 @@ class TrunkCreate(TypedDict):
     (IPv6: /32) let nobody in.
     """
     outbound_number: NotRequired[str | None]
-    """The trunk's own caller number. Kept; has no effect."""
+    """The caller number that calls through the trunk show, in place of that of the number they are placed from: for
+    providers that take no other. Also the number that was called where a call comes in over the trunk's
+    registration and names none.
+    """
+    register: NotRequired[bool]
+    """Whether the server registers at `address` (SIP REGISTER), for providers that send calls only to who is
+    registered. Needs `auth_username` and `auth_password`. Ours.
+    """
+    register_expires: NotRequired[int]
+    """Seconds that a registration is asked for; it is renewed in time. Ours."""
+    priority: NotRequired[int]
+    """Which trunk calls go out through: the lowest first, and of equals the newest. Where it fails the next one is
+    tried. Ours.
+    """
+    max_channels: NotRequired[int | None]
+    """How many calls the trunk carries at a time, in and out together; null = as many as come. Ours."""
+    max_calls_per_second: NotRequired[float | None]
+    """How many calls may be begun through the trunk in a second; null = as many as come. A call waits up to 3 s for
+    its turn. Ours.
+    """
+    country_code: NotRequired[str | None]
+    """Calling code of the country whose national numbers the trunk's calls show, like `31`; null = only
+    international forms are understood. Ours.
+    """
+    national_prefix: NotRequired[str]
+    """What stands before a national number; empty where nothing does, as in Italy, or for the ten digits of North
+    America. Ours.
+    """
+    international_prefix: NotRequired[str]
+    """What is dialled before the country's code in place of a plus sign, like `00` or `011`. Ours."""
+    outbound_format: NotRequired[Literal["e164", "e164_without_plus", "national", "international_prefix"]]
+    """How numbers are written to the trunk: `e164` (+31201234567), `e164_without_plus` (31201234567), `national`
+    (0201234567, and those of other countries with the international prefix; needs `country_code`) or
+    `international_prefix` (0031201234567). Ours.
+    """
     is_active: NotRequired[bool]
     """An inactive trunk places no calls, and lets none in."""
     auth_password: NotRequired[str | None]
@@ -2350,18 +2500,24 @@ class TrunkCreate(TypedDict):
 
 
 class TrunkEventObject(TypedDict):
-    """A call that came in by the trunk and was turned away."""
+    """A call that did not get through the trunk, or a change of its registration."""
 
     id: str
     """The event's id."""
-    status: int
-    """The SIP status that the caller's side got."""
+    kind: Literal["inbound", "outbound", "registration"]
+    """`inbound`: a call that came in was turned away, or not answered at all. `outbound`: the trunk could not carry
+    a call. `registration`: the server was registered, or is not any more.
+    """
+    status: int | None
+    """The SIP status that the caller's side got, or that the trunk's server answered (408: nothing in time); null
+    where nobody was asked or answered.
+    """
     reason: str
     """Why, in words."""
     called: str | None
     """The number that was called, in E.164; null for anything else."""
     created_at: str
-    """When the call came in."""
+    """When it happened."""
 
 
 class TrunkObject(TypedDict):
@@ -2380,7 +2536,41 @@ class TrunkObject(TypedDict):
     (IPv6: /32) let nobody in.
     """
     outbound_number: str | None
-    """The trunk's own caller number. Kept; has no effect."""
+    """The caller number that calls through the trunk show, in place of that of the number they are placed from: for
+    providers that take no other. Also the number that was called where a call comes in over the trunk's
+    registration and names none.
+    """
+    register: bool
+    """Whether the server registers at `address` (SIP REGISTER), for providers that send calls only to who is
+    registered. Needs `auth_username` and `auth_password`. Ours.
+    """
+    register_expires: int
+    """Seconds that a registration is asked for; it is renewed in time. Ours."""
+    priority: int
+    """Which trunk calls go out through: the lowest first, and of equals the newest. Where it fails the next one is
+    tried. Ours.
+    """
+    max_channels: int | None
+    """How many calls the trunk carries at a time, in and out together; null = as many as come. Ours."""
+    max_calls_per_second: float | None
+    """How many calls may be begun through the trunk in a second; null = as many as come. A call waits up to 3 s for
+    its turn. Ours.
+    """
+    country_code: str | None
+    """Calling code of the country whose national numbers the trunk's calls show, like `31`; null = only
+    international forms are understood. Ours.
+    """
+    national_prefix: str
+    """What stands before a national number; empty where nothing does, as in Italy, or for the ten digits of North
+    America. Ours.
+    """
+    international_prefix: str
+    """What is dialled before the country's code in place of a plus sign, like `00` or `011`. Ours."""
+    outbound_format: Literal["e164", "e164_without_plus", "national", "international_prefix"]
+    """How numbers are written to the trunk: `e164` (+31201234567), `e164_without_plus` (31201234567), `national`
+    (0201234567, and those of other countries with the international prefix; needs `country_code`) or
+    `international_prefix` (0031201234567). Ours.
+    """
     is_active: bool
     """An inactive trunk places no calls, and lets none in."""
     id: str
@@ -2389,6 +2579,8 @@ class TrunkObject(TypedDict):
     """The organization it belongs to."""
     name: str
     """What people call the trunk."""
+    registration: RegistrationObject | None
+    """How it goes with the registration; null for a trunk that has none. Ours."""
     created_at: str
     """When the trunk was made."""
     updated_at: str
@@ -2411,7 +2603,41 @@ class TrunkUpdate(TypedDict):
     (IPv6: /32) let nobody in.
     """
     outbound_number: NotRequired[str | None]
-    """The trunk's own caller number. Kept; has no effect."""
+    """The caller number that calls through the trunk show, in place of that of the number they are placed from: for
+    providers that take no other. Also the number that was called where a call comes in over the trunk's
+    registration and names none.
+    """
+    register: NotRequired[bool]
+    """Whether the server registers at `address` (SIP REGISTER), for providers that send calls only to who is
+    registered. Needs `auth_username` and `auth_password`. Ours.
+    """
+    register_expires: NotRequired[int]
+    """Seconds that a registration is asked for; it is renewed in time. Ours."""
+    priority: NotRequired[int]
+    """Which trunk calls go out through: the lowest first, and of equals the newest. Where it fails the next one is
+    tried. Ours.
+    """
+    max_channels: NotRequired[int | None]
+    """How many calls the trunk carries at a time, in and out together; null = as many as come. Ours."""
+    max_calls_per_second: NotRequired[float | None]
+    """How many calls may be begun through the trunk in a second; null = as many as come. A call waits up to 3 s for
+    its turn. Ours.
+    """
+    country_code: NotRequired[str | None]
+    """Calling code of the country whose national numbers the trunk's calls show, like `31`; null = only
+    international forms are understood. Ours.
+    """
+    national_prefix: NotRequired[str]
+    """What stands before a national number; empty where nothing does, as in Italy, or for the ten digits of North
+    America. Ours.
+    """
+    international_prefix: NotRequired[str]
+    """What is dialled before the country's code in place of a plus sign, like `00` or `011`. Ours."""
+    outbound_format: NotRequired[Literal["e164", "e164_without_plus", "national", "international_prefix"]]
+    """How numbers are written to the trunk: `e164` (+31201234567), `e164_without_plus` (31201234567), `national`
+    (0201234567, and those of other countries with the international prefix; needs `country_code`) or
+    `international_prefix` (0031201234567). Ours.
+    """
     is_active: NotRequired[bool]
     """An inactive trunk places no calls, and lets none in."""
     auth_password: NotRequired[str | None]
