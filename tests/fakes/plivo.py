@@ -240,8 +240,10 @@ class FakePlivo(FakeServer):
 
     def _dial(self, order: dict[str, Any]) -> web.StreamResponse:
         self.orders.append(order)
-        fields = {"From": order["from"].removeprefix("+"), "To": order["to"].removeprefix("+")}
-        call = PlivoCall(self, self._client(), {**fields, "Direction": "outbound", "CallStatus": "ringing"})
+        assert order["from"].isdecimal()
+        assert order["to"].isdecimal()
+        fields = {"From": order["from"], "To": order["to"], "Direction": "outbound", "CallStatus": "ringing"}
+        call = PlivoCall(self, self._client(), fields)
         call.hangup_url = order["hangup_url"]
         call.fields["RequestUUID"] = call.id
         self.calls[call.id] = call

@@ -113,7 +113,7 @@ async def test_calls_that_go_out(tmp_path: Path, side: Side, caplog: pytest.LogC
     assert f"{type(side.fake).__name__.removeprefix('Fake')} refused the call (HTTP 4" in refused["error"]
     assert (record["status"], record["direction"], record["end_reason"]) == ("transferred", "outbound", "transferred")
     assert (record["caller_phone"], record["assistant_phone"]) == (CALLER, NUMBER)
-    assert dialled == [DESK.removeprefix("+") if side.name == "vonage" else DESK]
+    assert dialled == [DESK if side.name == "telnyx" else DESK.removeprefix("+")]
     assert not answered.over
     for private in (CALLER, *side.secrets):
         assert private not in caplog.text + str(refused["error"])

@@ -128,7 +128,7 @@ async def test_documents_quote_what_others_wrote(plivo: Plivo) -> None:
     silent = await plivo.turn_away(account("plivo", TOKEN), CALL, None, busy=True)
     assert b'<Response><Hangup reason="busy"/></Response>' in silent.body
     moved = plivo.transfer_document(TransferOrder("sip:desk@example.com?a&b", OURS, OURS, addresses))
-    assert b'<Dial callerId="+31201234567"><User>sip:desk@example.com?a&amp;b</User></Dial>' in moved.body
+    assert b'<Dial callerId="31201234567"><User>sip:desk@example.com?a&amp;b</User></Dial>' in moved.body
 
 
 def test_messages_of_a_stream(plivo: Plivo) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from dialtone.lines.carriers.base import (
     BadStreamMessageError,
     DocumentWanted,
     Heard,
+    Hook,
     Incoming,
     Noted,
     Over,
@@ -74,6 +76,16 @@ def test_signatures_are_of_the_application_the_body_and_the_moment(vonage: Vonag
     assert not is_genuine(fake.token(body, iat="now"))
     assert not is_genuine(FakeVonage("another").token(body, application_id=fake.application_id))
     assert not vonage.is_genuine(ours, json_hook("vonage", "status", body))
+
+
+def test_a_query_is_signed_as_the_object_that_it_is(vonage: Vonage) -> None:
+    fake, query = FakeVonage(SECRET), {"to": OURS[1:], "from": CALLER[1:], "uuid": CALL}
+    headers = {"authorization": f"Bearer {fake.token(json.dumps(query, separators=(',', ':')).encode())}"}
+    ours = account("vonage", "", signature_secret=SECRET, application_id=fake.application_id)
+    hook = Hook("voice", "GET", "https://voice.example.com/carriers/vonage/voice?...", query, headers, b"")
+    assert vonage.read(hook) == Incoming(CALL, OURS, CALLER)
+    assert vonage.is_genuine(ours, hook)
+    assert not vonage.is_genuine(ours, replace(hook, query={**query, "from": "1"}))
 
 
 def test_tokens_for_the_api_are_those_that_it_knows() -> None:

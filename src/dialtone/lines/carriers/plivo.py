@@ -112,8 +112,8 @@ class Plivo:
     async def place(self, account: CarrierAccount, order: CallOrder) -> str:
         """See `Carrier.place`."""
         body = {
-            "from": order.caller_number,
-            "to": order.destination,
+            "from": _written(order.caller_number),
+            "to": _written(order.destination),
             "answer_url": order.addresses.hook("answer"),
             "answer_method": "POST",
             "ring_url": order.addresses.hook("status"),
@@ -146,9 +146,9 @@ class Plivo:
 
     def transfer_document(self, order: TransferOrder) -> Answer:
         """See `Carrier.transfer_document`."""
-        shown = "" if order.shown is None else f" callerId={quoteattr(order.shown)}"
+        shown = "" if order.shown is None else f" callerId={quoteattr(_written(order.shown))}"
         kind = "User" if ":" in order.destination else "Number"
-        return xml(f"<Dial{shown}><{kind}>{escape(order.destination)}</{kind}></Dial>")
+        return xml(f"<Dial{shown}><{kind}>{escape(_written(order.destination))}</{kind}></Dial>")
 
     def open_stream(self) -> "PlivoStream":
         """See `Carrier.open_stream`."""
@@ -233,6 +233,11 @@ def signature(token: str, url: str, fields: Iterable[tuple[str, str]], nonce: st
 def _e164(written: str) -> str | None:
     """Plivo leaves the plus sign away."""
     return canonical(f"+{written.removeprefix('+')}")
+
+
+def _written(destination: str) -> str:
+    """A number as Plivo writes it; a SIP URI as it is."""
+    return destination.removeprefix("+")
 
 
 def _progress(call: str, number: str, fields: Mapping[str, str]) -> HookEvent:

@@ -90,7 +90,7 @@ class Vonage:
     def read(self, hook: Hook) -> HookEvent:
         """See `Carrier.read`. The WebSocket is a call of its own to Vonage, with events of its own."""
         try:
-            fields = orjson.loads(hook.body)
+            fields = orjson.loads(_content(hook))
             call, caller, called = str(fields["uuid"]), str(fields["from"]), str(fields["to"])
         except (ValueError, KeyError, TypeError):
             raise BadHookError("is not as documented") from None
@@ -113,7 +113,7 @@ class Vonage:
         claims = verified(token.strip(), account.settings["signature_secret"]) if kind.lower() == "bearer" else None
         if claims is None:
             return False
-        body = hashlib.sha256(hook.body).hexdigest()
+        body = hashlib.sha256(_content(hook)).hexdigest()
         is_body = hmac.compare_digest(str(claims.get("payload_hash")).encode(), body.encode())
         is_application = claims.get("application_id") == account.settings["application_id"]
         return is_body and is_application and _is_fresh(claims.get("iat"))
@@ -282,6 +282,11 @@ def _encoded(value: bytes) -> str:
 def _decoded(value: str) -> bytes:
     """Raises `ValueError`."""
     return base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True)
+
+
+def _content(hook: Hook) -> bytes:
+    """The JSON that is signed: the body, or what a query says, in its order."""
+    return hook.body if hook.method == "POST" else json.dumps(hook.query, separators=(",", ":")).encode()
 
 
 def _e164(written: str) -> str | None:
