@@ -2,6 +2,7 @@
 
 import pytest
 
+from dialtone.platform.carriers import CARRIERS
 from tests.contract.vendor_client import VendorClient, VendorError
 
 PROVIDERS = {
@@ -15,6 +16,7 @@ PROVIDERS = {
     "mistral",
     "google",
     "google_vertex",
+    *CARRIERS,  # ours
 }
 NONE = {f"{provider}_secret_id": None for provider in PROVIDERS}
 
