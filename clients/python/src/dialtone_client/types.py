@@ -1954,6 +1954,10 @@ class SpeechConfig(TypedDict):
     """Spoken before the assistant itself hangs up. Not used by realtime models."""
     first_message_outbound: NotRequired[str | None]
     """Replaces `first_message` on outbound calls."""
+    early_message: NotRequired[str | None]
+    """Spoken on inbound telephone calls before they are answered (early media), so that callers don't pay for it
+    yet; null = no early media.
+    """
     end_call_phrases: NotRequired[list[str] | None]
     """The call ends once the assistant has said one of these."""
 
