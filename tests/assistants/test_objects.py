@@ -139,6 +139,7 @@ FULL: dict[str, Any] = {
         "keypad": {"terminator": None, "timeout_seconds": 30, "max_digits": 1, "interrupts": False},
         "end_call_message": "Goodbye.",
         "first_message_outbound": "This is the clinic.",
+        "early_message": "This call costs nothing.",
         "end_call_phrases": ["have a nice day"],
     },
     "postcall_stt": {"provider": "elevenlabs", "model": "scribe_v2", "language": "nl"},

@@ -39,11 +39,41 @@ async def test_an_incoming_call_is_answered_when_its_first_words_are_there(tmp_p
         await make_number(house)
         await phone.dial(sip_uri(house, NUMBER))
         assert (spoken(slow, GREETED), house.deepgram.open_connections) == (1, 1)
+        assert phone.provisional == [180]
         await phone.until_heard(0.2)
         phone.hang_up()
         assert (await only_call(house))["end_reason"] == "user_hangup"
         await until_gone(house)
     assert spoken(slow, GREETED) == 1
+
+
+async def test_an_early_message_is_heard_before_the_answer_and_the_greeting_after_it(tmp_path: Path) -> None:
+    early = "It is free."
+    async with telephone_house(tmp_path) as house, handset() as phone:
+        await make_trunk(house)
+        await make_number(house, speech_config={"early_message": early})
+        await phone.dial(sip_uri(house, NUMBER))
+        heard = phone.loud_seconds()
+        assert (spoken(house.elevenlabs, early), phone.provisional) == (1, [180, 183])
+        assert heard >= 0.3
+        await phone.until_heard(heard + 0.5)
+        phone.press("5#")
+        phone.hang_up()
+        record = await only_call(house)
+        await until_gone(house)
+    assert record["end_reason"] == "user_hangup"
+    assert not any("early" in note for note in record["notes"])
+
+
+async def test_a_caller_who_describes_no_audio_misses_the_early_message(tmp_path: Path) -> None:
+    async with telephone_house(tmp_path) as house, handset() as phone:
+        await make_trunk(house)
+        await make_number(house, speech_config={"early_message": "It is free."})
+        await phone.dial_without_offer(sip_uri(house, NUMBER))
+        await phone.until_heard(0.2)
+        phone.hang_up()
+        record = await only_call(house)
+    assert record["notes"][0].startswith("the early message was not spoken")
 
 
 async def test_a_caller_who_gives_up_before_the_answer_leaves_nothing_open(tmp_path: Path) -> None:

@@ -59,6 +59,7 @@ class ResolvedAssistant:
     pronunciation: tuple[tuple[str, str], ...]
     end_call_message: str | None
     first_message_outbound: str | None
+    early_message: str | None
     end_call_phrases: tuple[str, ...]
     postcall_stt: Mapping[str, Any] | None
     postcall_llm: Mapping[str, Any] | None
@@ -151,6 +152,7 @@ class Resolver:
             pronunciation=tuple((one.from_text, one.to) for one in speech.pronunciation or ()),
             end_call_message=speech.end_call_message,
             first_message_outbound=speech.first_message_outbound,
+            early_message=speech.early_message,
             end_call_phrases=tuple(speech.end_call_phrases or ()),
             postcall_llm=_post_call_llm(values),
             metadata=metadata,

@@ -116,6 +116,12 @@ class SpeechConfig(Part):
     first_message_outbound: Closing | None = Field(
         default=None, description="Replaces `first_message` on outbound calls."
     )
+    early_message: Closing | None = Field(
+        default=None,
+        description="Spoken on inbound telephone calls before they are answered (early media), so that callers don't "
+        "pay for it yet; null = no early media.",
+        examples=["This call costs nothing."],
+    )
     end_call_phrases: Annotated[list[Phrase], Field(max_length=5)] | None = Field(
         default=None, description="The call ends once the assistant has said one of these."
     )

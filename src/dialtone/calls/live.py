@@ -27,7 +27,7 @@ from dialtone.calls.plans import (
     with_webhook,
 )
 from dialtone.calls.recordings import Recordings, recording_path
-from dialtone.calls.ringing import Ringing
+from dialtone.calls.ringing import Play, Ringing
 from dialtone.calls.service import Calls, ClaimedCall, ClaimError
 from dialtone.calls.tables import Call
 from dialtone.calls.ways_out import DIAL_GRACE_SECONDS, WaysOut
@@ -261,13 +261,15 @@ class LiveCalls:
         *,
         audio: AudioFormat = MULAW_8K,
         on_ready: Callable[[], None] = lambda: None,
+        play: Play | None = None,
     ) -> None:
         """Answer a call that came in, in the place that was reserved, and hold it. `answer` raises `CallerLeftError`
         where there is nobody to talk to any more. `notes` are on the record already. The line will probably have the
-        format `audio`; `on_ready` is called when there is something to be heard on it, after 1.5 s at the latest.
+        format `audio`; `on_ready` is called when there is something to be heard on it, after 1.5 s at the latest, or
+        after an early message, which callers hear by `play`.
         """
         self._arriving -= 1
-        task = self._own(self._take(claimed, answer, caller, called, notes, audio, on_ready))
+        task = self._own(self._take(claimed, answer, caller, called, notes, audio, on_ready, play))
         self._dialing.add(task)
         task.add_done_callback(self._dialing.discard)
 
@@ -280,6 +282,7 @@ class LiveCalls:
         notes: Sequence[str],
         audio: AudioFormat,
         on_ready: Callable[[], None],
+        play: Play | None,
     ) -> None:
         recording = self._recording(claimed, asks_consent=True)
         journal = self._journal(claimed, recording, caller)
@@ -297,7 +300,9 @@ class LiveCalls:
         plan = with_webhook(plan, claimed.context)
         ringing = self._ringing(claimed, plan, audio, journal)
         ringing.begin()
-        ringing.when_ready(on_ready)
+        if plan.early_message is not None and play is None:
+            journal.note("the early message was not spoken: nothing can be heard on this line before the answer")
+        ringing.when_ready(on_ready, None if plan.early_message is None else play)
         await self._hold(claimed, plan, await self._picked_up(claimed.call_id, answer), journal, ringing)
 
     async def _picked_up(self, call_id: str, answer: Awaitable[Line]) -> "Line | _Unanswered":

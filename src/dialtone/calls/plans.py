@@ -110,6 +110,7 @@ def inbound_call_plan(
     return replace(
         web_call_plan(call_id, organization_id, assistant, variables, recording_path),
         direction="inbound",
+        early_message=assistant.early_message,
         caller_number=caller,
         assistant_number=called,
         consent_message=consent.message if consent is not None and wants_consent(assistant) else None,

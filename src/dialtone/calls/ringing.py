@@ -3,15 +3,22 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from dialtone.conversation.preparation import Preparation
+from dialtone.providers.base import ProviderError
 from dialtone.providers.use import VendorUse
 
 logger = logging.getLogger(__name__)
 
 FIRST_WORDS_SECONDS = 1.5
 """So much longer an incoming call may ring, so that its first words are there when it is answered."""
+
+EARLY_MESSAGE_SECONDS = 25.0
+"""For making and speaking what is said before the answer."""
+
+Play = Callable[[bytes], Awaitable[None]]
+"""Has the caller hear whole frames of audio before the call is answered; returns when that is over."""
 
 
 class Ringing:
@@ -29,12 +36,14 @@ class Ringing:
             except Exception:
                 logger.exception("a ringing call's vendors could not be connected ahead")
 
-    def when_ready(self, tell: Callable[[], None]) -> None:
-        """Call `tell` once the first words are there, won't be, or have taken too long."""
+    def when_ready(self, tell: Callable[[], None], play: Play | None = None) -> None:
+        """Call `tell` once the first words are there, won't be, or have taken too long. With `play` the call's early
+        message is heard before.
+        """
         if self._prepared is None:
             tell()
         else:
-            self._prepared.tasks.spawn(_tell_when_ready(self._prepared, tell))
+            self._prepared.tasks.spawn(_tell_when_ready(self._prepared, tell, play))
 
     def take(self) -> Preparation | None:
         """What is prepared belongs to the call from now on."""
@@ -50,8 +59,20 @@ class Ringing:
         return prepared.uses()
 
 
-async def _tell_when_ready(prepared: Preparation, tell: Callable[[], None]) -> None:
+async def _tell_when_ready(prepared: Preparation, tell: Callable[[], None], play: Play | None) -> None:
+    if play is not None:
+        await _say_early(prepared, play)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(FIRST_WORDS_SECONDS):
             await prepared.ready()
     tell()
+
+
+async def _say_early(prepared: Preparation, play: Play) -> None:
+    try:
+        async with asyncio.timeout(EARLY_MESSAGE_SECONDS):
+            await play(await prepared.early_message())
+    except ProviderError as problem:
+        prepared.note(f"the early message was not spoken ({problem.unquoted})")
+    except TimeoutError:
+        prepared.note(f"the early message was not spoken to its end within {EARLY_MESSAGE_SECONDS:g} s")

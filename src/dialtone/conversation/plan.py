@@ -71,6 +71,8 @@ class CallPlan:
     assistant_name: str = ""
     assistant: Mapping[str, Any] = field(default_factory=dict)
     """The resolved assistant as webhooks show it."""
+    early_message: str | None = None
+    """Spoken before the call is answered; None = nothing is."""
     first_message: str | None = None
     end_call_message: str | None = None
     end_call_phrases: tuple[str, ...] = ()

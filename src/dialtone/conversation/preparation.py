@@ -46,7 +46,7 @@ class Preparation:
         """The call's own, too."""
         self._plan = plan
         self._shared = shared
-        self._on_note = on_note
+        self.note = on_note
         self._transcriber: ReadyTranscriber | None = None
         self._vendors: CallVendors | None = None
         self._voice: Voice | None = None
@@ -84,6 +84,13 @@ class Preparation:
     async def ready(self) -> None:
         """Returns once the first words can be heard, or will not be made here."""
         await self._ready.wait()
+
+    async def early_message(self) -> bytes:
+        """What is said before the answer, as whole frames. Raises `ProviderError`."""
+        text, keep = self.filled(self._plan.early_message)
+        voice = self.voice() if self._plan.consent_message is None else self.consent_voice()
+        speech = await voice.recorded(text, keep=keep and self._plan.keep_content)
+        return b"".join(iter(speech.next_frame, None))
 
     def uses(self) -> tuple[VendorUse, ...]:
         """What was used so far."""
@@ -139,7 +146,7 @@ class Preparation:
         return text, text == written
 
     def unknown_placeholder(self, name: str) -> None:
-        self._on_note(f"placeholder {{{{{name}}}}} has no value and was left empty")
+        self.note(f"placeholder {{{{{name}}}}} has no value and was left empty")
 
     # The end
 

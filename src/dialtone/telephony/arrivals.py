@@ -181,6 +181,7 @@ class Arrivals:
             acceptance.notes,
             audio=call.audio,
             on_ready=ready.set,
+            play=call.play if call.can_play else None,
         )
 
     async def _transfer_server(self, call: IncomingSipCall, trunk: CallingTrunk, number: InboundNumber) -> SipServer:

@@ -127,8 +127,11 @@ class IncomingSipCall:
         self._phone.follow(self.invitation.call, line)
 
     def _line(self, confirmed: Confirmed, server: SipServer) -> SipLine:
-        assert self._ports is not None
         assert self._negotiation is not None
+        if self._early is not None:
+            session, self._early = self._early.session, None
+            return self._phone.line_over(session, self.invitation.call, self._negotiation, server)
+        assert self._ports is not None
         ports, self._ports = self._ports, None
         try:
             parameters = self._parameters or self._negotiation.answered(confirmed.description)

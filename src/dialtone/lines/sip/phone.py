@@ -108,6 +108,10 @@ class SipPhone:
             session = RtpSession(ports, self._clock, parameters)
         except ValueError as error:
             raise NoCommonAudioError(str(error)) from None
+        return self.line_over(session, call, negotiation, server)
+
+    def line_over(self, session: RtpSession, call: str, negotiation: Negotiation, server: SipServer) -> SipLine:
+        """The line of an answered call whose audio flows already."""
         line = SipLine(self.agent, call, session, negotiation, server)
         self.follow(call, line)
         return line
