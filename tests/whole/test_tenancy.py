@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from pydantic import SecretStr
 
+from dialtone.byok.carriers import ENTRIES
 from dialtone.media.audio import PCM_16K
 from dialtone.platform.fields import READ_ONLY
 from dialtone.settings import Settings
@@ -140,8 +141,17 @@ REFERENCES: dict[str, str] = {
 }
 """Fields and parameters that name something, and of which kind."""
 
-NOT_OF_AN_ORGANIZATION = {"contact_id", "workflow_id", "voice_id", "vector_store_ids", "mcp_server_id"}
-"""Names that a customer or a vendor gives, and references to what there is none of yet."""
+NOT_OF_AN_ORGANIZATION = {"contact_id", "workflow_id", "voice_id", "vector_store_ids", "mcp_server_id"} | {
+    name for carrier in ENTRIES.values() for name in carrier.settings
+}
+"""Names that a customer, a vendor or a carrier gives, and references to what there is none of yet."""
+
+CARRIERS = {
+    f"{method} /carriers/{{carrier}}/{{hook}}{token}" for method in ("GET", "POST") for token in ("", "/{token}")
+}
+"""Asked without a key, by carriers. What one organization's carrier reaches of another's is asked in
+test_carriers_twilio.py::test_what_is_not_genuine_is_refused_without_a_word_why.
+"""
 
 
 def routes(app: FastAPI) -> set[str]:
@@ -151,7 +161,7 @@ def routes(app: FastAPI) -> set[str]:
         for method in context.methods or ()
         if method != "HEAD"
     }
-    return found - {"GET /openapi.json"}
+    return found - {"GET /openapi.json"} - CARRIERS
 
 
 @asynccontextmanager
