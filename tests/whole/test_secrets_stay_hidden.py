@@ -187,6 +187,12 @@ async def _store(client: Client, hush: Hush, own: str, tool_url: str) -> str:
     await client.ask("POST", f"{API}/byok", 200, json=resend)
     document = {"private_key": hush.new("service account"), "project_id": "p"}
     await client.ask("POST", f"{API}/byok", 200, json={"provider": "google_vertex", "api_key": json.dumps(document)})
+    key = f"-----BEGIN PRIVATE KEY-----\n{hush.new('private key')}\n-----END PRIVATE KEY-----"
+    await client.ask("POST", f"{API}/byok", 200, json={"provider": "vonage", "api_key": key})
+    signing = {"provider": "vonage", "config": {"signature_secret": hush.new("signature secret")}}
+    await client.ask("POST", f"{API}/byok/config", 200, json=signing)
+    wrong = {"provider": "vonage", "config": {"signature_secret": f"{hush.new('wrong signature secret')} "}}
+    await client.ask("POST", f"{API}/byok/config", 400, json=wrong)
     await client.ask("GET", f"{API}/byok", 200)
     await client.ask("POST", f"{API}/domains", json={"domain_name": "mail.example.com"})  # Resend refuses the key
     return str(assistant["id"])
