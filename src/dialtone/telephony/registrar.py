@@ -48,6 +48,7 @@ class Registrar:
         self._wake = asyncio.Event()
         self._working: asyncio.Task[None] | None = None
         self._telling: set[asyncio.Task[None]] = set()
+        self._in_order = asyncio.Lock()
 
     def registered_as(self, user: str) -> str | None:
         """The id of the trunk that is registered with this user in its address."""
@@ -131,6 +132,7 @@ class Registrar:
                 self._failed.add(trunk.id)
                 self._tell(trunk, "failing", None, f"The trunk can't be registered ({type(problem).__name__}).")
             return
+        self._failed.discard(trunk.id)
         self._running[trunk.id] = trunk
         self._contacts[trunk.contact] = trunk.id
 
@@ -147,11 +149,12 @@ class Registrar:
         task.add_done_callback(self._telling.discard)
 
     async def _write(self, trunk: RegisteringTrunk, state: State, status: int | None, words: str) -> None:
-        try:
-            if await self._registrations.note(self._node, trunk, state, status, words):
-                await self._events.note(trunk.organization_id, trunk.id, status, words, kind="registration")
-        except Exception as problem:
-            logger.warning("the state of a trunk's registration could not be stored (%s)", type(problem).__name__)
+        async with self._in_order:
+            try:
+                if await self._registrations.note(self._node, trunk, state, status, words):
+                    await self._events.note(trunk.organization_id, trunk.id, status, words, kind="registration")
+            except Exception as problem:
+                logger.warning("the state of a trunk's registration could not be stored (%s)", type(problem).__name__)
 
 
 def _order(trunk: RegisteringTrunk) -> RegistrationOrder:

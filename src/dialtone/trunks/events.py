@@ -67,41 +67,48 @@ class TrunkEvents:
         called: str | None = None,
         kind: EventKind = "inbound",
     ) -> None:
-        """Something happened. Older events give way; a trunk that is gone has none."""
+        """Something happened. Older events give way; a trunk that is gone has none. Never raises: calls go on without
+        what explains them.
+        """
         logger.info("SIP trunk %s, %s: %s", trunk_id, kind, reason)
         if self._writing >= MAX_WRITING:
             return
         self._writing += 1
+        event = TrunkEvent(
+            organization_id=organization_id,
+            trunk_id=trunk_id,
+            kind=kind,
+            status=status,
+            reason=reason[:REASON_CHARACTERS],
+            called=called,
+            created_at=now(),
+        )
         try:
-            async with self._database.write() as session:
-                # Held, so that two who write at once leave no more than the newest events together.
-                if await hold_owned(session, Trunk, organization_id, trunk_id) is None:
-                    return
-                session.add(
-                    TrunkEvent(
-                        organization_id=organization_id,
-                        trunk_id=trunk_id,
-                        kind=kind,
-                        status=status,
-                        reason=reason[:REASON_CHARACTERS],
-                        called=called,
-                        created_at=now(),
-                    )
-                )
-                await session.flush()
-                of_trunk = owned_by(TrunkEvent, organization_id), TrunkEvent.trunk_id == trunk_id
-                newest = (
-                    select_owned(TrunkEvent, organization_id)
-                    .where(TrunkEvent.trunk_id == trunk_id)
-                    .with_only_columns(TrunkEvent.id)
-                    .order_by(TrunkEvent.created_at.desc(), TrunkEvent.id.desc())
-                    .limit(MAX_EVENTS)
-                )
-                kept = (await session.scalars(newest)).all()
-                if len(kept) == MAX_EVENTS:
-                    await session.execute(delete(TrunkEvent).where(*of_trunk, TrunkEvent.id.not_in(kept)))
+            await self._write(event)
+        except Exception as problem:
+            logger.warning("an event of a SIP trunk could not be stored (%s)", type(problem).__name__)
         finally:
             self._writing -= 1
+
+    async def _write(self, event: TrunkEvent) -> None:
+        organization_id, trunk_id = event.organization_id, event.trunk_id
+        async with self._database.write() as session:
+            # Held, so that two who write at once leave no more than the newest events together.
+            if await hold_owned(session, Trunk, organization_id, trunk_id) is None:
+                return
+            session.add(event)
+            await session.flush()
+            of_trunk = owned_by(TrunkEvent, organization_id), TrunkEvent.trunk_id == trunk_id
+            newest = (
+                select_owned(TrunkEvent, organization_id)
+                .where(TrunkEvent.trunk_id == trunk_id)
+                .with_only_columns(TrunkEvent.id)
+                .order_by(TrunkEvent.created_at.desc(), TrunkEvent.id.desc())
+                .limit(MAX_EVENTS)
+            )
+            kept = (await session.scalars(newest)).all()
+            if len(kept) == MAX_EVENTS:
+                await session.execute(delete(TrunkEvent).where(*of_trunk, TrunkEvent.id.not_in(kept)))
 
     async def list_all(self, organization_id: str, trunk_id: str) -> list[dict[str, object]]:
         """A trunk's events, newest first. Raises `ApiError` (404)."""
