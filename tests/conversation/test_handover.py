@@ -217,6 +217,9 @@ def test_whoever_is_called_hears_who_it_is_and_takes_the_call_with_a_key() -> No
     announcement = wording("en").announcement
     assert stage.voice.spoken == [announcement, SUMMARY, QUESTION]
     assert notes.messages == [("assistant", announcement)], "the talk with the desk is kept nowhere"
+    used = {use.role: use for use in notes.endings[0].uses}
+    assert used["tts"].characters == len(announcement + SUMMARY + QUESTION)
+    assert used["stt"].audio_seconds == pytest.approx(11 + 6, abs=0.2), "the caller's until it was joined, the desk's"
     assert SUMMARY not in str(notes.notes)
     assert [message.role for message in stage.model.asked[0]][-2:] == ["assistant", "system"]
     assert "English" in stage.model.asked[0][-1].content

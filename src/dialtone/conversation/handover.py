@@ -4,7 +4,7 @@ Where it fails the caller comes back to the assistant, who is told why.
 """
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from typing import Protocol
 
 from dialtone.conversation.bridge import Bridge
@@ -113,10 +113,11 @@ class Handover:
         warm = destination.mode == "warm"
         self._host.caller_hears(Tone(HOLD if warm else RINGBACK, self._line.audio))
         async with AsyncExitStack() as stack:
-            summary = self._summary(stack) if warm else None
-            other = await stack.enter_async_context(self._legs.reach(destination.number, self._journal.note))
-            if summary is not None:
-                await self._introducer.talk(other).run(summary)
+            with ExitStack() as until_joined:
+                summary = self._summary(until_joined) if warm else None
+                other = await stack.enter_async_context(self._legs.reach(destination.number, self._journal.note))
+                if summary is not None:
+                    await self._introducer.talk(other).run(summary)
             bridge = Bridge(self._line, other, self._journal.note)
             self._host.leave(bridge)
             bridge.join()
@@ -124,7 +125,7 @@ class Handover:
                 self._spawn(self._connect(other, bridge))
             return await bridge.over
 
-    def _summary(self, stack: AsyncExitStack) -> "asyncio.Future[str]":
+    def _summary(self, stack: ExitStack) -> "asyncio.Future[str]":
         """The caller is summed up while it rings."""
         summary: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 

@@ -124,11 +124,12 @@ class Introduction:
         self._clock.add(self, self._clock_failed)
         self._line.attach(self)
         self._spawn(self._open_ears())
-        self._spawn(self._tell(summary))
+        telling = self._spawn(self._tell(summary))
         try:
             refused = await self._answer
         finally:
             self._clock.remove(self)
+            telling.cancel()
             if self._timer is not None:
                 self._timer.cancel()
             self._speaker.cut()

@@ -14,7 +14,7 @@ from dialtone.lines.sip.server import SipServer
 from dialtone.media.clock import MediaClock
 from dialtone.media.rtp.ports import PortPool
 from dialtone.sip.endpoint import Options
-from dialtone.sip.events import Answered, Ended, IncomingCall, OfferRefused, ReferReceived
+from dialtone.sip.events import Answered, Ended, IncomingCall, OfferRefused, ReferReceived, TransferProgress
 from dialtone.sip.offer_answer import AudioOptions, LocalAudio, make_offer
 from dialtone.sip.transports import Listener, TransportOptions
 from tests.sip.stage import OFFER, Phone, accept_all, order, phone, run
@@ -145,6 +145,17 @@ def test_a_caller_who_leaves_after_the_transfer_is_not_told_as_gone() -> None:
             stage.far.agent.accept_refer(stage.call)
             stage.far.agent.hangup(stage.call)  # as many systems do, without a last word
             await transfer
+            assert stage.owner.closed == []
+
+    run(scenario())
+
+
+def test_the_far_end_cannot_have_us_call_somebody() -> None:
+    async def scenario() -> None:
+        async with answered() as stage:
+            stage.far.agent.refer(stage.call, "sip:+31209999999@desk.example.com")
+            progress = await stage.far.expect(TransferProgress)
+            assert (progress.status, progress.final, progress.refused) == (603, True, True)
             assert stage.owner.closed == []
 
     run(scenario())
