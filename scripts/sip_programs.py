@@ -5,13 +5,18 @@ import shutil
 import subprocess
 import sys
 
-PACKAGES = {"sipp": "sip-tester", "baresip": "baresip-core"}
+PACKAGES = {"sipp": "sip-tester", "baresip": "baresip-core", "linphonec": "linphone-cli", "kamailio": "kamailio"}
 """Debian's packages of the programs."""
+
+
+def found(program: str) -> str | None:
+    """Where a program is. Servers are in a directory that is not on everybody's path."""
+    return shutil.which(program) or shutil.which(program, path="/usr/sbin:/usr/local/sbin")
 
 
 def install_missing() -> None:
     """Tests whose program is still missing afterwards are skipped, and say so."""
-    missing = [package for program, package in PACKAGES.items() if shutil.which(program) is None]
+    missing = [package for program, package in PACKAGES.items() if found(program) is None]
     if not missing or os.geteuid() != 0 or shutil.which("apt-get") is None:
         return
     print(f"Installing {' and '.join(missing)} for the tests", file=sys.stderr)

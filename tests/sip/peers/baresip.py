@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tests.sip.peers.programs import program, running
 from tests.sip.peers.test_sipp import free_port
-from tests.sip.peers.tones import THEIRS, read_wave, seconds_of, write_tone
+from tests.sip.peers.tones import LOUD, THEIRS, Samples, read_wave, seconds_of, write_tone
 
 MODULES = Path("/usr/lib/baresip/modules")
 RATES = {"PCMU": (8000, 1), "PCMA": (8000, 1), "G722": (16000, 1), "opus": (48000, 2)}
@@ -74,10 +76,24 @@ class Baresip:
                 self._news.clear()
                 await self._news.wait()
 
+    async def until_registered(self) -> None:
+        """It may have been before anybody listened to its events."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not any("OK" in event.get("data", "") for event in self.events):
+                self.tell("reginfo")
+                self._news.clear()
+                await self._news.wait()
+
     def seconds_heard(self, hertz: float) -> float:
         """How long it has heard a tone, as written to disk so far; it begins a new file with each change of a call."""
-        files = [read_wave(path) for path in self.folder.glob("dump-*-dec.wav") if path.stat().st_size > HEADER_BYTES]
-        return sum(seconds_of(hertz, samples, rate) for samples, rate in files)
+        return sum(seconds_of(hertz, samples, rate) for samples, rate in self._heard())
+
+    def loud_seconds(self) -> float:
+        """How long it has heard anything."""
+        return sum(float((np.abs(samples.astype(int)) > LOUD).sum()) / rate for samples, rate in self._heard())
+
+    def _heard(self) -> list[tuple[Samples, int]]:
+        return [read_wave(path) for path in self.folder.glob("dump-*-dec.wav") if path.stat().st_size > HEADER_BYTES]
 
     async def until_heard(self, hertz: float, seconds: float = 0.5) -> None:
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -99,29 +115,34 @@ class Baresip:
 @asynccontextmanager
 async def baresip(
     folder: Path,
-    account: str = "",
+    account: str = ";regint=0",
     *,
     codec: str = "PCMU",
     hertz: float = THEIRS,
     config: str = "",
     user: str = "bob",
     domain: str = "",
+    voice: Path | None = None,
 ) -> AsyncIterator[Baresip]:
-    """One that says `hertz`. `account` are further parameters of its account, each begun with a semicolon."""
+    """One that says `hertz`, or what is in the file `voice`.
+
+    `account` are further parameters of its account, each begun with a semicolon.
+    """
     path, port, control, rtp = program("baresip"), free_port(), free_port(), free_port()
     rate, channels = RATES[codec]
     coding = f"audio_codecs={codec}/{rate}/{channels}"
     text = CONFIG.format(
         port=port,
         control=control,
-        voice=folder / "voice.wav",
+        voice=voice or folder / "voice.wav",
         folder=folder,
         modules=MODULES,
         rtp=rtp // 2 * 2,
         rtp_end=rtp // 2 * 2 + 20,
     )
-    _furnish(folder, text + config, f"<sip:{user}@{domain or f'127.0.0.1:{port}'}>;regint=0;{coding}{account}\n")
-    write_tone(folder / "voice.wav", hertz, VOICE_SECONDS, rate, channels)
+    _furnish(folder, text + config, f"<sip:{user}@{domain or f'127.0.0.1:{port}'}>;{coding}{account}\n")
+    if voice is None:
+        write_tone(folder / "voice.wav", hertz, VOICE_SECONDS, rate, channels)
     async with running(path, "-f", str(folder), folder=folder):
         made = Baresip(folder, port)
         reader, made._writer = await _connected(control)

@@ -17,11 +17,13 @@ SCENARIOS = Path(__file__).parent / "scenarios"
 
 PACKAGES = {"sipp": "sip-tester", "baresip": "baresip-core", "linphonec": "linphone-cli", "kamailio": "kamailio"}
 """Debian's packages of the programs."""
+SERVERS = "/usr/sbin:/usr/local/sbin"
+"""Not on everybody's path."""
 
 
 def program(name: str) -> str:
     """Where a program is; `DIALTONE_TEST_SIPP` and the like name another place. Skips the test where it is not."""
-    path = os.environ.get(f"DIALTONE_TEST_{name.upper()}") or shutil.which(name)
+    path = os.environ.get(f"DIALTONE_TEST_{name.upper()}") or shutil.which(name) or shutil.which(name, path=SERVERS)
     if path is None:
         pytest.skip(f"{name} is not installed (on Debian and Ubuntu: apt-get install {PACKAGES[name]})")
     return path

@@ -14,7 +14,7 @@ from tests.sip.peers.tones import CAROLS, OURS, THEIRS
 from tests.sip.stage import order
 
 KEYS = "159*0#"
-AUTO, MANUAL = ";answermode=auto", ";answermode=manual"
+AUTO, MANUAL = ";regint=0;answermode=auto", ";regint=0;answermode=manual"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ async def we_call(folder: Path, case: Case) -> None:
 
 
 async def they_call(folder: Path, case: Case) -> None:
-    account = ";mediaenc=srtp-mand" if case.encrypted else ""
+    account = ";regint=0" + (";mediaenc=srtp-mand" if case.encrypted else "")
     certificate, served, _ = contexts(folder)
     transports = ("udp", "tcp", "tls")
     async with (

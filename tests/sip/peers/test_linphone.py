@@ -53,6 +53,7 @@ async def test_linphone_calls_us_over_tcp_and_gives_up(tmp_path: Path) -> None:
         await both_hear(line, bob)
         bob.tell("terminate")
         assert (await alice.phone.eventually(Ended)).by == "them"
+        line.close()
         bob.tell(f"call {alice.phone.uri('alice')}")
         alice.agent.ring((await alice.phone.eventually(IncomingCall)).call)
         await bob.until_said("ringing")

@@ -56,7 +56,7 @@ async def test_sipp_echoes_refreshes_the_session_and_moves_its_audio(tmp_path: P
 async def test_we_call_sipp_which_echoes(tmp_path: Path) -> None:
     sipp, port, media = program("sipp"), free_port(), free_port()
     command = [sipp, "-sn", "uas", "-i", "127.0.0.1", "-p", str(port), "-mp", str(media // 2 * 2), "-rtp_echo"]
-    async with tone_phone("PCMU") as alice, running(*command, "-nostdin", folder=tmp_path):
+    async with running(*command, "-nostdin", folder=tmp_path), tone_phone("PCMU") as alice:
         line = await alice.dial(f"sip:bob@127.0.0.1:{port}")
         await line.until_heard(OURS)
         line.hang_up()

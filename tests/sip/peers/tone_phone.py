@@ -114,6 +114,7 @@ class ToneLine:
 
     def hang_up(self) -> None:
         self._owner.agent.hangup(self.call)
+        self.close()
 
     def forget(self) -> None:
         self.heard.clear()
@@ -137,6 +138,7 @@ class ToneLine:
                 await self._news.wait()
 
     def close(self) -> None:
+        """Say and hear no more."""
         if self._session is not None:
             self._session.close()
         self._ports.close()
