@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from pydantic import SecretStr
 from sqlalchemy import select
 
 from dialtone.byok.carriers import ENTRIES
@@ -13,6 +14,9 @@ from dialtone.lines.carriers.catalog import make_carriers
 from dialtone.platform.carriers import CARRIERS, CarrierAccount
 from dialtone.platform.crypto import MASK
 from dialtone.platform.guarded_http import GuardedHttp
+from dialtone.server import create_app
+from dialtone.settings import Settings
+from tests.conftest import client_of
 
 PROJECT = "0c5ac9a2-5b0b-4f0e-9d3c-3b6c0f6f0d11"
 SIGNALWIRE = {"space": "example", "project_id": PROJECT, "signing_key": "PSK_of_the_project"}
@@ -111,3 +115,21 @@ async def test_a_region_of_twilio_is_reached_at_its_own_address(app: FastAPI, cl
 
 def test_every_carrier_is_known_everywhere() -> None:
     assert set(CARRIERS) == ENTRIES.keys() == make_carriers(GuardedHttp(allow_private_addresses=False)).keys()
+
+
+async def test_a_number_says_where_its_carrier_is_to_send_calls(settings: Settings) -> None:
+    known = settings.model_copy(
+        update={"public_url": "https://voice.example.com/", "api_key": SecretStr("fl_of_a_known_server")}
+    )
+    app = create_app(known)
+    async with app.router.lifespan_context(app), client_of(app, "fl_of_a_known_server") as client:
+        body = {"phone_number": "+31201234567", "carrier": "twilio"}
+        made = (await client.post("/api/v1/numbers", json=body)).json()["number"]
+        assert made["carrier_url"] == "https://voice.example.com/carriers/twilio/voice"
+        path = f"/api/v1/numbers/{made['id']}"
+        back = await client.patch(path, json=made)
+        assert ("X-Ignored-Fields" in back.headers, back.json()["number"]["carrier"]) == (False, "twilio")
+        cleared = (await client.patch(path, json={"carrier": None})).json()["number"]
+        assert (cleared["carrier"], cleared["carrier_url"]) == (None, None)
+        refused = await client.patch(path, json={"carrier": "nobody"})
+        assert refused.json()["details"][0].startswith("carrier: must be one of 'twilio'")

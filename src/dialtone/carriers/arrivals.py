@@ -50,10 +50,14 @@ class Arrivals:
         """The answer to a carrier's request, which is known to be genuine. The same request gets the same answer."""
         key = (account.organization_id, account.carrier, incoming.call)
         if key not in self._answers:
-            loop = asyncio.get_running_loop()
-            task = self._answers[key] = loop.create_task(self._answer(account, incoming))
-            task.add_done_callback(lambda _: loop.call_later(REPEAT_SECONDS, self._answers.pop, key, None))
+            task = self._answers[key] = asyncio.get_running_loop().create_task(self._answer(account, incoming))
+            task.add_done_callback(partial(self._answered, key))
         return await asyncio.shield(self._answers[key])
+
+    def _answered(self, key: tuple[str, str, str], task: "asyncio.Task[Answer]") -> None:
+        """Keep the answer for a while; what failed may be tried again at once."""
+        failed = task.cancelled() or task.exception() is not None
+        task.get_loop().call_later(0.0 if failed else REPEAT_SECONDS, self._answers.pop, key, None)
 
     async def close(self) -> None:
         """Turn away whoever still waits to be answered."""

@@ -1,7 +1,7 @@
 """What a conversation asks of a line, and what a line tells a conversation.
 
-A line is one caller's connection: a WebSocket today; SIP, WebRTC and the carriers' media streams are further
-implementations of the same Protocol. A line knows nothing of assistants, a conversation nothing of sockets.
+A line is one caller's connection: a WebSocket, a SIP call with its RTP, a carrier's media stream; WebRTC would be one
+more implementation of the same Protocol. A line knows nothing of assistants, a conversation nothing of sockets.
 """
 
 from dataclasses import dataclass
