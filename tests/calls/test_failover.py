@@ -1,11 +1,16 @@
 """Calls that go out by another trunk where one fails, and never twice to whoever was reached."""
 
+import asyncio
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from dialtone.calls.tables import Call
 from dialtone.lines.outbound import DialError
-from tests.calls.conftest import FakeLine, House
+from dialtone.settings import Settings
+from dialtone.trunks.tables import Trunk
+from tests.calls.conftest import FakeLine, House, open_house
 from tests.calls.dialing import NUMBER, Exchange, FakeDialer, make_number, make_trunk
 
 NO_ANSWER = "The trunk did not answer (408 Request Timeout)."
@@ -133,3 +138,32 @@ async def test_a_trunk_that_allows_no_call_just_now_is_passed_over(house: House)
         await exchange.over()
     [event] = await events_of(house, ids[0])
     assert event["reason"] == "The trunk takes no more calls at the moment: it allows 0.01 a second."
+
+
+async def test_a_crash_leaves_no_channel_taken(settings: Settings) -> None:
+    async with open_house(settings) as house:
+        exchange, _ = await exchange_of(house, {"max_channels": 1})
+        await _placed(exchange)
+        await house.room.flush()
+        # As if killed: nothing of what follows is written.
+        house.room._writer._transaction = _lost  # type: ignore[method-assign,assignment]
+        for task in list(house.room.live._running):  # type: ignore[union-attr]
+            task.cancel()
+        await exchange.over()
+        house.room._writer._waiting.clear()
+        async with house.database.write() as session:  # the cancelled attempt has given its channel back
+            call_id = await session.scalar(select(Call.id))
+            trunk = (await session.execute(select(Trunk.id, Trunk.organization_id))).one()
+            await house.room.channels.take(session, trunk.organization_id, trunk.id, str(call_id))
+    async with open_house(settings) as house:
+        dialer = FakeDialer()
+        house.room.dialers.append(dialer)
+        attempt = await _placed(Exchange(house, dialer, exchange.number_id, exchange.trunk_id))
+        assert attempt.request.trunk.id == exchange.trunk_id
+        attempt.fail(DialError("busy", "Busy."))
+        assert house.room.live is not None
+        await asyncio.wait(house.room.live._running, timeout=5)
+
+
+async def _lost(batch: Any) -> None:
+    """Writes nothing."""
