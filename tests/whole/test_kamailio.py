@@ -1,10 +1,10 @@
 """Assistants behind Kamailio, run with the configuration of docs/kamailio.md; a telephone is logged in there."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from dialtone.media.audio import MULAW_8K
 from dialtone.media.convert import decode
@@ -38,13 +38,10 @@ async def call_out(house: WholeHouse, phone: Baresip) -> None:
     await place(house)
 
 
-async def test_a_telephone_at_kamailio_asks_and_is_answered(tmp_path: Path) -> None:
-    for folder in ("in", "out"):
-        (tmp_path / folder).mkdir()  # noqa: ASYNC240 - nothing else runs yet
-    await asyncio.gather(talk(tmp_path / "in", call_in), talk(tmp_path / "out", call_out))
-
-
-async def talk(tmp_path: Path, calls: Callable[[WholeHouse, Baresip], Awaitable[None]]) -> None:
+@pytest.mark.parametrize("calls", [call_in, call_out])
+async def test_a_telephone_at_kamailio_asks_and_is_answered(
+    tmp_path: Path, calls: Callable[[WholeHouse, Baresip], Awaitable[None]]
+) -> None:
     chat = FakeOpenAIChat([Reply(ANSWER, [Call("end_call", "{}")])])
     write_question(tmp_path / "question.wav")
     async with telephone_house(tmp_path / "data", chat=chat) as house, WebhookReceiver() as receiver:
