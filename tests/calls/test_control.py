@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from sqlalchemy import update
 
 from dialtone.calls.tables import Call
-from dialtone.conversation.control import Command, CommandError, EndCall, InjectContext, Say, Transfer
+from dialtone.conversation.control import Command, CommandError, EndCall, InjectContext, Say, SendDtmf, Transfer
 from dialtone.settings import Settings
 from tests.calls.conftest import House, open_house
 
@@ -41,6 +41,7 @@ async def control(house: House, call_id: str, body: Any, key: str | None = None)
             {"type": "transfer", "destination": "sip:desk@pbx.example", "message": "I connect you.", "mode": "warm"},
             Transfer("sip:desk@pbx.example", "I connect you.", "warm"),
         ),
+        ({"type": "send-dtmf", "digits": "1w*2,#"}, SendDtmf("1w*2,#")),
     ],
 )
 async def test_a_command_reaches_the_call(calls_house: House, body: Any, command: Command) -> None:
@@ -54,8 +55,8 @@ async def test_a_command_reaches_the_call(calls_house: House, body: Any, command
     ("body", "problem"),
     [
         ({}, "type: is required"),
-        ({"type": "sing"}, 'type: must be one of inject-context, say, end-call, transfer (got "sing")'),
-        ({"type": ["say"]}, "type: must be one of inject-context, say, end-call, transfer (got a list)"),
+        ({"type": "sing"}, 'type: must be one of inject-context, say, end-call, transfer, send-dtmf (got "sing")'),
+        ({"type": ["say"]}, "type: must be one of inject-context, say, end-call, transfer, send-dtmf (got a list)"),
         ({"type": "say"}, "content: is required"),
         ({"type": "say", "content": "Hi"}, "end_after: is required"),
         ({**SAY, "end_after": "yes"}, 'end_after: must be true or false (got "yes")'),
@@ -66,6 +67,11 @@ async def test_a_command_reaches_the_call(calls_house: House, body: Any, command
         (
             {"type": "transfer", "destination": "112"},
             'destination: must be a number in E.164 form like +31201234567, or a SIP URI (got "112")',
+        ),
+        ({"type": "send-dtmf"}, "digits: is required"),
+        (
+            {"type": "send-dtmf", "digits": "1 2"},
+            'digits: must have only the keys 0-9 * # A-D and the pauses w W and , (got "1 2")',
         ),
         ({"type": "end-call", "message": 7}, "message: must be a string (got 7)"),
     ],

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from dialtone.conversation.call import Call
+from dialtone.conversation.control import CommandError, SendDtmf
 from dialtone.conversation.plan import KeypadPlan
 from dialtone.providers.base import ToolCall
 from dialtone.tools.toolbox import ToolOutcome
@@ -166,3 +167,27 @@ def test_the_sound_of_our_own_keys_is_not_the_caller() -> None:
 def _sounds(stage: Stage) -> bool:
     now = asyncio.get_running_loop().time() - stage.notes.start
     return any(at <= now < at + 0.4 for at, _ in stage.notes.keys)
+
+
+def test_keys_are_pressed_from_outside_after_what_is_being_said() -> None:
+    stage = Stage(first_message=LONG, hang_up_at=8)
+    stage.at.append((1.0, lambda call: call.command(SendDtmf("12"))))
+    notes = stage.play()
+    assert notes.said == [LONG]
+    assert [key for _, key in notes.keys] == ["1", "2"]
+    assert notes.keys[0][0] >= notes.frames[-1]
+
+
+def test_a_line_without_keys_refuses_them() -> None:
+    stage = Stage(hang_up_at=4)
+    stage.notes.can_send_dtmf = False
+    refused: list[str] = []
+
+    def press(call: Call) -> None:
+        with pytest.raises(CommandError) as refusal:
+            call.command(SendDtmf("1"))
+        refused.append(refusal.value.code)
+
+    stage.at.append((1.0, press))
+    assert stage.play().keys == []
+    assert refused == ["dtmf_not_possible"]

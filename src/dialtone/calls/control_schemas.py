@@ -7,13 +7,16 @@ from pydantic import BaseModel, Field, ValidationError
 from pydantic.json_schema import models_json_schema
 
 from dialtone.calls.outbound_schemas import MAX_SPOKEN, Destination
-from dialtone.conversation.control import Command, EndCall, InjectContext, Say, Transfer
+from dialtone.conversation.control import Command, EndCall, InjectContext, Say, SendDtmf, Transfer
 from dialtone.platform.errors import invalid
-from dialtone.platform.fields import Part, ignored_fields, not_blank
+from dialtone.platform.fields import Matches, Part, ignored_fields, not_blank
 from dialtone.platform.problems import problem, validation_details
-from dialtone.tools.base import TransferMode
+from dialtone.tools.base import DIGITS, MAX_DIGITS, TransferMode
 
 Content = Annotated[str, Field(min_length=1, max_length=MAX_SPOKEN), not_blank]
+Digits = Annotated[
+    str, Field(max_length=MAX_DIGITS), Matches(DIGITS, "must have only the keys 0-9 * # A-D and the pauses w W and ,")
+]
 ClosingLine = Annotated[str, Field(max_length=MAX_SPOKEN)]
 
 
@@ -65,6 +68,15 @@ class TransferCommand(Part):
     )
 
 
+class SendDtmfCommand(Part):
+    """Press keys on the line, after what the assistant is saying. Ours."""
+
+    type: Literal["send-dtmf"]
+    digits: Digits = Field(
+        description="0-9 * # A-D; w waits half a second, W a second, a comma two seconds.", examples=["1w204#"]
+    )
+
+
 class CommandSent(BaseModel):
     """A command was handed to its call."""
 
@@ -77,12 +89,14 @@ _MODELS: Mapping[str, type[Part]] = {
     "say": SayCommand,
     "end-call": EndCallCommand,
     "transfer": TransferCommand,
+    "send-dtmf": SendDtmfCommand,
 }
 _COMMANDS: Mapping[str, Callable[[Any], Command]] = {
     "inject-context": lambda given: InjectContext(given.content, given.trigger_response),
     "say": lambda given: Say(given.content, given.end_after),
     "end-call": lambda given: EndCall(given.message),
     "transfer": lambda given: Transfer(given.destination, given.message, given.mode),
+    "send-dtmf": lambda given: SendDtmf(given.digits),
 }
 
 

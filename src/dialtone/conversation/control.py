@@ -1,7 +1,7 @@
 """Commands from outside for a live call: what may be asked of it, and how it is carried out."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
@@ -45,7 +45,15 @@ class Transfer:
     mode: TransferMode = "blind"
 
 
-Command = InjectContext | Say | EndCall | Transfer
+@dataclass(frozen=True, slots=True)
+class SendDtmf:
+    """Press keys on the line, after what is being said."""
+
+    digits: str = field(repr=False)
+    """Pauses among them; see `dialtone.conversation.keys`."""
+
+
+Command = InjectContext | Say | EndCall | Transfer | SendDtmf
 
 
 class CommandError(Exception):
@@ -74,6 +82,8 @@ class Conversation(Protocol):
     def say_next(self, text: str, *, then: EndReason | None = None) -> bool: ...
 
     def leave(self, text: str, then: Callable[[], None]) -> None: ...
+
+    def press_keys(self, digits: str) -> bool: ...
 
 
 class HandsOver(Protocol):
@@ -115,6 +125,9 @@ class Control:
             case Say():
                 if not self._dialogue.say_next(command.content, then="api_end_call" if command.end_after else None):
                     raise CommandError("too_many_commands", "Too many texts are already waiting to be said.")
+            case SendDtmf():
+                if not self._dialogue.press_keys(command.digits):
+                    raise CommandError("dtmf_not_possible", "This call's line has no keys.")
             case EndCall():
                 self._dialogue.leave(_line(command.message), partial(self._end, "api_end_call"))
             case Transfer():

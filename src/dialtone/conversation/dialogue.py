@@ -173,6 +173,14 @@ class Dialogue:
         self._go_on()
         return True
 
+    def press_keys(self, digits: str) -> bool:
+        """Press keys on the line after what is being said. False where it has none."""
+        if not self._line.can_send_dtmf:
+            return False
+        self.speaker.press(digits, self._keys_pressed)
+        self._owner.activity()
+        return True
+
     @property
     def leaving(self) -> bool:
         """The last words are being said, or the caller is being handed over."""

@@ -13,7 +13,9 @@ TIMEOUT_SECONDS = 10.0
 """A tool's server must have given its whole answer by then."""
 MAX_MCP_TOOLS = 25
 MAX_DIGITS = 64
-"""That `send_dtmf` presses at once, pauses included."""
+"""That are pressed at once, pauses included."""
+DIGITS = r"[0-9A-Da-d*#wW,]+"
+"""Keys, and `w`, `W` and `,` for pauses."""
 
 _KINDS: dict[str | None, ToolKind] = {
     None: "webhook",
@@ -217,7 +219,7 @@ def _send_dtmf() -> Tool:
                     "type": "string",
                     "minLength": 1,
                     "maxLength": MAX_DIGITS,
-                    "pattern": "^[0-9A-Da-d*#wW,]+$",
+                    "pattern": f"^{DIGITS}$",
                     "description": "0-9 * # A-D; w waits half a second, W a second, a comma two seconds.",
                 }
             },

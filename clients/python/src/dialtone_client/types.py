@@ -558,7 +558,7 @@ class ConfigChange(TypedDict):
     """
 
 
-ControlCommand: TypeAlias = "InjectContextCommand | SayCommand | EndCallCommand | TransferCommand"
+ControlCommand: TypeAlias = "InjectContextCommand | SayCommand | EndCallCommand | TransferCommand | SendDtmfCommand"
 
 
 class DatabaseCheck(TypedDict):
@@ -1911,6 +1911,14 @@ class SayCommand(TypedDict):
     """What is spoken."""
     end_after: bool
     """Hang up afterwards. The text is then spoken to its end, whatever the caller does."""
+
+
+class SendDtmfCommand(TypedDict):
+    """Press keys on the line, after what the assistant is saying. Ours."""
+
+    type: Literal["send-dtmf"]
+    digits: str
+    """0-9 * # A-D; w waits half a second, W a second, a comma two seconds."""
 
 
 SendDtmfConfig: TypeAlias = "dict[str, Any]"
