@@ -22,7 +22,6 @@ from tests.whole.carriers import (
     carrier_house,
     make_number,
     only_call,
-    only_call_now,
     place,
     post,
 )
@@ -146,14 +145,21 @@ async def settled(house: WholeHouse) -> None:
         await asyncio.wait(live._running, timeout=15)
 
 
-async def test_a_caller_whom_nobody_takes_over_is_not_left_in_silence_at_telnyx(tmp_path: Path) -> None:
+async def test_telnyx_says_why_it_does_not_answer_and_leaves_nobody_in_silence(tmp_path: Path) -> None:
     side = TelnyxSide()
     async with account_at(side, tmp_path) as house:
         await make_number(house, side.name)
+        side.fake.refuse["answer"] = (401, "10009", "Authentication failed")
+        waiting = await side.ring(house)
+        unanswered = await only_call(house)
+        await waiting.until(lambda: waiting.over)
         call = await side.ring(house)
         await call.until_heard(0.3)
         side.fake.outcome = "user_busy"
-        call_id = (await only_call_now(house))["id"]
+        call_id = (await all_calls(house))[0]["id"]
         await post(house, f"calls/{call_id}/control", {"type": "transfer", "destination": DESK}, 200)
         await call.until(lambda: call.over)
-    assert "hangup" in [name for name, _ in side.fake.commands]
+    assert (unanswered["status"], unanswered["end_reason"]) == ("failed", "error")
+    assert unanswered["error"] == (
+        "Telnyx refused the command answer (HTTP 401, error 10009): the account's login was refused."
+    )

@@ -37,7 +37,7 @@ from dialtone.conversation.journal import Ending, EndReason, Journal
 from dialtone.conversation.plan import CallPlan
 from dialtone.conversation.preparation import Preparation
 from dialtone.lines.base import Line
-from dialtone.lines.inbound import CallerLeftError
+from dialtone.lines.inbound import CallerLeftError, NotAnsweredError
 from dialtone.lines.outbound import Dialer, DialError, DialRequest
 from dialtone.lines.second_leg import SecondLegs
 from dialtone.lines.websocket.door import Admission, Refusal
@@ -311,6 +311,8 @@ class LiveCalls:
             return await answer
         except CallerLeftError as problem:
             return _Unanswered("user_hangup", str(problem))
+        except NotAnsweredError as problem:
+            return _Unanswered("error", str(problem))
         except asyncio.CancelledError:
             return _Unanswered("server_shutdown", "The server was stopped before the call was answered.")
         except Exception:

@@ -130,7 +130,7 @@ class Arrivals:
             return await call.carrier.connect(account, incoming.call, incoming.number, call.addresses)
         except CarrierError as problem:
             logger.warning("a call at %s could not be answered: %s", account.carrier, problem)
-            call.over(None, str(problem))
+            call.refused(str(problem))
             return Answer()
 
     async def _turn_away(

@@ -104,7 +104,8 @@ class Telnyx:
         if event == "call.initiated" and not is_ours:
             return Incoming(call, number, canonical(str(payload.get("from", ""))))
         step = {name: state[name] for name in (_DUE.get(event, ""),) if name in state}
-        if step and step.get("end") != call:
+        ends = step.get("end", "")
+        if step and ends != call and (not ends or _ID.fullmatch(ends)):
             return Due(call, number, step)
         if event == "call.hangup":
             return _over(call, number, payload)

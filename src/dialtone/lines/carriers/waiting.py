@@ -16,7 +16,7 @@ from dialtone.lines.carriers.base import (
     TransferOrder,
 )
 from dialtone.lines.carriers.stream import StreamLine
-from dialtone.lines.inbound import CallerLeftError
+from dialtone.lines.inbound import CallerLeftError, NotAnsweredError
 from dialtone.lines.outbound import DialFailure
 from dialtone.platform.carriers import CarrierAccount
 
@@ -86,7 +86,7 @@ class CarrierCall:
             raise
 
     async def picked_up(self) -> StreamLine:
-        """The line of a caller who is being answered. Raises `CallerLeftError`."""
+        """The line of a caller who is being answered. Raises `CallerLeftError` and `NotAnsweredError`."""
         try:
             async with asyncio.timeout(STREAM_SECONDS):
                 return await self.connected()
@@ -111,6 +111,13 @@ class CarrierCall:
             self._line.exception()  # whoever waited may be gone
         if not self._has_stream:
             self._calls.forget(self)
+
+    def refused(self, words: str) -> None:
+        """The carrier did not answer the call, since it or its account could not."""
+        if not self._line.done():
+            self._line.set_exception(NotAnsweredError(words))
+            self._line.exception()  # whoever waited may be gone
+        self.give_up()
 
     def give_up(self) -> None:
         """Nobody waits for the stream any more: end the call at the carrier."""
