@@ -30,7 +30,7 @@ DEFAULTS: dict[str, Any] = {name: setting.get_default() for name, setting in _SE
 SHOWN = ("name", *_SETTINGS)
 TRUNK_READ_ONLY = READ_ONLY | {"registration"}
 
-MAX_READ = 500
+MAX_READ = 100
 """Trunks read in one go, so that many never hold up live calls."""
 
 
