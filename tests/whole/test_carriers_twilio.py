@@ -9,6 +9,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from dialtone.carriers.arrivals import Arrivals
+from dialtone.carriers.seen import SeenCalls
+from dialtone.lines.carriers.base import Incoming
+from dialtone.platform.carriers import CarrierAccount
 from tests.fakes.deepgram import final, interim
 from tests.fakes.openai_chat import FakeOpenAIChat, Reply
 from tests.fakes.twilio import FakeSignalWire, FakeTwilio, TwilioCall
@@ -89,22 +93,47 @@ async def test_a_caller_interrupts_asks_presses_keys_and_hangs_up(
         house.parts.carriers._arrivals._answers.clear()  # as after a while, or in another process
         assert (await twilio.post(number["carrier_url"], call.fields))[1].endswith("<Response><Reject/></Response>")
         assert len(await all_calls(house)) == 1
-        await receiver.until(4)
+        told = [received.event for received in await receiver.until(4)]
+        assert await taken_by_two_processes(house) == [False, True]
+        assert len(await all_calls(house)) == 2
     assert (record["status"], record["direction"], record["end_reason"]) == ("ended", "inbound", "user_hangup")
     assert (record["caller_phone"], record["assistant_phone"]) == (CALLER, NUMBER)
     said = [line["content"] for line in record["messages"] if line["role"] == "user"]
     assert said[0] == QUESTION
     assert "5" in said[1]
     assert record["recording_url"] is not None
-    assert [received.event for received in receiver.received] == [
-        "assistant-request",
-        "status-update",
-        "status-update",
-        "end-of-call-report",
-    ]
+    assert told == ["assistant-request", "status-update", "status-update", "end-of-call-report"]
     assert call.statuses == [200]
     for private in (CALLER, QUESTION, TOKEN):
         assert private not in caplog.text
+
+
+async def taken_by_two_processes(house: WholeHouse) -> list[bool]:
+    """The same request comes to both at once: which of them connect the call?"""
+    parts = house.parts
+    account = CarrierAccount(await owner_of(house), "twilio", TOKEN, {"account_sid": ACCOUNT}, "")
+    both = [
+        Arrivals(
+            parts.carriers._calls,
+            SeenCalls(parts.database),
+            parts.calls.inbound,
+            parts.calls.calls,
+            parts.calls.started,
+        )
+        for _ in range(2)
+    ]
+    incoming = Incoming("CA" + "2" * 32, NUMBER, CALLER)
+    answers = await asyncio.gather(*(arrivals.take(account, incoming) for arrivals in both))
+    call = parts.carriers._calls.of(account, incoming.call)
+    assert call is not None
+    call.over(None, "")
+    await settled(house)
+    return sorted(b"<Connect>" in answer.body for answer in answers)
+
+
+async def owner_of(house: WholeHouse) -> str:
+    async with house.http.get(f"{house.url}/api/v1/organizations") as answered:
+        return str((await answered.json())["id"])
 
 
 async def test_signalwire_signs_with_another_key_and_calls_in_and_out(tmp_path: Path) -> None:
