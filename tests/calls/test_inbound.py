@@ -242,8 +242,9 @@ async def test_without_minutes_the_call_is_rejected_before_anybody_is_asked(sett
     update = {"allow_private_addresses": True, "billing": True}
     async with WebhookReceiver() as receiver, open_house(settings.model_copy(update=update)) as house:
         board = Switchboard(house, receiver)
-        await board.number()
+        await board.number(stt_config={"provider": "deepgram", "model": "nova-3", "language": "nl"})
         await change_balance(house.database, "Default", -1.0)
         decision = await board.decide()
         assert isinstance(decision, Rejection)
         assert (decision.end_reason, decision.words, receiver.received) == ("insufficient_credits", None, [])
+        assert decision.language == "nl"

@@ -288,3 +288,9 @@ def _ending() -> Any:
     from dialtone.conversation.journal import Ending
 
     return Ending("user_hangup", None, datetime.now(UTC), 3)
+
+
+async def test_without_a_voice_there_are_no_words_for_who_is_turned_away(house: House) -> None:
+    live = house.room.live
+    assert live is not None
+    assert await live.announcement("We are closed.", "en", PCM_16K, keep=False) is None

@@ -60,12 +60,14 @@ class Ringing:
 
 
 async def _tell_when_ready(prepared: Preparation, tell: Callable[[], None], play: Play | None) -> None:
-    if play is not None:
-        await _say_early(prepared, play)
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(FIRST_WORDS_SECONDS):
-            await prepared.ready()
-    tell()
+    try:
+        if play is not None:
+            await _say_early(prepared, play)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_WORDS_SECONDS):
+                await prepared.ready()
+    finally:
+        tell()  # whatever went wrong, the call is answered
 
 
 async def _say_early(prepared: Preparation, play: Play) -> None:

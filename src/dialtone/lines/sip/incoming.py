@@ -131,8 +131,9 @@ class IncomingSipCall:
         if self._early is not None:
             session, self._early = self._early.session, None
             return self._phone.line_over(session, self.invitation.call, self._negotiation, server)
-        assert self._ports is not None
         ports, self._ports = self._ports, None
+        if ports is None:
+            raise CallerLeftError("There is no way for audio to the caller's telephone.")
         try:
             parameters = self._parameters or self._negotiation.answered(confirmed.description)
             return self._phone.line(self.invitation.call, ports, self._negotiation, parameters, server)
