@@ -166,8 +166,9 @@ class VonageSide(Side):
 SIDES = (TelnyxSide, PlivoSide, VonageSide)
 
 
-def speech(call: CarrierCall) -> bytes:
-    """The recorded sentence, in the format of the call's stream."""
+def speech(call: CarrierCall, seconds: float) -> bytes:
+    """The beginning of the recorded sentence, in the format of the call's stream."""
+    spoken = SPEECH[: int(seconds * MULAW_8K.bytes_per_second)]
     if call.audio == MULAW_8K:
-        return SPEECH
-    return encode(np.repeat(decode(SPEECH, MULAW_8K), call.audio.sample_rate // 8000), call.audio)
+        return spoken
+    return encode(np.repeat(decode(spoken, MULAW_8K), call.audio.sample_rate // 8000), call.audio)

@@ -25,10 +25,12 @@ from tests.whole.carriers import (
     place,
     post,
 )
-from tests.whole.house import SPEECH_SECONDS, WholeHouse
+from tests.whole.house import WholeHouse
 from tests.whole.other_carriers import SIDES, Side, TelnyxSide, speech
 
-AT_ONCE = [(0.6, interim("I would")), (0.4 + SPEECH_SECONDS, final(QUESTION, 0.2, 0.2 + SPEECH_SECONDS))]
+SPOKEN = 1.2
+"""Seconds."""
+AT_ONCE = [(0.6, interim("I would")), (0.2 + SPOKEN, final(QUESTION, 0.2, SPOKEN))]
 """Callers who speak as soon as they are answered."""
 
 
@@ -80,7 +82,7 @@ async def test_calls_that_come_in(tmp_path: Path, side: Side, caplog: pytest.Log
 async def interrupted_by(call: Any, chat: FakeOpenAIChat) -> None:
     """The caller speaks over the greeting, hears the answer, presses keys, and hangs up when they were heeded."""
     await call.until(call.streamed.is_set)
-    call.speak(speech(call))
+    call.speak(speech(call, SPOKEN))
     await call.until(lambda: call.cleared > 0)
     call.forget()
     await call.until_heard(0.3)
