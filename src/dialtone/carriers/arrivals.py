@@ -47,12 +47,19 @@ class Arrivals:
         """By organization, carrier and the carrier's id of the call."""
 
     async def take(self, account: CarrierAccount, incoming: Incoming) -> Answer:
-        """The answer to a carrier's request, which is known to be genuine. The same request gets the same answer."""
+        """The answer to a carrier's request, which is known to be genuine. The same request gets the same answer.
+
+        Raises `ApiError` (503) where the server stops meanwhile.
+        """
         key = (account.organization_id, account.carrier, incoming.call)
         if key not in self._answers:
             task = self._answers[key] = asyncio.get_running_loop().create_task(self._answer(account, incoming))
             task.add_done_callback(partial(self._answered, key))
-        return await asyncio.shield(self._answers[key])
+        task = self._answers[key]
+        await asyncio.wait([task])
+        if task.cancelled():
+            raise ApiError(503, "server_shutdown", "Service unavailable", "The server is shutting down.")
+        return task.result()
 
     def _answered(self, key: tuple[str, str, str], task: "asyncio.Task[Answer]") -> None:
         """Keep the answer for a while; what failed may be tried again at once."""
