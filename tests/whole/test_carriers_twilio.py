@@ -76,11 +76,11 @@ async def until_heeded(chat: FakeOpenAIChat, call: TwilioCall) -> None:
 
 
 async def test_a_caller_interrupts_asks_presses_keys_and_hangs_up(
-    tmp_path: Path, database_url: str | None, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     chat = FakeOpenAIChat([Reply(ANSWER), Reply("Five it is.")])
     async with (
-        twilio_house(tmp_path, database_url, chat=chat, script=AT_ONCE) as (house, twilio),
+        twilio_house(tmp_path, chat=chat, script=AT_ONCE) as (house, twilio),
         WebhookReceiver() as receiver,
     ):
         number = await make_number(house, "twilio", webhook_url=receiver.url)
@@ -94,8 +94,6 @@ async def test_a_caller_interrupts_asks_presses_keys_and_hangs_up(
         assert (await twilio.post(number["carrier_url"], call.fields))[1].endswith("<Response><Reject/></Response>")
         assert len(await all_calls(house)) == 1
         told = [received.event for received in await receiver.until(4)]
-        assert await taken_by_two_processes(house) == [False, True]
-        assert len(await all_calls(house)) == 2
     assert (record["status"], record["direction"], record["end_reason"]) == ("ended", "inbound", "user_hangup")
     assert (record["caller_phone"], record["assistant_phone"]) == (CALLER, NUMBER)
     said = [line["content"] for line in record["messages"] if line["role"] == "user"]
@@ -205,10 +203,10 @@ async def test_what_is_not_genuine_is_refused_without_a_word_why(tmp_path: Path)
     assert (record["status"], record["end_reason"]) == ("failed", "user_hangup")
 
 
-async def test_callers_who_are_not_taken_or_leave(tmp_path: Path) -> None:
+async def test_callers_who_are_not_taken_or_leave(tmp_path: Path, database_url: str | None) -> None:
     closed = web.json_response({"error": "We are <closed> & away."})
     async with (
-        twilio_house(tmp_path, max_calls=1) as (house, twilio),
+        twilio_house(tmp_path, database_url, max_calls=2) as (house, twilio),
         WebhookReceiver(answers=[lambda _: closed]) as receiver,
     ):
         url = (await make_number(house, "twilio", webhook_url=receiver.url))["carrier_url"]
@@ -222,11 +220,17 @@ async def test_callers_who_are_not_taken_or_leave(tmp_path: Path) -> None:
         leaving = twilio.call(From=CALLER, To=NUMBER, Direction="inbound", CallStatus="ringing")
         leaving.status_url = url.replace("voice", "status")
         assert (await twilio.post(url, leaving.fields))[0] == 200
-        assert (await twilio.ring(url, CALLER, NUMBER)).rejected == "busy"
         assert (await all_calls(house))[0]["status"] == "ringing"
+        second = twilio.call(From=CALLER, To=NUMBER, Direction="inbound", CallStatus="ringing")
+        second.status_url = leaving.status_url
+        assert "<Connect>" in (await twilio.post(url, second.fields))[1]
+        assert (await twilio.ring(url, CALLER, NUMBER)).rejected == "busy"
+        await second.hang_up()
         await leaving.hang_up()
         await settled(house)
         left = (await all_calls(house))[0]
+        assert await taken_by_two_processes(house) == [False, True]
+        assert len(await all_calls(house)) == 4
     assert (rejected["status"], rejected["end_reason"], rejected["caller_phone"]) == ("rejected", "rejected", None)
     assert (left["status"], left["end_reason"]) == ("failed", "user_hangup")
     assert leaving.statuses == [200]
@@ -325,6 +329,11 @@ async def test_calls_that_go_out(tmp_path: Path, caplog: pytest.LogCaptureFixtur
         record = await house.record(call_id)
         await make_account(house, "twilio", "a-token-that-is-not-valid", account_sid=ACCOUNT)
         assert (await over())["error"].endswith("(HTTP 401, error 20003): the account's login was refused.")
+        async with house.http.delete(f"{house.url}/api/v1/byok", json={"provider": "twilio"}) as removed:
+            assert removed.status == 200
+        refusal = await place(house, status=409)
+    assert refusal["code"] == "no_outbound_line"
+    assert refusal["details"][0].startswith("There is no account at twilio: store its key with POST /byok")
     order = twilio.orders[-1]
     assert (order["To"], order["From"], order["Timeout"]) == (CALLER, NUMBER, "45")
     assert order["StatusCallbackEvent"] == "ringing,answered,completed"
@@ -332,16 +341,6 @@ async def test_calls_that_go_out(tmp_path: Path, caplog: pytest.LogCaptureFixtur
     assert set(call.statuses) == {200}
     for private in (CALLER, TOKEN, "a-token-that-is-not-valid"):
         assert private not in caplog.text
-
-
-async def test_without_an_account_no_call_goes_out_or_in(tmp_path: Path) -> None:
-    async with carrier_house(tmp_path, {}) as house:
-        url = (await make_number(house, "twilio"))["carrier_url"]
-        refusal = await place(house, status=409)
-        async with house.http.post(url, data={"To": NUMBER, "CallSid": "CA1", "Direction": "inbound"}) as answered:
-            assert answered.status == 403
-    assert refusal["code"] == "no_outbound_line"
-    assert refusal["details"][0].startswith("There is no account at twilio: store its key with POST /byok")
 
 
 async def test_a_server_that_stops_takes_the_ringing_back_and_ends_calls(tmp_path: Path) -> None:
