@@ -55,6 +55,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "audit": {"platform", "settings"},
     "privacy": {"calls", "webhooks", "analysis", "chats", "audit", "organizations", "jobs", "platform", "settings"},
     "client": {"media"},
+    "doctor": {"byok", "numbers", "trunks", "telephony", "lines", "sip", "media", "platform", "settings"},
 }
 """Which rooms each room may know. Every room must be listed, so that a new one is given its place."""
 

@@ -40,6 +40,8 @@ UNSCOPED = {
     "calls/recordings.py Recordings._still_named": "whose call has this file of the node, whosever it is",
     # For whoever has the machine, and for the process itself.
     "organizations/service.py Organizations.ensure_first": "is there any key in the deployment",
+    "numbers/service.py numbers_at_carriers": "the operator's command, for all organizations",
+    "trunks/examining.py active_trunks": "the operator's command, for all organizations",
     "organizations/key_commands.py list_keys": "the operator's command, for all organizations",
     "organizations/key_commands.py revoke_any_key": "the operator's command, for any organization",
     "organizations/api_keys.py <module>": "last uses of keys that requests have shown, for all organizations together",

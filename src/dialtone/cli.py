@@ -1,11 +1,12 @@
 """What a person types: `dialtone serve`, `call`, `keys`, `organizations`, `db`, `jobs`, `models`, `webhooks`,
-`demo`, `version`.
+`doctor`, `demo`, `version`.
 
 Parts load only when used.
 """
 
 import argparse
 import asyncio
+import json
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
@@ -64,6 +65,7 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     _add_jobs(commands)
     _add_models(commands)
     _add_webhooks(commands)
+    _add_doctor(commands)
     commands.add_parser("demo", help="a recorded caller talks to a demo assistant", add_help=False)
     version = commands.add_parser("version", help="print the version")
     version.set_defaults(command=_version)
@@ -153,6 +155,27 @@ def _add_webhooks(commands: Any) -> None:
     listening.add_argument("--port", type=int, default=9000, help="0 picks a free one (default: %(default)d)")
     listening.add_argument("--secret", help="the webhook_secret that they are signed with")
     listening.set_defaults(command=_webhooks_listen)
+
+
+def _add_doctor(commands: Any) -> None:
+    doctor = commands.add_parser("doctor", help="find out why something does not work")
+    subjects = doctor.add_subparsers(required=True, metavar="SUBJECT")
+    sip = subjects.add_parser(
+        "sip",
+        help="examine all that telephone calls need",
+        description="Examine all that telephone calls need: addresses, ports, the certificate, trunks, logins and the "
+        "way of the audio. Give it the server's environment; it changes nothing, and the server may run meanwhile. "
+        "The exit code is 1 where something fails.",
+    )
+    sip.add_argument("--data-dir", type=Path, help="default: DIALTONE_DATA_DIR or ./data")
+    sip.add_argument("--host", help="the server's (default: DIALTONE_HOST or 127.0.0.1)")
+    sip.add_argument("--port", type=int, help="the server's (default: DIALTONE_PORT or 8080)")
+    sip.add_argument("--trunk", metavar="ID", help="the only trunk to examine (default: the newest 200 active ones)")
+    sip.add_argument(
+        "--timeout", type=float, default=4.0, metavar="SECONDS", help="how long answers may take (default: %(default)g)"
+    )
+    sip.add_argument("--json", action="store_true", help="print one JSON object, nothing else")
+    sip.set_defaults(command=_doctor_sip)
 
 
 def _settings(arguments: argparse.Namespace) -> "Settings":
@@ -357,6 +380,22 @@ def _webhooks_listen(arguments: argparse.Namespace) -> int:
     except (OSError, OverflowError) as problem:
         return _complain(problem)
     return 0
+
+
+def _doctor_sip(arguments: argparse.Namespace) -> int:
+    from dialtone.doctor import report
+    from dialtone.doctor.telephone import examine
+
+    try:
+        findings = asyncio.run(examine(_settings(arguments), arguments.trunk, arguments.timeout))
+    except KeyboardInterrupt:
+        return 130
+    if arguments.json:
+        print(json.dumps(report.document(findings), indent=2))
+    else:
+        for line in report.lines(findings):
+            print(line)
+    return 1 if report.verdict(findings) == "failed" else 0
 
 
 def _demo(arguments: Sequence[str]) -> int:

@@ -216,6 +216,13 @@ class Numbers:
         return shown
 
 
+async def numbers_at_carriers(session: AsyncSession) -> list[tuple[str, str, int]]:
+    """Organizations, carriers, and how many active numbers of the one are at the other."""
+    counted = select(Number.organization_id, Number.carrier, func.count()).where(Number.is_active)
+    at_carriers = counted.where(Number.carrier.is_not(None)).group_by(Number.organization_id, Number.carrier)
+    return [(owner, carrier, count) for owner, carrier, count in await session.execute(at_carriers) if carrier]
+
+
 def _inbound(row: Number) -> InboundNumber:
     return InboundNumber(
         row.id,

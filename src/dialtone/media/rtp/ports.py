@@ -65,6 +65,22 @@ class PortPool:
         """Pairs that no call of this process has."""
         return len(self._free)
 
+    def taken(self, host: str) -> int:
+        """How many of these pairs other programs have now. Raises `OSError` where the address is not this machine's.
+
+        Tries them all, which takes about 0.2 s for 10,000 ports: for whoever examines a deployment.
+        """
+        count = 0
+        for port in list(self._free):
+            try:
+                for sock in _bind_pair(host, port):
+                    sock.close()
+            except OSError as error:
+                if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                    raise
+                count += 1
+        return count
+
     def bind(self, host: str) -> MediaPorts:
         """Both sockets on a local address, IPv4 or IPv6. Raises `NoPortsError`; `OSError` where the address is not
         this machine's.
