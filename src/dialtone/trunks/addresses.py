@@ -8,10 +8,6 @@ from pydantic import AfterValidator, Field
 from dialtone.platform.fields import Matches
 from dialtone.platform.patterns import HOST_NAME, IPV4, IPV6, PORT
 
-DEFAULT_PORT = 5060
-"""For UDP and TCP (RFC 3261 section 19.1.2)."""
-DEFAULT_TLS_PORT = 5061
-
 _ADDRESS = rf"({IPV4}|{HOST_NAME}\.?)(:{PORT})?|{IPV6}|\[{IPV6}\](:{PORT})?"
 _NETWORK = rf"{IPV4}(/([0-9]|[12][0-9]|3[0-2]))?|{IPV6}(/([0-9]|[1-9][0-9]|1[01][0-9]|12[0-8]))?"
 
