@@ -80,6 +80,7 @@ async def test_a_number_is_stored_in_its_one_form(client: httpx.AsyncClient) -> 
         *("id", "phone_number", "name", "is_active", "source", "created_at", "updated_at"),
         *("agent_id", "agent_name", "assistant_id", "assistant_name", "business_name"),
         *("transfer_trunk_id", "transfer_trunk_name", "workflow_id", "workflow_name"),
+        *("carrier", "carrier_url"),  # ours
     }
     assert made["is_active"] is True
     problem = details(await client.post(NUMBERS, json={"phone_number": "020 123 4567"}))
