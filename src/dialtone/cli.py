@@ -387,7 +387,7 @@ def _doctor_sip(arguments: argparse.Namespace) -> int:
     from dialtone.doctor.telephone import examine
 
     try:
-        findings = asyncio.run(examine(_settings(arguments), arguments.trunk, arguments.timeout))
+        findings = asyncio.run(examine(_settings(arguments), arguments.trunk, max(arguments.timeout, 0.1)))
     except KeyboardInterrupt:
         return 130
     if arguments.json:

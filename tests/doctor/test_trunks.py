@@ -1,11 +1,17 @@
 """What the doctor says of trunks that answer."""
 
 import httpx
+import pytest
 
 from dialtone.settings import Settings
 from tests.doctor.findings import LOGIN, about, findings_of, fixes, make_trunk
 from tests.sip.stage import phone
 from tests.whole.test_sip_trunks import provider
+
+
+@pytest.fixture
+def database_url() -> None:
+    """What is stored is read on both databases beside a running server."""
 
 
 async def test_a_trunk_that_works(settings: Settings, client: httpx.AsyncClient) -> None:

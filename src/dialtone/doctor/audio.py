@@ -66,7 +66,7 @@ async def examine(pool: PortPool, bound: str, address: str) -> Finding:
         return failed(what, f"No port for audio can be had: {problem}.", "Choose another range: DIALTONE_RTP_PORTS.")
     if arrived.is_set():
         return ok(what, f"It arrives (UDP port {port.number}).")
-    if _is_own(address):
+    if is_own(address):
         return failed(what, f"It does not arrive at UDP port {port.number}.", _FIREWALL)
     words = f"What is sent to UDP port {port.number} from this machine does not come back."
     fix = f"Many routers don't send back what comes from inside; else: forward DIALTONE_RTP_PORTS to it. {_FIREWALL}"
@@ -134,7 +134,8 @@ async def _port(pool: PortPool, bound: str) -> AsyncIterator[_Port]:
         transport.close()
 
 
-def _is_own(address: str) -> bool:
+def is_own(address: str) -> bool:
+    """Whether it is this machine's, or all of them."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:

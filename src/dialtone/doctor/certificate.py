@@ -20,7 +20,10 @@ MAX_NAMES = 5
 
 async def examine(file: Path, listener: Listener, patience: float, *, runs: bool) -> Finding:
     """The certificate in a file that can be used (the listener has it), and at a running server the one it shows."""
-    certificate = x509.load_pem_x509_certificates(await asyncio.to_thread(file.read_bytes))[0]
+    try:
+        certificate = x509.load_pem_x509_certificates(await asyncio.to_thread(file.read_bytes))[0]
+    except (OSError, ValueError):
+        return warning(WHAT, f"What it says of itself can't be read from {file}.", "Have it made anew.")
     finding = _of_file(certificate, now())
     if finding.status == "failed" or not runs:
         return finding

@@ -43,7 +43,7 @@ async def examine(settings: Settings, trunk_id: str | None, patience: float) -> 
     else:
         findings += await _own(settings, options, patience, runs=runs)
         findings += about_records
-        findings += await _outside(settings, options, stored, patience)
+        findings += await _outside(settings, options, stored, patience, runs=runs)
     if stored is not None:
         findings += carriers.examine(settings, stored.carriers)
     return findings
@@ -76,23 +76,23 @@ async def _own(settings: Settings, options: TelephoneOptions, patience: float, *
 
 
 async def _outside(
-    settings: Settings, options: TelephoneOptions, stored: Records | None, patience: float
+    settings: Settings, options: TelephoneOptions, stored: Records | None, patience: float, *, runs: bool
 ) -> list[Finding]:
     """What others say: a user agent of the doctor's own asks them, with the server's addresses but other ports."""
-    try:
-        async with _user_agent(options.sip) as agent:
-            findings = [await _public_address(settings, options, agent, patience)]
-            places = asyncio.Semaphore(TRUNKS_AT_ONCE)
-
-            async def one(trunk: ExaminedTrunk) -> trunks.Examined:
-                async with places:
-                    return await trunks.examine(agent.endpoint, trunk, patience)
-
-            examined = await asyncio.gather(*map(one, stored.trunks if stored is not None else ()))
-            return findings + await _audio(options, agent, examined)
-    except OSError as problem:
-        words = f"No address of DIALTONE_SIP_LISTEN can be had ({type(problem).__name__}), so nobody was asked."
+    own = tuple(each for each in options.sip.transports.listeners if audio.is_own(each.host))
+    if not own:
+        words = "No address of DIALTONE_SIP_LISTEN is this machine's, so nobody was asked."
         return [failed("trunks", words, "See the findings about listeners.")]
+    places = asyncio.Semaphore(TRUNKS_AT_ONCE)
+    async with _user_agent(options.sip, own) as agent:
+
+        async def one(trunk: ExaminedTrunk) -> trunks.Examined:
+            async with places:
+                return await trunks.examine(agent.endpoint, trunk, patience, runs=runs)
+
+        findings = [await _public_address(settings, options, agent, patience)]
+        examined = await asyncio.gather(*map(one, stored.trunks if stored is not None else ()))
+        return findings + await _audio(options, agent, examined)
 
 
 async def _audio(options: TelephoneOptions, agent: UserAgent, examined: Iterable[trunks.Examined]) -> list[Finding]:
@@ -118,7 +118,8 @@ async def _public_address(settings: Settings, options: TelephoneOptions, agent: 
         return ok(what, words)
     try:
         host, port = split(settings.sip_stun)
-        addresses = await agent.endpoint.resolver.addresses(host)
+        async with asyncio.timeout(patience):
+            addresses = await agent.endpoint.resolver.addresses(host)
         reachable = [each for each in addresses if agent.endpoint.transports.speaks("udp", each)]
         server: SocketAddress = reachable[0], port or STUN_PORT
     except (ValueError, SipError, OSError, IndexError):
@@ -135,19 +136,16 @@ def _received_at(sip: Options, address: str) -> str:
 
 
 @asynccontextmanager
-async def _user_agent(sip: Options) -> AsyncIterator[UserAgent]:
-    """Raises `OSError` where no address can be had."""
-    free = tuple(_at_free_port(listener) for listener in sip.transports.listeners)
-    agent = UserAgent(replace(sip, transports=replace(sip.transports, listeners=free)), lambda event: None, _nobody)
+async def _user_agent(sip: Options, listening: Iterable[Listener]) -> AsyncIterator[UserAgent]:
+    """Like the server's at these listeners, but at ports of its own."""
+    elsewhere = tuple(replace(listener, port=0) for listener in listening)
+    options = replace(sip, transports=replace(sip.transports, listeners=elsewhere))
+    agent = UserAgent(options, lambda event: None, _nobody)
     await agent.open()
     try:
         yield agent
     finally:
         await agent.endpoint.close()
-
-
-def _at_free_port(listener: Listener) -> Listener:
-    return replace(listener, port=0)
 
 
 async def _nobody(facts: RequestFacts) -> Admission:

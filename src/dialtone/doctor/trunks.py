@@ -30,8 +30,8 @@ class Examined:
     """IP address of the trunk's server; None where it has none."""
 
 
-async def examine(endpoint: Endpoint, examined: ExaminedTrunk, patience: float) -> Examined:
-    """Ask a trunk's server. Every question has `patience` seconds."""
+async def examine(endpoint: Endpoint, examined: ExaminedTrunk, patience: float, *, runs: bool) -> Examined:
+    """Ask a trunk's server. Every question has `patience` seconds. `runs`: our server does."""
     trunk = examined.trunk
     what = f"trunk {trunk.name} ({trunk.id})"
     uri = SipServer(trunk.host, trunk.port, trunk.transport).uri
@@ -48,7 +48,12 @@ async def examine(endpoint: Endpoint, examined: ExaminedTrunk, patience: float) 
     reply = await ask_options(endpoint, uri, patience)
     findings = [_answered(what, trunk.host, targets, reply, examined)]
     login = await _login(endpoint, what, examined, patience, reachable=reply is not None)
-    return Examined(what, findings + ([] if login is None else [login]), host)
+    findings += [] if login is None else [login]
+    registration = examined.registration
+    if runs and registration is not None and registration["state"] == "pending":
+        words = registration["reason"] or "The provider has not answered its registration yet."
+        findings.append(warning(what, words, "Look again in a minute; GET /sip-trunks/{id} tells its `registration`."))
+    return Examined(what, findings, host)
 
 
 async def _no_way(endpoint: Endpoint, what: str, targets: list[Target], patience: float) -> Finding | None:
