@@ -36,9 +36,15 @@ class SkippedTests:
 
 
 def _shared_out(arguments: list[str]) -> list[str]:
-    """With the tests shared out over the cores, file by file, unless a person looks for something."""
+    """With the tests shared out over the cores, file by file in the order that tests/conftest.py gives, unless a
+    person looks for something.
+    """
     looking = any(argument in ("-x", "-s", "--pdb", "--lf") or argument.startswith("-n") for argument in arguments)
-    return arguments if looking else ["--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile", *arguments]
+    return (
+        arguments
+        if looking
+        else ["--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile", "--no-loadscope-reorder", *arguments]
+    )
 
 
 def _is_set(variable: str) -> bool:

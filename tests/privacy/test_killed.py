@@ -17,8 +17,8 @@ from tests.conftest import BOTH_DATABASES, SQLITE_FILE
 from tests.privacy.conftest import CALLER
 from tests.whole.processes import KEY, Served, served
 
-CALLS = 2000
-"""An hour apart."""
+CALLS = 1000
+"""Two hours apart."""
 MESSAGES = 2
 """Of each call."""
 SECONDS = 60
@@ -57,7 +57,7 @@ def fill(engine: Engine, organization_id: str) -> None:
         {
             **fixed,
             **{"id": call_id, "caller_phone": CALLER, "summary": "A pie.", "notes": [], "duration_seconds": 60},
-            **{"created_at": (made := began + timedelta(hours=number)), "updated_at": made},
+            **{"created_at": (made := began + timedelta(hours=2 * number)), "updated_at": made},
         }
         for number, call_id in enumerate(ids)
     ]
@@ -133,7 +133,7 @@ def test_a_night_goes_on_after_a_kill(tmp_path: Path, database_url: str, engine:
         lines = ask(server, "GET", "/audit-log")["audit_log"]
         return {line["action"]: line["details"]["calls"] for line in lines if "calls" in line["details"]}
 
-    old = (100 - 30) * 24 + 1
+    old = (100 - 30) * 12 + 1
     with served(tmp_path / "data", database_url) as server:
         counts = wait_for(lambda: len(found := deleted()) == 2 and found)
     assert set(counts) == {"retention.content_deleted", "retention.metadata_deleted"}

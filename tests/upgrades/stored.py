@@ -37,8 +37,13 @@ async def fill(database: Database, revision: str) -> None:
     known, found = revisions(), await database.revision()
     for each in known[known.index(found) + 1 if found else 0 : known.index(revision) + 1]:
         await database.upgrade(each)
-        async with database.write() as session:
-            await (await session.connection()).run_sync(_store, rows_of(each))
+        await add_rows(database, each)
+
+
+async def add_rows(database: Database, revision: str) -> None:
+    """Store the rows of a revision, which the database has."""
+    async with database.write() as session:
+        await (await session.connection()).run_sync(_store, rows_of(revision))
 
 
 def _store(connection: Connection, tables: dict[str, list[Row]]) -> None:

@@ -14,10 +14,10 @@ from tests.whole.processes import KEY, beside, served
 
 ROOT = Path(__file__).parents[2]
 SEED = 20260131
-SECONDS = 60
+SECONDS = 30
 """Shared by the phases: examples, coverage, fuzzing, chains of requests."""
-CASES = 1000
-"""At least, also on a machine that does other work; a free core asks several thousand."""
+CASES = 300
+"""At least, also on a machine that does other work; a free core asks a few thousand."""
 RESEND_KEY = "re_of_the_deployment"
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from tests.whole.chaos import SECRET, Chaos
 
-KILLS = int(os.environ.get("CHAOS_KILLS", "4"))
+KILLS = int(os.environ.get("CHAOS_KILLS", "3"))
 SEED = int(os.environ.get("CHAOS_SEED", "0")) or random.randrange(2**32)
 LIFE_SECONDS = 3.0
 ENDS = {("ended", "user_hangup"), ("ended", "server_shutdown"), ("failed", "server_shutdown")}

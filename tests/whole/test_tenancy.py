@@ -27,7 +27,13 @@ from tests.fakes.resend import FakeResend
 from tests.resources.requests import free_number
 from tests.whole.tenants import API, Tenant, new_tenant
 
-RELATIONS = ["stranger", "parent", "child"]
+RELATIONS = [
+    ("sqlite", "stranger"),
+    ("sqlite", "parent"),
+    ("sqlite", "child"),
+    pytest.param("postgresql", "stranger", marks=pytest.mark.postgresql),
+]
+"""What the asker is to the owner; statements are scoped alike, whoever asks."""
 SAY = {"type": "say", "content": "Hello.", "end_after": False}
 CONTACT = {"contact_id": "+31201234567"}
 CHAT = {**CONTACT, "channel": "web", "role": "user", "content": "Hello."}
@@ -241,7 +247,7 @@ async def test_every_route_has_a_case(settings: Settings) -> None:
         assert routes(house.app) == CASES.keys()
 
 
-@pytest.mark.parametrize("relation", RELATIONS)
+@pytest.mark.parametrize(("database_url", "relation"), RELATIONS, indirect=["database_url"])
 async def test_no_route_shows_or_changes_what_is_anothers(settings: Settings, relation: str) -> None:
     async with two_tenants(settings, relation) as (owner, asker):
         before = await owner.rows()
@@ -298,7 +304,7 @@ async def test_every_reference_has_a_case(settings: Settings) -> None:
         assert set(_references(house.app)) <= REFERENCES.keys()
 
 
-@pytest.mark.parametrize("relation", RELATIONS)
+@pytest.mark.parametrize(("database_url", "relation"), RELATIONS, indirect=["database_url"])
 async def test_a_reference_to_what_is_anothers_is_one_to_nothing(settings: Settings, relation: str) -> None:
     async with two_tenants(settings, relation) as (owner, asker):
         before = await owner.rows()
