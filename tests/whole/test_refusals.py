@@ -71,7 +71,7 @@ async def a_caller_who_gives_up_ends_the_words(house: WholeHouse) -> None:
 async def test_without_minutes_callers_hear_that_nobody_can_take_the_call(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(announcing, "ANNOUNCEMENT_SECONDS", 2.0)
+    monkeypatch.setattr(announcing, "ANNOUNCEMENT_SECONDS", 1.5)
     async with telephone_house(tmp_path, billing=True) as house, handset() as phone:
         await make_trunk(house)
         await make_number(house)

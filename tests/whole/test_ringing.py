@@ -17,8 +17,8 @@ from tests.whole.test_outbound_calls import exchange_house, place, record_of
 from tests.whole.test_sip_calls import GREETING as GREETED
 from tests.whole.test_sip_calls import NUMBER, make_number, make_trunk, only_call, telephone_house
 
-GREETING = "Hello {{first_name}}, how are you?"
-SAID = "Hello Tom, how are you?"
+GREETING = "Hello {{first_name}}."
+SAID = "Hello Tom."
 
 
 async def until_gone(house: WholeHouse) -> None:
