@@ -122,6 +122,23 @@ def test_a_server_that_is_overloaded_passes_the_call_on() -> None:
     run(main())
 
 
+def test_what_the_next_server_says_counts_not_the_silence_of_the_first() -> None:
+    async def main() -> None:
+        known = Names()
+        async with phone(resolver=known) as alice, wire() as first, wire() as second:
+            known.srv["_sip._udp.example.com"] = [
+                Service(1, 0, first.port, "127.0.0.1"),
+                Service(2, 0, second.port, "127.0.0.1"),
+            ]
+            alice.agent.invite(order("sip:bob@example.com"))
+            invite = await second.request("INVITE")
+            second.send(second.answer(invite, 486, "x"), alice)
+            ended = await alice.expect(Ended)
+            assert (ended.by, ended.status) == ("refused", 486)
+
+    run(main())
+
+
 # --- our own queries
 
 

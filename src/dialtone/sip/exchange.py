@@ -82,6 +82,7 @@ class Exchange:
         self.request = outgoing.request
         """As it was sent last."""
         self.failure: Trouble | None = None
+        """Why no server has answered; None where one has."""
         self.done = False
         self._sender = sender
         self._outgoing = outgoing
@@ -161,6 +162,7 @@ class Exchange:
     def on_response(self, response: Response, transaction: ClientTransaction) -> None:
         if transaction is not self._transaction:
             return
+        self.failure = None  # of a server before this one
         if response.status < 200:
             if self._cancelled:
                 self._send_cancel()

@@ -78,7 +78,7 @@ async def _ask(
         return None
     finally:
         exchange.abandon()
-    if exchange.failure is not None and response.status in (408, 503):  # nobody's, see `Exchange`
+    if exchange.failure is not None:
         return None
     with_password = any(exchange.request.lines(name) for name in ("authorization", "proxy-authorization"))
     return Reply(response.status, loop.time() - began, with_password)
