@@ -74,7 +74,7 @@ class Settings(BaseSettings):
     sip_public_address: str | None = None
     """This machine's IP address as telephone providers see it, where it is behind NAT."""
     sip_stun: str | None = None
-    """A STUN server that `dialtone doctor sip` asks how others see this machine, e.g. `stun.example.com:3478`."""
+    """A STUN server that tells how providers see this machine, where that is not set, e.g. `stun.example.com:3478`."""
     sip_tls_certificate: Path | None = None
     """For `tls://`: a PEM file with the certificate and those that vouch for it."""
     sip_tls_key: Path | None = None

@@ -11,7 +11,8 @@ COOKIE = 0x2112A442
 
 class FakeStun(asyncio.DatagramProtocol):
     def __init__(self, address: str | None, port_offset: int) -> None:
-        self._address = address
+        self.seen_as = address
+        """In place of the real address; None: that."""
         self._port_offset = port_offset
         self._transport: asyncio.DatagramTransport | None = None
         self.address = ""
@@ -22,7 +23,7 @@ class FakeStun(asyncio.DatagramProtocol):
         self.address = "{}:{}".format(*transport.get_extra_info("sockname")[:2])
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        host, port = self._address or addr[0], addr[1] + self._port_offset
+        host, port = self.seen_as or addr[0], addr[1] + self._port_offset
         value = struct.pack("!BBHI", 0, 1, port ^ COOKIE >> 16, int(IPv4Address(host)) ^ COOKIE)
         assert self._transport is not None
         head = struct.pack("!HHI", 0x0101, 12, COOKIE) + data[8:20]

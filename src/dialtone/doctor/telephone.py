@@ -1,8 +1,8 @@
 """`dialtone doctor sip`: all that telephone calls need, from the server's own addresses to its trunks."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from dialtone.doctor import audio, carriers, certificate, listeners, ports, records, running, trunks
@@ -12,15 +12,13 @@ from dialtone.settings import Settings
 from dialtone.sip.admission import Admission, RequestFacts, Silence
 from dialtone.sip.endpoint import Options
 from dialtone.sip.errors import SipError
-from dialtone.sip.flow import SocketAddress
 from dialtone.sip.transports import Listener
 from dialtone.sip.user_agent import UserAgent
 from dialtone.telephony.options import TelephoneOptions, telephone_options
-from dialtone.trunks.addresses import split
+from dialtone.telephony.public_address import stun_server
 from dialtone.trunks.examining import ExaminedTrunk
 
 TRUNKS_AT_ONCE = 20
-STUN_PORT = 3478
 
 
 async def examine(settings: Settings, trunk_id: str | None, patience: float) -> list[Finding]:
@@ -117,14 +115,15 @@ async def _public_address(settings: Settings, options: TelephoneOptions, agent: 
         words = f"DIALTONE_SIP_STUN is not set, so nobody was asked whether others see what they are told: {shown}."
         return ok(what, words)
     try:
-        host, port = split(settings.sip_stun)
         async with asyncio.timeout(patience):
-            addresses = await agent.endpoint.resolver.addresses(host)
-        reachable = [each for each in addresses if agent.endpoint.transports.speaks("udp", each)]
-        server: SocketAddress = reachable[0], port or STUN_PORT
-    except (ValueError, SipError, OSError, IndexError):
+            server = await stun_server(settings.sip_stun, agent)
+    except (SipError, OSError):
         words = f"The STUN server {settings.sip_stun} is not found."
         return failed(what, words, "Set DIALTONE_SIP_STUN to a host with a port, like stun.example.com:3478.")
+    if named is None:  # the server learns it so, too
+        with contextlib.suppress(SipError, TimeoutError):
+            async with asyncio.timeout(patience):
+                await agent.learn_public_address(server)
     return await audio.public_address(agent, options.ports, _received_at(options.sip, server[0]), server, patience)
 
 
@@ -135,7 +134,7 @@ def _received_at(sip: Options, address: str) -> str:
     return hosts[0] if hosts else "::" if is_ipv6 else "0.0.0.0"
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def _user_agent(sip: Options, listening: Iterable[Listener]) -> AsyncIterator[UserAgent]:
     """Like the server's at these listeners, but at ports of its own."""
     elsewhere = tuple(replace(listener, port=0) for listener in listening)

@@ -11,6 +11,7 @@ from dialtone.settings import Settings
 from dialtone.sip.endpoint import Options
 from dialtone.sip.flow import DEFAULT_PORTS, Transport
 from dialtone.sip.transports import Listener, TransportOptions
+from dialtone.trunks.addresses import split
 
 NEW_CALLS_PER_SECOND = 50.0
 
@@ -29,6 +30,8 @@ def telephone_options(settings: Settings) -> TelephoneOptions | None:
     public = settings.sip_public_address
     if public is not None:
         public = _ip_address("DIALTONE_SIP_PUBLIC_ADDRESS", public)
+    if settings.sip_stun is not None:
+        _stun(settings.sip_stun, listeners)
     options = Options(
         TransportOptions(listeners, public_address=public),
         # A caller beyond our own limit is told so in the same way, after its trunk is known.
@@ -59,6 +62,17 @@ def _ip_address(setting: str, written: str) -> str:
         return str(ipaddress.ip_address(written))
     except ValueError:
         raise ValueError(f"{setting} needs an IP address (got {written!r})") from None
+
+
+def _stun(written: str, listeners: tuple[Listener, ...]) -> None:
+    try:
+        host, _ = split(written)
+    except ValueError:
+        host = ""
+    if not host:
+        raise ValueError(f"DIALTONE_SIP_STUN needs a host like stun.example.com:3478 (got {written!r})")
+    if not any(listener.transport == "udp" for listener in listeners):
+        raise ValueError("DIALTONE_SIP_STUN needs a udp:// address in DIALTONE_SIP_LISTEN, from which it is asked")
 
 
 def _certificate(settings: Settings) -> ssl.SSLContext:

@@ -15,6 +15,7 @@ from dialtone.telephony.admission import Doorkeeper
 from dialtone.telephony.arrivals import Arrivals
 from dialtone.telephony.directory import TrunkDirectory
 from dialtone.telephony.options import telephone_options
+from dialtone.telephony.public_address import PublicAddress
 from dialtone.telephony.registrar import Registrar
 from dialtone.trunks.events import TrunkEvents
 from dialtone.trunks.registrations import Registrations
@@ -40,6 +41,7 @@ class TelephonyRoom:
         """Raises `ValueError` for settings that can't work."""
         self._options = telephone_options(settings)
         self._listen = settings.sip_listen
+        self._stun = settings.sip_stun if settings.sip_public_address is None else None
         self._database = database
         self._numbers = numbers
         self._trunks = trunks
@@ -49,6 +51,7 @@ class TelephonyRoom:
         self._clock = clock
         self._phone: SipPhone | None = None
         self._arrivals: Arrivals | None = None
+        self._public_address: PublicAddress | None = None
         self.registrar: Registrar | None = None
         """None where there is no telephone."""
 
@@ -83,6 +86,9 @@ class TelephonyRoom:
         except OSError as error:
             raise OSError(error.errno, f"DIALTONE_SIP_LISTEN ({self._listen}): {error.strerror}") from None
         self._phone = phone
+        if self._stun is not None:
+            self._public_address = PublicAddress(phone.agent, self._stun)
+            await self._public_address.start()
         self._calls.dialers.append(SipDialer(phone))
         self.registrar = registrar
         await registrar.start()
@@ -103,6 +109,8 @@ class TelephonyRoom:
 
     async def stop(self) -> None:
         """Hang up what is left. Idempotent."""
+        if self._public_address is not None:
+            await self._public_address.stop()
         if self.registrar is not None:
             await self.registrar.stop()
         if self._arrivals is not None:
