@@ -35,16 +35,17 @@ class SkippedTests:
         self.reasons[reason.removeprefix("Skipped: ")] += 1
 
 
+MOST_WORKERS = 4
+
+
 def _shared_out(arguments: list[str]) -> list[str]:
     """With the tests shared out over the cores, file by file in the order that tests/conftest.py gives, unless a
-    person looks for something.
+    person looks for something. One worker more than there are cores, since the slow tests mostly wait.
     """
-    looking = any(argument in ("-x", "-s", "--pdb", "--lf") or argument.startswith("-n") for argument in arguments)
-    return (
-        arguments
-        if looking
-        else ["--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile", "--no-loadscope-reorder", *arguments]
-    )
+    if any(argument in ("-x", "-s", "--pdb", "--lf") or argument.startswith("-n") for argument in arguments):
+        return arguments
+    workers = min((os.cpu_count() or 1) + 1, MOST_WORKERS)
+    return [f"--numprocesses={workers}", "--dist=loadfile", "--no-loadscope-reorder", *arguments]
 
 
 def _is_set(variable: str) -> bool:

@@ -277,7 +277,8 @@ def test_a_blind_transfer_is_told_step_by_step() -> None:
             alice.agent.refer(ours, "sip:carol@example.com")
             await bob.expect(ReferReceived)
             bob.agent.reject_refer(theirs)
-            assert await alice.expect(TransferProgress) == TransferProgress(ours, 603, "Decline", final=True)
+            declined = TransferProgress(ours, 603, "Decline", final=True, refused=True)
+            assert await alice.expect(TransferProgress) == declined
 
     run(main())
 

@@ -99,9 +99,10 @@ async def test_the_assistants_tool_hands_the_caller_over(tmp_path: Path) -> None
     destination = {"type": "number", "number": DESK, "description": "the desk", "message": "I connect you now."}
     tools = [{"type": "transfer_call", "destinations": [destination]}]
     async with exchange_house(tmp_path, exchange, chat) as house:
-        call_id = await place(house, llm_config={"provider": "openai", "model": "gpt-4.1", "tools": tools})
+        llm = {"provider": "openai", "model": "gpt-4.1", "tools": tools}
+        call_id = await place(house, first_message="Hello.", llm_config=llm)
         context = {"type": "inject-context", "content": "Transfer the caller.", "trigger_response": True}
-        await house.parts.calls.flush()
+        await exchange.telephone.until_heard("Hello.")
         await post(house, f"calls/{call_id}/control", context)
         assert await exchange.telephone.until_closed() == "transferred"
         record = await record_of(house, call_id)
