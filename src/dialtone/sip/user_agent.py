@@ -17,6 +17,7 @@ from dialtone.sip.events import Account, Cause, Event, LoginRefused, OutgoingCal
 from dialtone.sip.flow import SocketAddress, Transport
 from dialtone.sip.incoming import Incoming
 from dialtone.sip.message import Request
+from dialtone.sip.pace import Pace
 from dialtone.sip.parameters import parse_parameters
 from dialtone.sip.peers import Peer, PeerOrder
 from dialtone.sip.registration import Registration, RegistrationOrder
@@ -50,7 +51,7 @@ class UserAgent:
         self._registrations: dict[str, Registration] = {}
         self._peers: dict[str, Peer] = {}
         self.draining = False
-        self._call_tokens, self._tokens_at = options.new_calls_per_second, loop.time()
+        self._pace = Pace(options.new_calls_per_second, loop.time)
 
     # --- life
 
@@ -278,7 +279,7 @@ class UserAgent:
             found[1].offers.cancel(invite)
 
     def receive_invite(self, transaction: ServerTransaction, tag: str) -> None:
-        refusal = self._no_room()
+        refusal = self._no_room(transaction.flow.remote[0])
         if refusal is not None:
             self._refuse(transaction, *refusal)
             return
@@ -307,17 +308,10 @@ class UserAgent:
     def login_refused(self, tag: str, source: str) -> None:
         self.emit(LoginRefused(tag, source))
 
-    def _no_room(self) -> tuple[int, int] | None:
+    def _no_room(self, source: str) -> tuple[int, int] | None:
         """Status and seconds to wait for a caller who must be turned away."""
-        options = self.endpoint.options
-        now = asyncio.get_running_loop().time()
-        rate = options.new_calls_per_second
-        self._call_tokens = min(rate, self._call_tokens + (now - self._tokens_at) * rate)
-        self._tokens_at = now
-        if self.draining or len(self._sessions) >= options.max_calls or self._call_tokens < 1:
-            return 503, RETRY_SECONDS
-        self._call_tokens -= 1
-        return None
+        is_full = self.draining or len(self._sessions) >= self.endpoint.options.max_calls
+        return (503, RETRY_SECONDS) if is_full or not self._pace.take(source) else None
 
     def _refuse(self, transaction: ServerTransaction, status: int, retry_after: int | None = None) -> None:
         response = self.endpoint.prepared(
