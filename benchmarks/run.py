@@ -23,7 +23,7 @@ NAMES = {
     "rtp": "what real RTP costs on one core, plain and encrypted, without a conversation",
     "sip": "telephone calls on one core beside web calls, calls set up, floods of callers, codecs, about 6 minutes",
     "startup": "from the start of the server to its first answer, and its memory at rest",
-    "webhooks": "deliveries a second on one core, and from event to first try, on both databases, about 8 minutes",
+    "webhooks": "deliveries a second on one core, and from event to first try, on both databases, about 11 minutes",
 }
 
 
