@@ -21,7 +21,7 @@ NAMES = {
     "listing": "lists of calls and usage with ten thousand and a million calls, on both databases, about 15 minutes",
     "media": "what each step of the media path costs, without a server",
     "rtp": "what real RTP costs on one core, plain and encrypted, without a conversation",
-    "sip": "telephone calls on one core beside web calls, calls set up, floods of callers, codecs, about 6 minutes",
+    "sip": "telephone calls on one core beside web calls, calls set up, floods of callers, codecs, about 9 minutes",
     "startup": "from the start of the server to its first answer, and its memory at rest",
     "webhooks": "deliveries a second on one core, and from event to first try, on both databases, about 11 minutes",
 }
