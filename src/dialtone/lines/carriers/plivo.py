@@ -28,21 +28,17 @@ from dialtone.lines.carriers.base import (
     Hook,
     HookEvent,
     Incoming,
-    Noted,
-    Over,
     Played,
-    Ringing,
     Started,
     StreamEvent,
     TransferOrder,
 )
 from dialtone.lines.carriers.rest import CarrierApi, basic
-from dialtone.lines.carriers.wire import form_of, heard, pressed, printable, xml
+from dialtone.lines.carriers.wire import e164, form_of, heard, pressed, printable, progress, xml
 from dialtone.lines.outbound import DialFailure
 from dialtone.media.audio import MULAW_8K, AudioFormat
 from dialtone.platform.carriers import CarrierAccount
 from dialtone.platform.guarded_http import GuardedHttp
-from dialtone.platform.phone_numbers import canonical
 
 _ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
@@ -74,16 +70,18 @@ class Plivo:
         fields = dict(form_of(hook))
         call = fields.get("CallUUID", "")
         is_inbound = fields.get("Direction") == "inbound"
-        number = _e164(fields.get("To" if is_inbound else "From", ""))
+        number = e164(fields.get("To" if is_inbound else "From", ""))
         if number is None or not _ID.fullmatch(call):
             raise BadHookError("names no call of a number")
         match hook.name:
             case "voice":
-                return Incoming(call, number, _e164(fields.get("From", "")))
+                return Incoming(call, number, e164(fields.get("From", "")))
             case "answer" | "transfer":
                 return DocumentWanted(call, number)
             case "status":
-                return _progress(call, number, fields)
+                is_ringing = fields.get("Event") == "Ring"
+                status = "ringing" if is_ringing else fields.get("CallStatus", "")
+                return progress(call, number, status, _NOT_ANSWERED)
         raise BadHookError("is for no hook")
 
     def is_genuine(self, account: CarrierAccount, hook: Hook) -> bool:
@@ -230,23 +228,6 @@ def signature(token: str, url: str, fields: Iterable[tuple[str, str]], nonce: st
     return base64.b64encode(hmac.new(token.encode(), signed.encode(), hashlib.sha256).digest())
 
 
-def _e164(written: str) -> str | None:
-    """Plivo leaves the plus sign away."""
-    return canonical(f"+{written.removeprefix('+')}")
-
-
 def _written(destination: str) -> str:
     """A number as Plivo writes it; a SIP URI as it is."""
     return destination.removeprefix("+")
-
-
-def _progress(call: str, number: str, fields: Mapping[str, str]) -> HookEvent:
-    status = fields.get("CallStatus", "")
-    if fields.get("Event") == "Ring" or status == "ringing":
-        return Ringing(call, number)
-    if status == "completed":
-        return Over(call, number, None, "The far end hung up.")
-    if status in _NOT_ANSWERED:
-        failure, words = _NOT_ANSWERED[status]
-        return Over(call, number, failure, f"{words}.")
-    return Noted(call, number)

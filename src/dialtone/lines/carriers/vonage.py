@@ -36,21 +36,17 @@ from dialtone.lines.carriers.base import (
     Hook,
     HookEvent,
     Incoming,
-    Noted,
-    Over,
     Played,
-    Ringing,
     Started,
     StreamEvent,
     TransferOrder,
 )
 from dialtone.lines.carriers.rest import CarrierApi
-from dialtone.lines.carriers.wire import pressed
+from dialtone.lines.carriers.wire import e164, pressed, progress
 from dialtone.lines.outbound import DialFailure
 from dialtone.media.audio import PCM_16K, AudioFormat
 from dialtone.platform.carriers import CarrierAccount
 from dialtone.platform.guarded_http import GuardedHttp
-from dialtone.platform.phone_numbers import canonical
 
 TOLERANCE_SECONDS = 300
 """How old a webhook may be."""
@@ -95,16 +91,16 @@ class Vonage:
         except (ValueError, KeyError, TypeError):
             raise BadHookError("is not as documented") from None
         is_inbound = hook.name == "voice" or fields.get("direction") == "inbound"
-        number = _e164(called if is_inbound else caller)
+        number = e164(called if is_inbound else caller)
         if number is None or not _ID.fullmatch(call):
             raise BadHookError("names no call of a number")
         match hook.name:
             case "voice":
-                return Incoming(call, number, _e164(caller))
+                return Incoming(call, number, e164(caller))
             case "answer":
                 return DocumentWanted(call, number)
             case "status":
-                return _progress(call, number, str(fields.get("status", "")))
+                return progress(call, number, str(fields.get("status", "")), _NOT_ANSWERED)
         raise BadHookError("is for no hook")
 
     def is_genuine(self, account: CarrierAccount, hook: Hook) -> bool:
@@ -289,11 +285,6 @@ def _content(hook: Hook) -> bytes:
     return hook.body if hook.method == "POST" else json.dumps(hook.query, separators=(",", ":")).encode()
 
 
-def _e164(written: str) -> str | None:
-    """Vonage leaves the plus sign away."""
-    return canonical(f"+{written.removeprefix('+')}")
-
-
 def _digits(number: str) -> str:
     return number.removeprefix("+")
 
@@ -312,14 +303,3 @@ def _started(document: Mapping[str, Any]) -> Started:
     if document["content-type"] != _CONTENT_TYPE:
         raise ValueError("another format")
     return Started(str(document[_CALL]))
-
-
-def _progress(call: str, number: str, status: str) -> HookEvent:
-    if status == "ringing":
-        return Ringing(call, number)
-    if status == "completed":
-        return Over(call, number, None, "The far end hung up.")
-    if status in _NOT_ANSWERED:
-        failure, words = _NOT_ANSWERED[status]
-        return Over(call, number, failure, f"{words}.")
-    return Noted(call, number)

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from dialtone.lines.carriers.base import Answer, BadHookError, Heard, Hook, Pressed
+from dialtone.lines.carriers.base import Answer, BadHookError, Heard, Hook, HookEvent, Noted, Over, Pressed, Ringing
+from dialtone.lines.outbound import DialFailure
+from dialtone.platform.phone_numbers import canonical
 
 MAX_FIELDS = 200
 """Of a webhook's form."""
@@ -31,6 +33,23 @@ def xml(elements: str) -> Answer:
 def printable(words: str) -> str:
     """XML has no control characters."""
     return "".join(character if character.isprintable() else " " for character in words)
+
+
+def e164(written: str) -> str | None:
+    """A number in E.164, of a carrier that leaves the plus sign away; None for what is none."""
+    return canonical(f"+{written.removeprefix('+')}")
+
+
+def progress(call: str, number: str, status: str, not_answered: Mapping[str, tuple[DialFailure, str]]) -> HookEvent:
+    """What a call's status tells. `not_answered`: the carrier's statuses of calls that nobody took, with the words."""
+    if status == "ringing":
+        return Ringing(call, number)
+    if status == "completed":
+        return Over(call, number, None, "The far end hung up.")
+    if status in not_answered:
+        failure, words = not_answered[status]
+        return Over(call, number, failure, f"{words}.")
+    return Noted(call, number)
 
 
 def with_sip(words: str, status: object) -> str:
