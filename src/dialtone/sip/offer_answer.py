@@ -21,7 +21,6 @@ _REVERSED: dict[Direction, Direction] = {
     "recvonly": "sendonly",
     "inactive": "inactive",
 }
-_FIRST_DYNAMIC = 96
 
 
 class NotAcceptableError(SipError):

@@ -4,8 +4,6 @@ import numpy as np
 
 from dialtone.media.samples import FULL_SCALE, Samples
 
-PAYLOAD_TYPE = 13
-"""RFC 3551 table 4, at 8 kHz."""
 MAX_ORDER = 12
 """Coefficients of the spectrum that are heeded; RFC 3389 section 3.1 leaves their number open."""
 _LOOP_SECONDS = 1

@@ -1,6 +1,5 @@
 """Text-to-speech by espeak-ng: nothing to download, every language, plainly a robot."""
 
-import importlib.util
 from collections.abc import Mapping
 from typing import Any
 
@@ -56,8 +55,3 @@ class EspeakTextToSpeech:
         async for _ in request(pool, NAME, type="check", voice=self._voice):
             pass
         return LocalSpeechSession(pool, NAME, audio, {"voice": self._voice, "speed": self._speed})
-
-
-def is_installed() -> bool:
-    """Whether the wheel that carries espeak-ng is here (a system library is found when a worker starts)."""
-    return importlib.util.find_spec("espeakng_loader") is not None
