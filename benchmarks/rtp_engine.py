@@ -53,7 +53,8 @@ async def measure(options: argparse.Namespace) -> None:
             options.codec,
             options.payload_type,
             {options.payload_type: options.codec},
-            telephone_event=101,
+            received_event=101,
+            sent_event=101,
             srtp=srtp,
             sends=options.sends,
         )

@@ -117,7 +117,8 @@ class Owner:
 def parameters(**changes: Any) -> RtpParameters:
     """PCMU with keys as events, unless told otherwise."""
     fields: dict[str, Any] = {
-        "remote": CALLER, "codec": "PCMU", "payload_type": 0, "received": {0: "PCMU"}, "telephone_event": 101
+        "remote": CALLER, "codec": "PCMU", "payload_type": 0, "received": {0: "PCMU"},
+        "received_event": 101, "sent_event": 101,
     }  # fmt: skip
     return RtpParameters(**(fields | changes))
 

@@ -64,7 +64,7 @@ def mutate(time, ends, mutations, chance, after=lambda: None):
 
 
 def two_ends(time):
-    return [End(time, parameters(rtcp_mux=True)), End(time, parameters(telephone_event=None, comfort_noise=13))]
+    return [End(time, parameters(rtcp_mux=True)), End(time, parameters(received_event=None, comfort_noise=13))]
 
 
 def test_a_hundred_thousand_mutations_of_plain_datagrams(time):

@@ -159,7 +159,7 @@ def test_keys_are_pressed_as_events_in_place_of_audio(time):
 
 
 def test_without_events_keys_are_tones_in_both_directions(time):
-    agreed = parameters(telephone_event=None)
+    agreed = parameters(received_event=None, sent_event=None)
     here, there = End(time, agreed), End(time, agreed)
     here.session.send_dtmf("85D")
     here.run(1.0)

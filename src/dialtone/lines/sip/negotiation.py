@@ -78,7 +78,9 @@ class Negotiation:
             codec=agreed.codec,
             payload_type=agreed.send_payload_type,
             received={agreed.receive_payload_type: agreed.codec},
-            telephone_event=agreed.receive_event_type,
+            # Who knows no telephone-event sends tones, whatever number we offered it under.
+            received_event=None if agreed.send_event_type is None else agreed.receive_event_type,
+            sent_event=agreed.send_event_type,
             remote_rtcp=None if shared else (agreed.remote_address, agreed.remote_control_port),
             rtcp_mux=shared,
             srtp=_keys(agreed),

@@ -42,7 +42,7 @@ class Incoming:
         """`before` counts what came under earlier parameters. Raises `ValueError` for codecs that can't be received."""
         codecs = parameters.received_codecs(sending)
         self._clock_rate = sending.clock_rate
-        self._event_type = parameters.telephone_event
+        self._event_type = parameters.received_event
         self._noise_type = parameters.comfort_noise
         self._types = {*codecs, self._event_type, self._noise_type} - {None}
         self._latch = latch

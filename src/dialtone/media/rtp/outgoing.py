@@ -35,7 +35,7 @@ class Outgoing:
         """Something else was agreed on."""
         self._codec = codec
         self._payload_type = parameters.payload_type
-        self._event_type = parameters.telephone_event
+        self._event_type = parameters.sent_event
         self._noise_type = parameters.comfort_noise
         self._silence = silent_payload(codec)
         if codec.clock_rate != self.sender.clock_rate:

@@ -29,10 +29,10 @@ class RtpParameters:
     """Of what we send."""
     received: Mapping[int, str]
     """Codecs that may come, by payload type; all with the line format and the clock rate of `codec`."""
-    telephone_event: int | None = None
-    """Payload type of keys (RFC 4733) in both directions, with the clock rate of `codec`. None: they are sent, and
-    listened for, as tones.
-    """
+    received_event: int | None = None
+    """Payload type of keys that come (RFC 4733), with the clock rate of `codec`. None: tones are listened for."""
+    sent_event: int | None = None
+    """The same of keys that we send: the two ends may number them differently. None: they are sent as tones."""
     comfort_noise: int | None = None
     """Payload type of comfort noise (RFC 3389), if it was agreed on."""
     remote_rtcp: Address | None = None

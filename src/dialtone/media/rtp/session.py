@@ -266,7 +266,7 @@ class RtpSession:
         self._ports.rtp.send(packet, self._latch.destination)
 
     def _new_tones(self) -> ToneDetector | None:
-        return ToneDetector(self._codec.audio.sample_rate) if self._parameters.telephone_event is None else None
+        return ToneDetector(self._codec.audio.sample_rate) if self._parameters.received_event is None else None
 
     @staticmethod
     def _new_latch(parameters: RtpParameters) -> SourceLatch:
@@ -283,7 +283,8 @@ def _coding(parameters: RtpParameters) -> tuple[object, ...]:
         parameters.codec,
         parameters.payload_type,
         dict(parameters.received),
-        parameters.telephone_event,
+        parameters.received_event,
+        parameters.sent_event,
         parameters.comfort_noise,
         parameters.srtp,
     )

@@ -1,0 +1,39 @@
+"""What SDP agrees on reaches the audio."""
+
+import pytest
+
+from dialtone.lines.sip.negotiation import Negotiation
+from dialtone.sip.offer_answer import AudioOptions, LocalAudio
+
+THEIRS = """v=0\r
+o=- 1 1 IN IP4 192.0.2.7\r
+s=-\r
+c=IN IP4 192.0.2.7\r
+t=0 0\r
+m=audio 4000 RTP/AVP {formats}\r
+{attributes}"""
+
+
+def end() -> Negotiation:
+    return Negotiation(LocalAudio("192.0.2.1", 20000), AudioOptions(("PCMU",), "off"), "192.0.2.7")
+
+
+def theirs(formats: str, *attributes: str) -> str:
+    return THEIRS.format(formats=formats, attributes="".join(f"a={each}\r\n" for each in attributes))
+
+
+@pytest.mark.parametrize(
+    ("formats", "attributes", "sent", "received"),
+    [
+        ("0 101", ["rtpmap:101 telephone-event/8000"], 101, 101),
+        ("0 96", ["rtpmap:96 telephone-event/8000"], 96, 101),
+        ("0", [], None, None),
+    ],
+)
+def test_keys_are_sent_as_the_answer_numbers_them_and_as_tones_where_it_knows_none(
+    formats: str, attributes: list[str], sent: int | None, received: int | None
+) -> None:
+    ours = end()
+    assert "a=rtpmap:101 telephone-event/8000" in ours.offer()
+    agreed = ours.answered(theirs(formats, *attributes))
+    assert (agreed.sent_event, agreed.received_event) == (sent, received)
