@@ -52,7 +52,7 @@ CODECS = {
 }
 _TELEPHONE_EVENT = {8000: 101, 48000: 110}
 """The numbers under which we offer telephone-event, by clock rate."""
-_STATIC = {"0": ("pcmu", 8000), "8": ("pcma", 8000), "9": ("g722", 8000)}
+_STATIC = {"0": ("pcmu", 8000), "8": ("pcma", 8000), "9": ("g722", 8000), "13": ("cn", 8000)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,8 @@ class AgreedAudio:
     send_event_type: int | None
     """Payload type of telephone-event; None where the other side knows none."""
     receive_event_type: int | None
+    comfort_noise_type: int | None
+    """Payload type of comfort noise (RFC 3389), both ways. We never ask for it, and do it where we are asked."""
     send_key: SrtpKey | None
     receive_key: SrtpKey | None
 
@@ -130,6 +132,10 @@ def answer_offer(
     event_type = _event_type(chosen, codec.clock_rate)
     if event_type is not None:
         _add_events(audio, str(event_type), codec.clock_rate)
+    noise_type = _number_of(chosen, "cn", codec.clock_rate)
+    if noise_type is not None:
+        audio.formats.append(str(noise_type))
+        audio.attributes.append(("rtpmap", f"{noise_type} CN/{codec.clock_rate}"))
     if send_key is not None:
         audio.attributes.append(("crypto", str(send_key)))
     if chosen.attribute("rtcp-mux") is not None:
@@ -140,7 +146,7 @@ def answer_offer(
     session.media = [audio if media is chosen else _rejected(media) for media in theirs.media]
     agreed = AgreedAudio(
         codec.name, codec.clock_rate, int(number), int(number), address, chosen.port, _control_port(chosen), direction,
-        _packet_ms(chosen, options), event_type, event_type, send_key, receive_key,
+        _packet_ms(chosen, options), event_type, event_type, noise_type, send_key, receive_key,
     )  # fmt: skip
     return str(session), agreed
 
@@ -163,7 +169,7 @@ def apply_answer(offer: str, answer: str, options: AudioOptions) -> AgreedAudio:
     return AgreedAudio(
         codec.name, codec.clock_rate, int(number), receive_type, address, other.port, _control_port(other), direction,
         _packet_ms(other, options), _event_type(other, codec.clock_rate), _event_type(mine, codec.clock_rate),
-        send_key, receive_key,
+        None, send_key, receive_key,
     )  # fmt: skip
 
 
@@ -203,10 +209,15 @@ def _choose_codec(media: Media, options: AudioOptions, *, by_their_order: bool =
 
 def _event_type(media: Media, clock_rate: int) -> int | None:
     """The payload type of telephone-event at the codec's clock rate (RFC 4733 section 2.1), or at 8000 Hz."""
-    for rate in (clock_rate, 8000):
-        for number in media.formats:
-            if _encoding(media, number) == ("telephone-event", rate) and number.isdigit() and int(number) < 128:
-                return int(number)
+    at_codec = _number_of(media, "telephone-event", clock_rate)
+    return at_codec if at_codec is not None else _number_of(media, "telephone-event", 8000)
+
+
+def _number_of(media: Media, name: str, clock_rate: int) -> int | None:
+    for number in media.formats:
+        is_number = number.isascii() and number.isdigit() and int(number) < 128
+        if is_number and _encoding(media, number) == (name, clock_rate):
+            return int(number)
     return None
 
 

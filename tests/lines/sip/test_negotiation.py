@@ -37,3 +37,14 @@ def test_keys_are_sent_as_the_answer_numbers_them_and_as_tones_where_it_knows_no
     assert "a=rtpmap:101 telephone-event/8000" in ours.offer()
     agreed = ours.answered(theirs(formats, *attributes))
     assert (agreed.sent_event, agreed.received_event) == (sent, received)
+
+
+@pytest.mark.parametrize(
+    ("formats", "attributes", "number"),
+    [("0 13", [], 13), ("0 97", ["rtpmap:97 CN/8000"], 97), ("0 97", ["rtpmap:97 CN/16000"], None), ("0", [], None)],
+)
+def test_comfort_noise_is_done_where_it_is_asked_for(formats: str, attributes: list[str], number: int | None) -> None:
+    answer, agreed = end().answer(theirs(formats, *attributes))
+    assert agreed.comfort_noise == number
+    assert ("CN/8000" in answer) == (number is not None)
+    assert "CN/" not in end().offer()
