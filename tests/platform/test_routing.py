@@ -19,6 +19,7 @@ def database_url() -> None:
         # Paths that a path with a parameter fits too.
         ("GET", "/calls/outbound", "POST"),
         ("DELETE", "/chats/context", "GET, HEAD"),
+        ("POST", "/calls/outbound/recording", "GET, HEAD"),  # a call may have the name of a fixed path
     ],
 )
 async def test_a_refusal_names_all_methods_of_an_address(
