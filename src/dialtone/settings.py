@@ -75,6 +75,8 @@ class Settings(BaseSettings):
     """This machine's IP address as telephone providers see it, where it is behind NAT."""
     sip_stun: str | None = None
     """A STUN server that tells how providers see this machine, where that is not set, e.g. `stun.example.com:3478`."""
+    sip_keep_alive_seconds: Limit = Field(default=45, ge=0, le=3600)
+    """How often the servers of trunks are asked whether they are there (OPTIONS). 0 or `off`: never."""
     sip_tls_certificate: Path | None = None
     """For `tls://`: a PEM file with the certificate and those that vouch for it."""
     sip_tls_key: Path | None = None

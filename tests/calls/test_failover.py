@@ -8,7 +8,9 @@ from sqlalchemy import select
 
 from dialtone.calls.tables import Call
 from dialtone.lines.outbound import DialError
+from dialtone.platform.db import new_id
 from dialtone.settings import Settings
+from dialtone.trunks.keep_alives import KeepAlives
 from dialtone.trunks.tables import Trunk
 from tests.calls.conftest import FakeLine, House, open_house
 from tests.calls.dialing import NUMBER, Exchange, FakeDialer, make_number, make_trunk
@@ -65,6 +67,20 @@ async def test_the_numbers_own_trunk_comes_first(house: House) -> None:
     exchange, ids = await exchange_of(house, {}, {"priority": 1}, own=0)
     await exchange.place()
     for expected in ids:
+        attempt = await exchange.dialer.attempt()
+        assert attempt.request.trunk.id == expected
+        attempt.fail(trouble())
+    await exchange.over()
+
+
+async def test_a_trunk_that_is_known_to_be_silent_is_tried_last(calls_house: House) -> None:
+    exchange, ids = await exchange_of(calls_house, {}, {"priority": 1}, {"priority": 2}, own=0)
+    keep_alives, node = KeepAlives(calls_house.database), new_id()
+    for trunk in await keep_alives.renew(node):
+        if trunk.id in ids[:2]:
+            assert await keep_alives.note(node, trunk, answers=False)
+    await exchange.place()
+    for expected in (ids[2], ids[0], ids[1]):
         attempt = await exchange.dialer.attempt()
         assert attempt.request.trunk.id == expected
         attempt.fail(trouble())

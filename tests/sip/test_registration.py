@@ -6,7 +6,7 @@ import pytest
 
 from dialtone.sip.events import Account, Identity, IncomingCall, PeerChanged, RegistrationChanged
 from dialtone.sip.message import Request
-from dialtone.sip.peers import PeerOrder
+from dialtone.sip.peers import MAX_ASKED, PATIENCE_SECONDS, PeerOrder
 from dialtone.sip.registration import RegistrationOrder
 from tests.sip.stage import Phone, phone, run
 from tests.sip.wire import Wire, wire
@@ -128,5 +128,43 @@ def test_a_peer_that_answers_anything_is_there(status: int) -> None:
             asked = len(peer.messages)
             await asyncio.sleep(100)
             assert len(peer.messages) == asked
+
+    run(main())
+
+
+@pytest.mark.parametrize("status", [408, 503])
+def test_a_peer_that_a_proxy_cannot_reach_is_not_there_until_it_answers(status: int) -> None:
+    async def main() -> None:
+        async with wire() as peer, phone() as alice:
+            alice.agent.watch(PeerOrder("trunk", peer.uri, 20.0))
+            for said, reachable in ((status, False), (status, False), (200, True)):
+                peer.send(peer.answer(await peer.request("OPTIONS"), said, "peer"), alice)
+                if said != status or alice.events == []:
+                    changed = await alice.expect(PeerChanged)
+                    assert (changed.reachable, changed.status) == (reachable, said)
+            assert alice.unseen == []
+            first, second, third = peer.times("OPTIONS")
+            assert 16 <= second - first <= 24.5
+            assert 16 <= third - second <= 24.5
+            assert second - first != pytest.approx(third - second, abs=0.001)
+
+    run(main())
+
+
+def test_many_silent_peers_are_asked_some_at_a_time() -> None:
+    async def main() -> None:
+        async with wire() as peer, phone() as alice:
+            count = 2 * MAX_ASKED + 1
+            for number in range(count):
+                alice.agent.watch(PeerOrder(str(number), peer.uri, 1000.0))
+            await asyncio.sleep(PATIENCE_SECONDS - 0.1)
+            asked = {message.call_id for _, message in peer.messages}
+            assert len(asked) == MAX_ASKED
+            gone = [await alice.expect(PeerChanged) for _ in range(count)]
+            assert {(event.name, event.reachable) for event in gone} == {
+                (str(number), False) for number in range(count)
+            }
+            asked_at = peer.times("OPTIONS")
+            assert asked_at[-1] - asked_at[0] < 3 * PATIENCE_SECONDS
 
     run(main())

@@ -17,7 +17,11 @@ from tests.whole.house import SPEECH_SECONDS, WholeHouse, whole_house
 
 NUMBER, CALLER, DESK = "+31201234567", "+31612345678", "+31207654321"
 GREETING, QUESTION, ANSWER = "Hello, this is Ada.", "I would like to book a table", "At eight a table is free."
-SIP = {"sip_listen": "udp://127.0.0.1:0,tcp://127.0.0.1:0", "rtp_ports": "34000-34999"}
+SIP = {
+    "sip_listen": "udp://127.0.0.1:0,tcp://127.0.0.1:0",
+    "rtp_ports": "34000-34999",
+    "sip_keep_alive_seconds": 0,  # the far ends of tests say what the test is about
+}
 BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
 
 
@@ -32,7 +36,7 @@ async def telephone_house(
 ) -> AsyncIterator[WholeHouse]:
     """A house with a telephone. The first thing that its callers say in their calls is the question."""
     ears = FakeDeepgram([(3.0 + SPEECH_SECONDS, final(QUESTION, 3.0, 2.8 + SPEECH_SECONDS))])
-    async with whole_house(tmp_path, ears, chat, database_url=database_url, **SIP, **settings) as house:
+    async with whole_house(tmp_path, ears, chat, database_url=database_url, **{**SIP, **settings}) as house:
         yield house
 
 

@@ -183,3 +183,39 @@ async def test_a_call_goes_out_by_the_next_trunk(tmp_path: Path) -> None:
     assert (record["status"], record["end_reason"]) == ("ended", "user_hangup")
     assert record["notes"][0] == f"The trunk Carrier failed, and the next was tried: {words}"
     assert (event["kind"], event["status"], event["reason"]) == ("outbound", 503, words)
+
+
+async def test_a_trunk_that_stops_answering_is_told_of_and_tried_last(tmp_path: Path) -> None:
+    async with telephone_house(tmp_path, sip_keep_alive_seconds=1) as house, wire() as server, handset() as phone:
+        await make_trunk(house, f"127.0.0.1:{phone.phone.agent.listening_on()[0][1][1]}", priority=500)
+        await make_trunk(house, f"127.0.0.1:{server.port}")
+
+        async def say(status: int) -> None:
+            asked = await server.request("OPTIONS")
+            assert asked.via.port is not None
+            server.send(server.answer(asked, status, "server"), asked.via.port)
+
+        async def until_reachable(expected: bool) -> None:
+            async with asyncio.timeout(10):
+                while (await trunk_of(house))["reachable"] is not expected:
+                    pass
+
+        assert (await trunk_of(house))["reachable"] is None
+        await say(404)
+        await until_reachable(True)
+        await say(503)
+        await until_reachable(False)
+        await make_number(house)
+        await place(house)
+        await phone.pick_up()
+        phone.hang_up()
+        await only_call(house)
+        await say(200)
+        await until_reachable(True)
+        back, gone = await events_of_trunk(house)
+        await change(house, keep_alive=False)
+        assert (await trunk_of(house))["reachable"] is None
+    words = "The trunk's server can't be reached, or is out of service (503 Service Unavailable). "
+    assert (gone["kind"], gone["status"], gone["called"]) == ("keep_alive", 503, None)
+    assert gone["reason"] == words + "Calls go out by other trunks first."
+    assert (back["kind"], back["status"], back["reason"]) == ("keep_alive", 200, "The trunk's server answers again.")

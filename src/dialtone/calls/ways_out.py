@@ -87,6 +87,8 @@ class WaysOut:
             # The number's own comes first, then the others in their order; without it no call goes out.
             trunks.sort(key=lambda trunk: trunk.id != own_trunk)
             trunks = trunks if trunks and trunks[0].id == own_trunk else []
+        # Tried last, and not never: a call may go through where a question was lost.
+        trunks.sort(key=lambda trunk: trunk.is_silent)
         if number is None or not trunks:
             trunk_missing = TRUNK_NOT_ACTIVE if own_trunk is not None else NO_TRUNK
             raise _no_outbound_line(([] if number is not None else [NO_NUMBER]) + ([] if trunks else [trunk_missing]))

@@ -19,7 +19,7 @@ from dialtone.sip.incoming import Incoming
 from dialtone.sip.message import Request
 from dialtone.sip.pace import Pace
 from dialtone.sip.parameters import parse_parameters
-from dialtone.sip.peers import Peer, PeerOrder
+from dialtone.sip.peers import PeerOrder, Peers
 from dialtone.sip.registration import Registration, RegistrationOrder
 from dialtone.sip.sdp import Direction, with_direction
 from dialtone.sip.server_transactions import ServerTransaction
@@ -49,7 +49,7 @@ class UserAgent:
         """Unanswered calls by the identity of their transaction."""
         self._digests: dict[Account, DigestClient] = {}
         self._registrations: dict[str, Registration] = {}
-        self._peers: dict[str, Peer] = {}
+        self._peers = Peers(self.endpoint, self.emit)
         self.draining = False
         self._pace = Pace(options.new_calls_per_second, loop.time)
 
@@ -75,8 +75,7 @@ class UserAgent:
     async def drain(self) -> None:
         """Take no new calls any more, and unregister. Calls go on."""
         self.draining = True
-        for peer in self._peers.values():
-            peer.stop()
+        self._peers.stop()
         await asyncio.gather(*(registration.stop() for registration in self._registrations.values()))
 
     async def close(self) -> None:
@@ -212,16 +211,10 @@ class UserAgent:
 
     def watch(self, order: PeerOrder) -> None:
         """Ask a peer by OPTIONS from time to time. Raises `ParseError` or `ValueError`."""
-        if order.name in self._peers:
-            raise ValueError("a peer of this name is watched already")
-        peer = Peer(self.endpoint, order, self.emit)
-        self._peers[order.name] = peer
-        peer.start()
+        self._peers.watch(order)
 
     def unwatch(self, name: str) -> None:
-        peer = self._peers.pop(name, None)
-        if peer is not None:
-            peer.stop()
+        self._peers.unwatch(name)
 
     # --- what sessions ask
 

@@ -12,6 +12,7 @@ from dialtone.sip.errors import SipError
 from dialtone.sip.events import Account, RegistrationChanged
 from dialtone.sip.registration import RegistrationOrder
 from dialtone.sip.user_agent import UserAgent
+from dialtone.telephony.rounds import Rounds
 from dialtone.trunks.events import TrunkEvents
 from dialtone.trunks.registrations import LOST_SECONDS, Registrations, State
 from dialtone.trunks.uses import RegisteringTrunk
@@ -45,8 +46,7 @@ class Registrar:
         self._failed: set[str] = set()
         """Trunks that can't be registered as they are; they have been told so."""
         self._renewed_at = float("-inf")
-        self._wake = asyncio.Event()
-        self._working: asyncio.Task[None] | None = None
+        self._rounds = Rounds(self.look, LOOK_SECONDS, "trunks could not be registered; trying again")
         self._telling: set[asyncio.Task[None]] = set()
         self._in_order = asyncio.Lock()
 
@@ -56,20 +56,17 @@ class Registrar:
 
     def wake(self) -> None:
         """A trunk was made, changed or deleted."""
-        self._wake.set()
+        self._rounds.wake()
 
     async def start(self) -> None:
         with contextlib.suppress(Exception):  # what an earlier run left; the look that follows tells what is wrong
             await self._registrations.release(self._node)
-        self._working = asyncio.get_running_loop().create_task(self._work())
+        self._rounds.start()
 
     async def stop(self) -> None:
         """Take all registrations back, in bounded time, and leave them to others. Idempotent."""
-        if self._working is None:
+        if not await self._rounds.stop():
             return
-        self._working.cancel()
-        await asyncio.gather(self._working, return_exceptions=True)
-        self._working = None
         await asyncio.gather(*(self._end(trunk_id) for trunk_id in list(self._running)))
         await asyncio.gather(*self._telling, return_exceptions=True)
         try:
@@ -112,17 +109,6 @@ class Registrar:
         else:
             words = f"The provider refused the registration ({in_words(event.status)})."
             self._tell(trunk, "failing", event.status, words)
-
-    async def _work(self) -> None:
-        while True:
-            self._wake.clear()
-            try:
-                await self.look()
-            except Exception:
-                logger.exception("trunks could not be registered; trying again")
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_SECONDS):
-                    await self._wake.wait()
 
     def _begin(self, trunk: RegisteringTrunk) -> None:
         try:

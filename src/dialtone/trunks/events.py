@@ -1,4 +1,4 @@
-"""What went wrong at a trunk, and how its registration goes: the newest of each, for whoever sets it up."""
+"""What went wrong at a trunk, its registration, whether its server answers: the newest, for whoever sets it up."""
 
 import logging
 from datetime import datetime
@@ -21,18 +21,19 @@ MAX_WRITING = 20
 """Written at a time; in a flood the others are left out."""
 
 
-EventKind = Literal["inbound", "outbound", "registration"]
+EventKind = Literal["inbound", "outbound", "registration", "keep_alive"]
 
 
 class TrunkEventObject(BaseModel):
-    """A call that did not get through the trunk, or a change of its registration."""
+    """A call that did not get through the trunk, or a change of its registration or of whether its server answers."""
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
     id: str = Field(description="The event's id.", json_schema_extra={"format": "uuid"})
     kind: EventKind = Field(
         description="`inbound`: a call that came in was turned away, or not answered at all. `outbound`: the trunk "
-        "could not carry a call. `registration`: the server was registered, or is not any more."
+        "could not carry a call. `registration`: the server was registered, or is not any more. "
+        "`keep_alive`: the trunk's server does not answer any more, or does again."
     )
     status: Annotated[int, Field(ge=200, le=699, examples=[404])] | None = Field(
         description="The SIP status that the caller's side got, or that the trunk's server answered (408: nothing in "

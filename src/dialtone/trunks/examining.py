@@ -7,8 +7,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dialtone.platform.crypto import Secrets
+from dialtone.trunks.keep_alives import is_known_of_trunk
 from dialtone.trunks.registrations import show_registration
-from dialtone.trunks.tables import Trunk, TrunkRegistration
+from dialtone.trunks.tables import Trunk, TrunkKeepAlive, TrunkRegistration
 from dialtone.trunks.uses import DIALING, DialingTrunk, dialing
 
 
@@ -26,8 +27,9 @@ async def active_trunks(
 ) -> list[ExaminedTrunk]:
     """The newest active trunks of all organizations, or the one with this id."""
     newest = (
-        select(*DIALING, Trunk, TrunkRegistration)
+        select(*DIALING, TrunkKeepAlive.answers, Trunk, TrunkRegistration)
         .outerjoin(TrunkRegistration, TrunkRegistration.trunk_id == Trunk.id)
+        .outerjoin(TrunkKeepAlive, is_known_of_trunk())
         .where(Trunk.is_active)
         .order_by(Trunk.created_at.desc(), Trunk.id.desc())
         .limit(most)

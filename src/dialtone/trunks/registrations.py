@@ -1,19 +1,16 @@
-"""Which process registers a trunk at its provider, and how that goes.
-
-Where several processes share a database each trunk is registered by one of them: it holds the trunk's row in
-`sip_registrations` and renews that, and another takes over what was not renewed for `LOST_SECONDS`.
-"""
+"""Which process registers a trunk at its provider, and how that goes."""
 
 import secrets as random
 from datetime import timedelta
 from typing import Any, Literal, cast
 
-from sqlalchemy import ColumnElement, Table, and_, delete, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Table, and_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dialtone.platform.crypto import Secrets
-from dialtone.platform.db import Database, UtcDateTime, iso, now
+from dialtone.platform.db import Database, iso, now
 from dialtone.platform.tenancy import owned_by
+from dialtone.trunks.leases import Leases
 from dialtone.trunks.tables import Trunk, TrunkRegistration
 from dialtone.trunks.uses import REGISTERING, RegisteringTrunk, registering, trunks
 
@@ -32,22 +29,18 @@ class Registrations:
     def __init__(self, database: Database, secrets: Secrets) -> None:
         self._database = database
         self._secrets = secrets
+        self._leases = Leases(database, _registrations, LOST_SECONDS)
 
     async def renew(self, node: str) -> list[RegisteringTrunk]:
         """The trunks that this process registers, from now on for `LOST_SECONDS`: those that it registered before, and
         those that nobody does.
         """
-        clock, table = self._clock(), _registrations.c
+        table = _registrations.c
         wanted = and_(trunks.c.is_active, trunks.c.register)
         async with self._database.write() as session:
-            gone = select(trunks.c.id).where(wanted)
-            await session.execute(delete(_registrations).where(table.trunk_id.not_in(gone)))
+            await self._leases.drop(session, wanted)
             await self._add_missing(session, wanted)
-            await session.execute(update(_registrations).where(table.node == node).values(renewed_at=clock))
-            lost = table.renewed_at < self._clock(LOST_SECONDS)
-            free = select(table.trunk_id).where(or_(table.node.is_(None), lost)).with_for_update(skip_locked=True)
-            taken = update(_registrations).where(table.trunk_id.in_(free))
-            await session.execute(taken.values(node=node, renewed_at=clock))
+            await self._leases.take(session, node)
             ours = select(*REGISTERING, table.contact).join(_registrations, table.trunk_id == trunks.c.id)
             rows = (await session.execute(ours.where(table.node == node).order_by(trunks.c.id))).mappings().all()
         return [registering(row, self._secrets) for row in rows]
@@ -61,7 +54,7 @@ class Registrations:
                 trunk_id=trunk_id,
                 organization_id=organization_id,
                 contact=random.token_hex(12),
-                renewed_at=self._clock(),
+                renewed_at=self._leases.clock(),
                 state="pending",
                 since=now(),
             )
@@ -86,11 +79,6 @@ class Registrations:
         async with self._database.write() as session:
             found = await session.execute(changed.values(**values).returning(TrunkRegistration.trunk_id))
             return found.first() is not None
-
-    def _clock(self, before: float = 0.0) -> ColumnElement[Any]:
-        """So many seconds before now by the database's clock, where several machines use it."""
-        past = timedelta(seconds=before)
-        return literal(now() - past, UtcDateTime()) if self._database.is_sqlite else func.now() - past
 
 
 def show_registration(trunk: Trunk, registration: TrunkRegistration | None) -> dict[str, Any] | None:

@@ -84,8 +84,9 @@ def _add_events(routes: APIRouter, events: TrunkEvents) -> None:
         responses=error_responses(404),
     )
     async def list_events(caller: Caller, trunk_id: TrunkId) -> Response:
-        """The newest calls that were turned away or that the trunk could not carry, and why, and changes of its
-        registration. A trunk by whose address other organizations call too shows only calls to your own numbers.
+        """The newest calls that were turned away or that the trunk could not carry, and why; changes of its
+        registration; and when its server did not answer any more, or did again. A trunk by whose address other
+        organizations call too shows only calls to your own numbers.
         """
         return await list_answer("events", await events.list_all(caller, trunk_id))
 

@@ -98,6 +98,12 @@ class TrunkSettings(Part):
         "`national` (0201234567, and those of other countries with the international prefix; needs `country_code`) or "
         "`international_prefix` (0031201234567). Ours.",
     )
+    keep_alive: bool = Field(
+        default=True,
+        description="Whether the server at `address` is asked every so often whether it is there (SIP OPTIONS), which "
+        "also holds the way through a NAT open. Calls go out through a trunk that does not answer only after all "
+        "others. Ours.",
+    )
     is_active: bool = Field(default=True, description="An inactive trunk places no calls, and lets none in.")
 
 
@@ -187,6 +193,10 @@ class TrunkObject(TrunkSettings):
     name: Name = Field(description="What people call the trunk.")
     registration: RegistrationObject | None = Field(
         description="How it goes with the registration; null for a trunk that has none. Ours."
+    )
+    reachable: bool | None = Field(
+        description="Whether the server at `address` answered when it was asked last; null = not known, or "
+        "`keep_alive` is off. Ours."
     )
     created_at: datetime = Field(description="When the trunk was made.")
     updated_at: datetime = Field(description="When the trunk last changed.")

@@ -15,10 +15,11 @@ from dialtone.platform.problems import problem
 from dialtone.platform.rows import apply_changes
 from dialtone.platform.sealing import MASK_WITHOUT_SECRET, sealed
 from dialtone.platform.tenancy import get_owned, hold_owned, refuse_above_limit, select_owned
+from dialtone.trunks.keep_alives import is_known_of_trunk
 from dialtone.trunks.older_names import modern
 from dialtone.trunks.registrations import show_registration
 from dialtone.trunks.schemas import TrunkCreate, TrunkFields, TrunkSettings, TrunkUpdate
-from dialtone.trunks.tables import Trunk, TrunkRegistration
+from dialtone.trunks.tables import Trunk, TrunkKeepAlive, TrunkRegistration
 from dialtone.trunks.uses import CALLING, DIALING, CallingTrunk, DialingTrunk, calling, dialing, trunks
 
 MAX_TRUNKS = 100
@@ -28,7 +29,7 @@ _SETTINGS = {setting.alias or name: setting for name, setting in TrunkSettings.m
 """By their names on the wire, which are the columns'."""
 DEFAULTS: dict[str, Any] = {name: setting.get_default() for name, setting in _SETTINGS.items() if name != "address"}
 SHOWN = ("name", *_SETTINGS)
-TRUNK_READ_ONLY = READ_ONLY | {"registration"}
+TRUNK_READ_ONLY = READ_ONLY | {"registration", "reachable"}
 
 MAX_READ = 100
 """Trunks read in one go, so that many never hold up live calls."""
@@ -55,13 +56,13 @@ class Trunks:
             row = Trunk(organization_id=organization_id, created_at=moment, updated_at=moment, **{**DEFAULTS, **values})
             session.add(row)
         self._tell()
-        return show(row, None), ignored
+        return show(row, None, None), ignored
 
     async def list_all(self, organization_id: str) -> list[dict[str, Any]]:
         """All of an organization's trunks, newest first."""
-        newest_first = _with_registration(organization_id).order_by(Trunk.created_at.desc(), Trunk.id.desc())
+        newest_first = _with_state(organization_id).order_by(Trunk.created_at.desc(), Trunk.id.desc())
         async with self._database.read() as session:
-            return [show(row, registration) for row, registration in await session.execute(newest_first)]
+            return [show(*found) for found in await session.execute(newest_first)]
 
     async def get(self, organization_id: str, trunk_id: str) -> dict[str, Any]:
         async with self._database.read() as session:
@@ -91,9 +92,9 @@ class Trunks:
     async def _shown(self, session: AsyncSession, organization_id: str, trunk_id: str) -> dict[str, Any]:
         canonical = parse_id(trunk_id)
         if canonical is not None:
-            query = _with_registration(organization_id).where(Trunk.id == canonical)
-            for row, registration in await session.execute(query):
-                return show(row, registration)
+            query = _with_state(organization_id).where(Trunk.id == canonical)
+            for found in await session.execute(query):
+                return show(*found)
         raise not_found("trunk")
 
     # For other rooms
@@ -117,11 +118,12 @@ class Trunks:
         return next((trunk for trunk in found if trunk_id is None or trunk.id == canonical), None)
 
     async def all_for_dialing(self, session: AsyncSession, organization_id: str) -> list[DialingTrunk]:
-        """The organization's active trunks, by priority, and of equals the newest first."""
+        """The organization's active trunks: by priority, and of equals the newest first."""
         in_order = (
             select_owned(Trunk, organization_id)
             .where(Trunk.is_active)
-            .with_only_columns(*DIALING)
+            .outerjoin(TrunkKeepAlive, is_known_of_trunk())
+            .with_only_columns(*DIALING, TrunkKeepAlive.answers)
             .order_by(Trunk.priority, Trunk.created_at.desc(), Trunk.id.desc())
         )
         return [dialing(row, self._secrets) for row in (await session.execute(in_order)).mappings()]
@@ -181,9 +183,14 @@ def _check_together(values: Mapping[str, Any], password: str | None) -> None:
         raise invalid(problems)
 
 
-def _with_registration(organization_id: str) -> Select[Any]:
-    registered = TrunkRegistration.trunk_id == Trunk.id
-    return select_owned(Trunk, organization_id).add_columns(TrunkRegistration).outerjoin(TrunkRegistration, registered)
+def _with_state(organization_id: str) -> Select[Any]:
+    """Trunks, their registrations, and whether their servers answer."""
+    return (
+        select_owned(Trunk, organization_id)
+        .add_columns(TrunkRegistration, TrunkKeepAlive.answers)
+        .outerjoin(TrunkRegistration, TrunkRegistration.trunk_id == Trunk.id)
+        .outerjoin(TrunkKeepAlive, is_known_of_trunk())
+    )
 
 
 async def _row(session: AsyncSession, organization_id: str, trunk_id: str, *, lock: bool = False) -> Trunk:
@@ -193,13 +200,14 @@ async def _row(session: AsyncSession, organization_id: str, trunk_id: str, *, lo
     return row
 
 
-def show(row: Trunk, registration: TrunkRegistration | None) -> dict[str, Any]:
-    """A trunk as the API shows it."""
+def show(row: Trunk, registration: TrunkRegistration | None, answers: bool | None) -> dict[str, Any]:
+    """A trunk as the API shows it. `answers`: whether its server does, as far as that is known."""
     return {
         "id": row.id,
         "org_id": row.organization_id,
         **{name: getattr(row, name) for name in SHOWN},
         "registration": show_registration(row, registration),
+        "reachable": answers,
         "created_at": iso(row.created_at),
         "updated_at": iso(row.updated_at),
     }

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Float, ForeignKey, Index, String, Text, false, text
+from sqlalchemy import Float, ForeignKey, Index, String, Text, false, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dialtone.platform.db import Base, Id, Json, UtcDateTime, now
@@ -41,13 +41,16 @@ class Trunk(Owned, Base):
     national_prefix: Mapped[str] = mapped_column(String(5), nullable=False, server_default=text("'0'"))
     international_prefix: Mapped[str] = mapped_column(String(5), nullable=False, server_default=text("'00'"))
     outbound_format: Mapped[str] = mapped_column(String(24), nullable=False, server_default=text("'e164'"))
+    keep_alive: Mapped[bool] = mapped_column(nullable=False, server_default=true())
     is_active: Mapped[bool] = mapped_column(nullable=False)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, nullable=False, default=now)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, nullable=False, default=now)
 
 
 class TrunkEvent(Owned, Base):
-    """Something that went wrong at a trunk, or how its registration goes. Names no caller and no destination."""
+    """Something that went wrong at a trunk, how its registration goes, whether its server answers. Names no caller and
+    no destination.
+    """
 
     __tablename__ = "sip_trunk_events"
     __table_args__ = (Index(None, "trunk_id", "created_at", "id"),)
@@ -91,3 +94,22 @@ class TrunkRegistration(Base):
     """SIP status of the provider's last answer; 408 without one."""
     reason: Mapped[str | None] = mapped_column(String(500))
     since: Mapped[datetime] = mapped_column(UtcDateTime, nullable=False)
+
+
+class TrunkKeepAlive(Base):
+    """Which process asks a trunk's server whether it is there, and whether it answers."""
+
+    __tablename__ = "sip_keep_alives"
+
+    trunk_id: Mapped[str] = _trunk(primary_key=True)
+    organization_id: Mapped[str] = mapped_column(
+        Id, ForeignKey("organizations.id", ondelete="CASCADE"), nullable=False, index=True
+    )
+    node: Mapped[str | None] = mapped_column(Id)
+    """The process; None while nobody does."""
+    renewed_at: Mapped[datetime] = mapped_column(UtcDateTime, nullable=False)
+    """When the process said so last, by the database's clock."""
+    address: Mapped[str | None] = mapped_column(String(262))
+    """Where it was asked, which may be no more the trunk's; None before the first answer."""
+    transport: Mapped[str | None] = mapped_column(String(8))
+    answers: Mapped[bool | None]

@@ -45,6 +45,8 @@ class DialingTrunk(_Account):
     """A trunk as whoever dials needs it."""
 
     name: str
+    is_silent: bool
+    """Its server is known not to answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ REGISTERING = [trunks.c[name] for name in (*_OF_ACCOUNT, "register_expires")]
 
 
 def dialing(row: RowMapping, secrets: Secrets) -> DialingTrunk:
-    return DialingTrunk(**_account(row, secrets), name=row["name"])
+    return DialingTrunk(**_account(row, secrets), name=row["name"], is_silent=row["answers"] is False)
 
 
 def calling(row: RowMapping, secrets: Secrets) -> CallingTrunk:

@@ -375,8 +375,8 @@ class SIPTrunks:
 
     def list_events(self, trunk_id: str) -> builtins.list[types.TrunkEventObject]:
         """List what went wrong at a SIP trunk. The newest calls that were turned away or that the trunk could not
-        carry, and why, and changes of its registration. A trunk by whose address other organizations call too
-        shows only calls to your own numbers.
+        carry, and why; changes of its registration; and when its server did not answer any more, or did again. A
+        trunk by whose address other organizations call too shows only calls to your own numbers.
         """
         answer: Any = self._http.request("GET", f"/sip-trunks/{quote(trunk_id)}/events")
         return cast("builtins.list[types.TrunkEventObject]", answer["events"])

@@ -2493,6 +2493,10 @@ class TrunkCreate(TypedDict):
     (0201234567, and those of other countries with the international prefix; needs `country_code`) or
     `international_prefix` (0031201234567). Ours.
     """
+    keep_alive: NotRequired[bool]
+    """Whether the server at `address` is asked every so often whether it is there (SIP OPTIONS), which also holds
+    the way through a NAT open. Calls go out through a trunk that does not answer only after all others. Ours.
+    """
     is_active: NotRequired[bool]
     """An inactive trunk places no calls, and lets none in."""
     auth_password: NotRequired[str | None]
@@ -2512,13 +2516,14 @@ class TrunkCreate(TypedDict):
 
 
 class TrunkEventObject(TypedDict):
-    """A call that did not get through the trunk, or a change of its registration."""
+    """A call that did not get through the trunk, or a change of its registration or of whether its server answers."""
 
     id: str
     """The event's id."""
-    kind: Literal["inbound", "outbound", "registration"]
+    kind: Literal["inbound", "outbound", "registration", "keep_alive"]
     """`inbound`: a call that came in was turned away, or not answered at all. `outbound`: the trunk could not carry
-    a call. `registration`: the server was registered, or is not any more.
+    a call. `registration`: the server was registered, or is not any more. `keep_alive`: the trunk's server does
+    not answer any more, or does again.
     """
     status: int | None
     """The SIP status that the caller's side got, or that the trunk's server answered (408: nothing in time); null
@@ -2583,6 +2588,10 @@ class TrunkObject(TypedDict):
     (0201234567, and those of other countries with the international prefix; needs `country_code`) or
     `international_prefix` (0031201234567). Ours.
     """
+    keep_alive: bool
+    """Whether the server at `address` is asked every so often whether it is there (SIP OPTIONS), which also holds
+    the way through a NAT open. Calls go out through a trunk that does not answer only after all others. Ours.
+    """
     is_active: bool
     """An inactive trunk places no calls, and lets none in."""
     id: str
@@ -2593,6 +2602,10 @@ class TrunkObject(TypedDict):
     """What people call the trunk."""
     registration: RegistrationObject | None
     """How it goes with the registration; null for a trunk that has none. Ours."""
+    reachable: bool | None
+    """Whether the server at `address` answered when it was asked last; null = not known, or `keep_alive` is off.
+    Ours.
+    """
     created_at: str
     """When the trunk was made."""
     updated_at: str
@@ -2649,6 +2662,10 @@ class TrunkUpdate(TypedDict):
     """How numbers are written to the trunk: `e164` (+31201234567), `e164_without_plus` (31201234567), `national`
     (0201234567, and those of other countries with the international prefix; needs `country_code`) or
     `international_prefix` (0031201234567). Ours.
+    """
+    keep_alive: NotRequired[bool]
+    """Whether the server at `address` is asked every so often whether it is there (SIP OPTIONS), which also holds
+    the way through a NAT open. Calls go out through a trunk that does not answer only after all others. Ours.
     """
     is_active: NotRequired[bool]
     """An inactive trunk places no calls, and lets none in."""

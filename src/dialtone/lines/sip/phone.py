@@ -47,7 +47,7 @@ class SipPhone:
         clock: MediaClock,
         admit: Admit,
         on_call: Callable[["SipPhone", IncomingCall], None],
-        on_trunk: Callable[[LoginRefused | RegistrationChanged], None] | None = None,
+        on_trunk: Callable[[LoginRefused | RegistrationChanged | PeerChanged], None] | None = None,
     ) -> None:
         """`on_call` gives each incoming call a party by `follow`, or rejects it, before it returns. `on_trunk` is told
         what belongs to no call.
@@ -134,11 +134,9 @@ class SipPhone:
         return hosts[0] if hosts else "::" if is_ipv6 else "0.0.0.0"
 
     def _on_event(self, event: Event) -> None:
-        if isinstance(event, LoginRefused | RegistrationChanged):
+        if isinstance(event, LoginRefused | RegistrationChanged | PeerChanged):
             if self._on_trunk is not None:
                 self._on_trunk(event)
-            return
-        if isinstance(event, PeerChanged):
             return
         if isinstance(event, IncomingCall):
             self._on_call(self, event)
