@@ -138,6 +138,7 @@ def test_a_session_is_refreshed_at_half_of_its_time(allow: str, method: str) -> 
             for _ in range(2):
                 refresh = await bob.request(method)
                 assert loop.time() - started == pytest.approx(100, abs=0.1)
+                assert refresh.get("session-expires") == "200;refresher=uac"
                 assert refresh.body.decode() == ("" if method == "UPDATE" else OFFER)
                 started = loop.time()
                 body = "" if method == "UPDATE" else ANSWER
@@ -155,10 +156,16 @@ def test_a_session_that_the_other_side_does_not_refresh_is_ended() -> None:
     async def main() -> None:
         async with phone() as alice, wire() as bob:
             loop = asyncio.get_running_loop()
-            _, to = await call_from(bob, alice, session_expires="90;refresher=uac", supported="timer")
+            call, to = await call_from(bob, alice, session_expires="90;refresher=uac", supported="timer")
             answer = bob.last_response(200)
             assert answer.get("session-expires") == "90;refresher=uac"
             assert "timer" in answer.tokens("require")
+            alice.agent.hold(call)
+            hold = await bob.request("INVITE")
+            assert hold.get("session-expires") == "90;refresher=uas"
+            bob.send(bob.answer(hold, 200, "", ANSWER, session_expires="90;refresher=uas", require="timer"), alice)
+            await bob.request("ACK")
+            await alice.expect(OfferAnswered)
             await asyncio.sleep(50)
             bob.send(bob.new("UPDATE", number=2, to=to, session_expires="90;refresher=uac", supported="timer"), alice)
             assert (await bob.response(200)).get("session-expires") == "90;refresher=uac"

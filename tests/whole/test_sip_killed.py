@@ -35,14 +35,14 @@ class Surroundings:
                 stack.enter_context(beside(fake))
             yield
 
-    def serve(self, data_dir: Path, database_url: str | None, sip_port: int) -> Any:
+    def serve(self, data_dir: Path, database_url: str | None, sip_listen: str, **settings: str) -> Any:
         environment = {
             "DEEPGRAM_BASE_URL": self.ears.url,
             "OPENAI_BASE_URL": self.brain.url,
             "ELEVENLABS_BASE_URL": self.voice.url,
             **{f"{vendor}_API_KEY": "of the fake" for vendor in ("DEEPGRAM", "OPENAI", "ELEVENLABS")},
         }
-        more = {"sip_listen": f"udp://127.0.0.1:{sip_port}", "rtp_ports": "36000-36999"}
+        more = {"sip_listen": sip_listen, "rtp_ports": "36000-36999", **settings}
         return served(data_dir, database_url, allow_private_addresses="true", **more, **environment)
 
     async def reported(self) -> list[str]:
@@ -64,14 +64,14 @@ def api(server: Served) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=f"{server.url}/api/v1", headers={"Authorization": f"Bearer {KEY}"}, timeout=30)
 
 
-async def prepare(server: Served, surroundings: Surroundings) -> None:
+async def prepare(server: Served, surroundings: Surroundings, **trunk: str) -> None:
     async with api(server) as client:
         assistant = {"name": "Ada", "first_message": GREETING, "webhook_url": surroundings.receiver.url}
         made = (await client.post("/assistants", json=assistant)).raise_for_status().json()
         number = {"phone_number": NUMBER, "assistant_id": made["assistant"]["id"]}
         (await client.post("/numbers", json=number)).raise_for_status()
-        trunk = {"name": "Carrier", "provider": "other", "address": "127.0.0.1"}
-        (await client.post("/sip-trunks", json=trunk)).raise_for_status()
+        fields = {"name": "Carrier", "provider": "other", "address": "127.0.0.1", **trunk}
+        (await client.post("/sip-trunks", json=fields)).raise_for_status()
 
 
 @asynccontextmanager
@@ -90,13 +90,14 @@ async def only_call(server: Served) -> dict[str, Any]:
 
 async def test_a_killed_server_leaves_no_call_behind(tmp_path: Path) -> None:
     surroundings, sip_port = Surroundings(), free_port()
+    listen = f"udp://127.0.0.1:{sip_port}"
     with surroundings.living():
-        with surroundings.serve(tmp_path, None, sip_port) as server:
+        with surroundings.serve(tmp_path, None, listen) as server:
             await prepare(server, surroundings)
             async with talking(server, sip_port):
                 server.process.kill()
                 await asyncio.to_thread(server.process.wait)
-        with surroundings.serve(tmp_path, None, sip_port) as server:
+        with surroundings.serve(tmp_path, None, listen) as server:
             reports, call = await surroundings.reported(), await only_call(server)
             assert reports == [call["id"]]
             assert (call["status"], call["end_reason"]) == ("ended", "server_shutdown")

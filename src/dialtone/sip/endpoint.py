@@ -30,7 +30,9 @@ class Options:
     product: str = "Dialtone"
     """Of User-Agent and Server."""
     session_seconds: int = 1800
-    """How long a call may go on without a sign of life; half of it is the time between signs (RFC 4028)."""
+    """How long a call may go on without a sign of life (RFC 4028)."""
+    refresh_share: float = 0.5
+    """Which part of that time passes before we give a sign; RFC 4028 recommends a half."""
     max_calls: int = 2000
     new_calls_per_second: float = 50.0
     owner_seconds: float = 10.0

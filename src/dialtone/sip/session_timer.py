@@ -20,7 +20,7 @@ LONGEST_SECONDS = 24 * 3600
 
 
 class SessionTimer:
-    """Refreshes the session at half of its time, or ends it when the other side did not."""
+    """Refreshes the session long before its time is over, or ends it when the other side did not."""
 
     def __init__(self, session: "Session") -> None:
         self._session = session
@@ -28,12 +28,17 @@ class SessionTimer:
         self._smallest = SMALLEST_SECONDS
         self._timer: asyncio.TimerHandle | None = None
         self._refreshing = False
+        self._refresher = ""
+        """As our next request names who gives the signs of life: "uac" is whoever sends it; empty where nobody does."""
 
     # --- requests of ours
 
     def ask(self, request: Request) -> None:
-        """Say in an INVITE or UPDATE how long the session may go on without a sign of life."""
-        request.set("session-expires", str(self._seconds))
+        """Say in an INVITE or UPDATE how long the session may go on without a sign of life. Within a call that is what
+        was agreed on, and by whom (RFC 4028 section 7.4).
+        """
+        refresher = f";refresher={self._refresher}" if self._refresher else ""
+        request.set("session-expires", f"{self._seconds}{refresher}")
         request.set("min-se", str(self._smallest))
 
     def too_small(self, response: Response) -> bool:
@@ -72,7 +77,6 @@ class SessionTimer:
             seconds, ours = max(self._seconds, request.number("min-se", 0, LONGEST_SECONDS)), True
         else:
             seconds, ours = found[0], found[1] == "uas" or "timer" not in request.tokens("supported")
-        self._seconds = seconds
         response.set("session-expires", f"{seconds};refresher={'uas' if ours else 'uac'}")
         if not ours:
             response.set("require", "timer")
@@ -82,10 +86,14 @@ class SessionTimer:
 
     def _schedule(self, seconds: int | None, *, ours: bool) -> None:
         self.stop()
+        self._refresher = ""
         if seconds is None or not SMALLEST_SECONDS <= seconds <= LONGEST_SECONDS:
             return
+        self._seconds = seconds
+        self._refresher = "uac" if ours else "uas"
         if ours:
-            self._timer = self._session.later(seconds / 2, lambda: self._refresh(seconds / 2))
+            wait = seconds * self._session.endpoint.options.refresh_share
+            self._timer = self._session.later(wait, lambda: self._refresh(seconds - wait))
         else:
             self._timer = self._session.later(seconds - min(32, seconds / 3), self._expire)
 

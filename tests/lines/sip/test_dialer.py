@@ -1,8 +1,10 @@
 """Calls placed through a trunk: where its server is found, how it wants numbers, and whose fault a failure is."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -16,14 +18,16 @@ from dialtone.sip.dns import Service
 from dialtone.sip.endpoint import Options
 from dialtone.sip.events import Cause, Ended, IncomingCall
 from dialtone.sip.transports import Listener, TransportOptions
+from tests.sip.certificates import make_certificate
 from tests.sip.stage import accept_all, phone, run
 from tests.sip.test_network import Names
 from tests.sip.wire import wire
 
 
 @asynccontextmanager
-async def dialer(names: Names) -> AsyncIterator[SipDialer]:
-    options = Options(TransportOptions((Listener("udp", "127.0.0.1", 0),)), resolver=names)
+async def dialer(names: Names, tls_client: ssl.SSLContext | None = None) -> AsyncIterator[SipDialer]:
+    transports = TransportOptions((Listener("udp", "127.0.0.1", 0),), tls_client=tls_client)
+    options = Options(transports, resolver=names)
     near = SipPhone(options, PortPool(37000, 37099), MediaClock(), accept_all, lambda phone, call: None)
     await near.open()
     yield SipDialer(near)
@@ -66,6 +70,39 @@ def test_a_silent_trunk_is_given_up_early_where_there_is_another() -> None:
                 await near.dial(request(trunk, patience_seconds=5.0), lambda: None)
             assert (failure.value.route_failed, failure.value.status) == (True, 408)
             assert loop.time() - started == pytest.approx(5, abs=0.2)
+
+    run(scenario())
+
+
+def test_over_tls_encryption_is_demanded_and_wished_for_where_that_is_refused(tmp_path: Path) -> None:
+    certificate = make_certificate(tmp_path)
+    served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    served.load_cert_chain(certificate)
+    trusted = ssl.create_default_context(cafile=str(certificate))
+
+    async def scenario() -> None:
+        async with (
+            dialer(Names(), tls_client=trusted) as near,
+            phone(transports=("tls",), certificate=served) as far,
+        ):
+            trunk = OutboundTrunk("t", "127.0.0.1", far.agent.listening_on()[0][1][1], "tls", None, None)
+            rung: list[int] = []
+            dialing = asyncio.create_task(near.dial(request(trunk), lambda: rung.append(1)))
+            for protocol in ("RTP/SAVP", "RTP/AVP"):
+                call = await far.eventually(IncomingCall)
+                assert f" {protocol} " in (call.offer or "")
+                assert "a=crypto:" in (call.offer or "")
+                far.agent.reject(call.call, 488)
+            with pytest.raises(DialError) as failure:
+                await dialing
+            assert (failure.value.reason, failure.value.status) == ("unreachable", 488)
+            again = asyncio.create_task(near.dial(request(trunk), lambda: rung.append(2)))
+            call = await far.eventually(IncomingCall)
+            far.agent.ring(call.call)
+            far.agent.reject(call.call, 488)
+            with pytest.raises(DialError):
+                await again
+            assert rung == [2]
 
     run(scenario())
 

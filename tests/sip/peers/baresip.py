@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,9 +95,20 @@ class Baresip:
     def _heard(self) -> list[tuple[Samples, int]]:
         return [read_wave(path) for path in self.folder.glob("dump-*-dec.wav") if path.stat().st_size > HEADER_BYTES]
 
+    def forget(self) -> None:
+        """What was heard so far; between calls, since the files of two within a second have the same name."""
+        for path in self.folder.glob("dump-*"):
+            path.unlink()
+
     async def until_heard(self, hertz: float, seconds: float = 0.5) -> None:
+        await self._until(lambda: self.seconds_heard(hertz) >= seconds)
+
+    async def until_loud(self, seconds: float) -> None:
+        await self._until(lambda: self.loud_seconds() >= seconds)
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while self.seconds_heard(hertz) < seconds:  # noqa: ASYNC110 - a file tells nobody
+            while not condition():  # noqa: ASYNC110 - a file tells nobody
                 await asyncio.sleep(0.1)
 
     async def read(self, reader: asyncio.StreamReader) -> None:

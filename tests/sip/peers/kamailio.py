@@ -1,12 +1,11 @@
 """Kamailio with the configuration that docs/kamailio.md shows, its addresses changed for the test."""
 
-import asyncio
 import getpass
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests.sip.peers.programs import program, running
+from tests.sip.peers.programs import program, running, until_listening
 from tests.sip.peers.test_sipp import free_port
 
 CONFIGURATION = Path(__file__).parents[3] / "docs" / "kamailio" / "kamailio.cfg"
@@ -38,18 +37,5 @@ async def kamailio(folder: Path, dialtone_port: int) -> AsyncIterator[int]:
     command = [path, "-f", str(folder / "kamailio.cfg"), "-DD", "-E", "-m", "32", "-M", "4"]
     command += ["-Y", str(folder), "-u", getpass.getuser()]
     async with running(*command, folder=folder):
-        await _until_listening(port)
+        await until_listening(port)  # on TCP after it does on UDP
         yield port
-
-
-async def _until_listening(port: int) -> None:
-    """It listens on TCP after it does on UDP."""
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except ConnectionError:
-                await asyncio.sleep(0.05)
-            else:
-                writer.close()
-                return

@@ -13,6 +13,7 @@ from tests.sip.peers.tones import THEIRS, read_wave, seconds_of, write_tone
 PATIENCE_SECONDS = 20.0
 VOICE_SECONDS = 60.0
 RATE = 8000
+LOG = "messages.log"
 HEADER_BYTES = 100
 """More than a recording's."""
 
@@ -24,6 +25,7 @@ sip_tls_port=-1
 guess_hostname=0
 use_ipv6=0
 contact=sip:bob@127.0.0.1
+{sip}
 [rtp]
 audio_rtp_port={rtp}
 [sound]
@@ -73,6 +75,12 @@ class Linphone:
             while self.seconds_heard(hertz) < seconds:  # noqa: ASYNC110 - a file tells nobody
                 await asyncio.sleep(0.1)
 
+    async def until_logged(self, line: str) -> None:
+        """Wait until it has sent or received a message with this line, or what begins so."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while f"\n{line}" not in (self.folder / LOG).read_text(errors="replace"):  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.1)
+
     async def read(self) -> None:
         assert self.process.stdout is not None
         while piece := await self.process.stdout.read(4096):
@@ -81,11 +89,13 @@ class Linphone:
 
 
 @asynccontextmanager
-async def linphone(folder: Path, *, hertz: float = THEIRS, answers: bool = True) -> AsyncIterator[Linphone]:
-    """One that says `hertz`, and takes calls at once where it `answers`."""
+async def linphone(
+    folder: Path, *, hertz: float = THEIRS, answers: bool = True, sip: str = ""
+) -> AsyncIterator[Linphone]:
+    """One that says `hertz`, and takes calls at once where it `answers`. `sip`: more lines of that section."""
     path, port, rtp = program("linphonec"), free_port(), free_port()
-    _furnish(folder, CONFIG.format(port=port, rtp=rtp // 2 * 2), hertz)
-    command = [path, "-c", str(folder / "config"), *(["-a"] if answers else [])]
+    _furnish(folder, CONFIG.format(port=port, rtp=rtp // 2 * 2, sip=sip), hertz)
+    command = [path, "-d", "6", "-l", str(folder / LOG), "-c", str(folder / "config"), *(["-a"] if answers else [])]
     async with running(*command, folder=folder, typed=True) as process:
         made = Linphone(folder, port, process)
         reading = asyncio.create_task(made.read())

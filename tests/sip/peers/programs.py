@@ -54,6 +54,19 @@ async def running(*command: str, folder: Path, typed: bool = False) -> AsyncIter
         sys.stdout.write(output.decode(errors="replace")[-8000:])  # shown where the test fails
 
 
+async def until_listening(port: int) -> None:
+    """Wait until somebody takes connections there."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except ConnectionError:
+                await asyncio.sleep(0.05)
+            else:
+                writer.close()
+                return
+
+
 async def finished(process: asyncio.subprocess.Process, seconds: float = 60) -> None:
     """Wait for a program that must end well."""
     async with asyncio.timeout(seconds):

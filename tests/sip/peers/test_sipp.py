@@ -1,4 +1,4 @@
-"""Calls with sipp, the telephone companies' own test program, at both ends."""
+"""Many calls with sipp, the telephone companies' own test program, at both ends: signalling without audio."""
 
 import asyncio
 import socket
@@ -16,7 +16,7 @@ from dialtone.sip.events import (
     OfferReceived,
     Ringing,
 )
-from dialtone.sip.offer_answer import LocalAudio, answer_offer, apply_answer
+from dialtone.sip.offer_answer import LocalAudio, answer_offer
 from tests.sip.peers.programs import SCENARIOS, finished, program, real_phone, running
 from tests.sip.stage import AUDIO, OFFER, Phone, order
 from tests.sip.test_admission import ask_for_password
@@ -104,23 +104,6 @@ async def test_sipp_logs_in_and_gives_up(tmp_path: Path) -> None:
         async with running(*command, folder=tmp_path) as process:
             await finished(process)
         assert ends(bob) == ["cancelled"] * 10
-
-
-@pytest.mark.parametrize(("transport", "flag"), [("udp", "u1"), ("tcp", "t1")])
-async def test_we_call_sipp(transport: str, flag: str, tmp_path: Path) -> None:
-    sipp = program("sipp")
-    port = free_port()
-    command = [sipp, "-sn", "uas", "-t", flag, "-i", "127.0.0.1", "-p", str(port), "-m", "20", "-nostdin"]
-    async with real_phone(transports=("udp", "tcp")) as alice, running(*command, folder=tmp_path) as process:
-        await asyncio.sleep(0.5)
-        for _ in range(20):
-            call = alice.agent.invite(order(f"sip:bob@127.0.0.1:{port};transport={transport}"))
-            assert (await alice.expect(Ringing)).status == 180
-            answered = await alice.expect(Answered)
-            assert apply_answer(OFFER, answered.description or "", AUDIO).codec == "PCMU"
-            alice.agent.hangup(call)
-            assert (await alice.expect(Ended)).by == "us"
-        await finished(process)
 
 
 async def test_we_call_sipp_with_a_password_and_a_reliable_answer(tmp_path: Path) -> None:

@@ -4,14 +4,18 @@ import asyncio
 from pathlib import Path
 from typing import cast
 
+import pytest
+
 from dialtone.sip.events import Confirmed, Ended, IncomingCall, OfferReceived
-from tests.sip.peers.programs import SCENARIOS, finished, program, running
+from tests.sip.peers.programs import SCENARIOS, finished, program, running, until_listening
 from tests.sip.peers.test_sipp import free_port
 from tests.sip.peers.tone_phone import tone_phone
-from tests.sip.peers.tones import OURS
+from tests.sip.peers.tones import OURS, seconds_of
 
 PACKETS = 20
 """0.4 seconds."""
+SOON = 0.01
+"""The part of 90 seconds after which we refresh a session."""
 
 
 class Echo(asyncio.DatagramProtocol):
@@ -53,10 +57,30 @@ async def test_sipp_echoes_refreshes_the_session_and_moves_its_audio(tmp_path: P
     transport.close()
 
 
-async def test_we_call_sipp_which_echoes(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("transport", "flag"), [("udp", "u1"), ("tcp", "t1")])
+async def test_we_call_sipp_which_echoes(transport: str, flag: str, tmp_path: Path) -> None:
     sipp, port, media = program("sipp"), free_port(), free_port()
-    command = [sipp, "-sn", "uas", "-i", "127.0.0.1", "-p", str(port), "-mp", str(media // 2 * 2), "-rtp_echo"]
-    async with running(*command, "-nostdin", folder=tmp_path), tone_phone("PCMU") as alice:
-        line = await alice.dial(f"sip:bob@127.0.0.1:{port}")
+    command = [sipp, "-sn", "uas", "-t", flag, "-i", "127.0.0.1", "-p", str(port), "-mp", str(media // 2 * 2)]
+    async with running(*command, "-rtp_echo", "-nostdin", folder=tmp_path), tone_phone("PCMU") as alice:
+        if transport == "tcp":
+            await until_listening(port)
+        line = await alice.dial(f"sip:bob@127.0.0.1:{port};transport={transport}")
         await line.until_heard(OURS)
         line.hang_up()
+
+
+async def test_we_refresh_the_session_by_re_invites_while_sipp_echoes(tmp_path: Path) -> None:
+    sipp, port, media = program("sipp"), free_port(), free_port()
+    command = [sipp, "-sf", str(SCENARIOS / "called_and_refreshed.xml"), "-i", "127.0.0.1", "-p", str(port)]
+    command += ["-mp", str(media // 2 * 2), "-rtp_echo", "-m", "1", "-nostdin", "-timeout", "20", "-timeout_error"]
+    async with (
+        running(*command, folder=tmp_path) as process,
+        tone_phone("PCMU", refresh_share=SOON) as alice,
+    ):
+        line = await alice.dial(f"sip:bob@127.0.0.1:{port}")
+        assert (await alice.phone.eventually(Ended)).by == "them"
+        rate = line.session.audio.sample_rate
+        heard = line.samples()
+        assert seconds_of(OURS, heard, rate) >= 2.0
+        assert seconds_of(OURS, heard[-rate // 2 :], rate) >= 0.4, "after the second refresh"
+        await finished(process)

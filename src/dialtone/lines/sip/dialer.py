@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 
 from dialtone.lines.base import Line
 from dialtone.lines.outbound import DialError, DialFailure, DialRequest, OutboundTrunk, Route
@@ -14,9 +15,11 @@ from dialtone.media.rtp.ports import MediaPorts, NoPortsError
 from dialtone.sip.errors import SipError
 from dialtone.sip.events import Account, Answered, Ended, Event, Identity, OutgoingCall, Ringing
 from dialtone.sip.locating import locate
+from dialtone.sip.offer_answer import SrtpPolicy
 from dialtone.sip.uri import parse_uri
 
 RINGING = range(180, 184)
+NOT_ACCEPTABLE = 488
 
 _BY_STATUS: dict[int, DialFailure] = {
     403: "declined",
@@ -59,16 +62,30 @@ class SipDialer:
         return isinstance(route, OutboundTrunk) and self._phone.speaks(route.transport)
 
     async def dial(self, request: DialRequest, on_ringing: Callable[[], None]) -> Line:
-        """See `Dialer.dial`."""
+        """See `Dialer.dial`. Over TLS the audio is encrypted: many servers take nothing else there. One that does no
+        SRTP refuses that (488), and is asked once more, with the encryption as a mere wish.
+        """
+        if request.trunk.transport != "tls":
+            return await self._dial(request, _Attempt(on_ringing), "off")
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + request.ring_seconds
+        attempt = _Attempt(on_ringing)
+        try:
+            return await self._dial(request, attempt, "required")
+        except DialError as error:
+            if error.status != NOT_ACCEPTABLE or attempt.has_rung or loop.time() >= deadline:
+                raise
+        return await self._dial(replace(request, ring_seconds=deadline - loop.time()), _Attempt(on_ringing), "optional")
+
+    async def _dial(self, request: DialRequest, attempt: "_Attempt", encryption: SrtpPolicy) -> Line:
         seconds = min(request.ring_seconds, request.patience_seconds or request.ring_seconds)
         try:
             async with asyncio.timeout(seconds):
-                ports, negotiation = await self._audio(request.trunk)
+                ports, negotiation = await self._audio(request.trunk, encryption)
         except TimeoutError:
             raise _no_way("The trunk's address was not found in time.") from None
         with ExitStack() as undo:
             undo.callback(ports.close)
-            attempt = _Attempt(on_ringing)
             try:
                 call = self._phone.invite(_order(request, negotiation.offer()), attempt)
             except (SipError, ValueError) as error:
@@ -79,11 +96,11 @@ class SipDialer:
             undo.pop_all()
             return line
 
-    async def _audio(self, trunk: OutboundTrunk) -> tuple[MediaPorts, Negotiation]:
-        """Ports for the call. Over TLS keys for SRTP are offered; elsewhere anybody on the way could read them."""
+    async def _audio(self, trunk: OutboundTrunk, encryption: SrtpPolicy) -> tuple[MediaPorts, Negotiation]:
+        """Ports for the call. Only over TLS are keys for SRTP offered; elsewhere anybody on the way could read them."""
         try:
             targets = await locate(parse_uri(_server(trunk).uri), self._phone.agent.endpoint.options.resolver)
-            return self._phone.bind(targets[0].host, "optional" if trunk.transport == "tls" else "off")
+            return self._phone.bind(targets[0].host, encryption)
         except NoPortsError as error:
             raise DialError("unreachable", f"The server has no port for the call's audio: {error}.") from None
         except (SipError, OSError, IndexError):
@@ -104,7 +121,8 @@ class _Attempt:
     """Follows the call until it is answered, or over."""
 
     def __init__(self, on_ringing: Callable[[], None]) -> None:
-        self._on_ringing: Callable[[], None] | None = on_ringing
+        self._on_ringing = on_ringing
+        self.has_rung = False
         self._early: str | None = None
         self.answered: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
         """The far end's description."""
@@ -114,9 +132,9 @@ class _Attempt:
             return
         if isinstance(event, Ringing):
             self._early = event.description or self._early
-            if event.status in RINGING and self._on_ringing is not None:
-                tell, self._on_ringing = self._on_ringing, None
-                tell()
+            if event.status in RINGING and not self.has_rung:
+                self.has_rung = True
+                self._on_ringing()
         elif isinstance(event, Answered):
             self.answered.set_result(event.description or self._early)
         elif isinstance(event, Ended):
@@ -131,8 +149,9 @@ def failure_of(ended: Ended) -> DialError:
         return _no_way(f"The trunk did not answer ({in_words(ended.status)}).", ended.status)
     if ended.status in (401, 407):
         return _no_way(f"The trunk refused this server's login ({in_words(ended.status)}).", ended.status)
-    if ended.status == 488:
-        return DialError("unreachable", f"The trunk takes none of this server's codecs ({in_words(488)}).")
+    if ended.status == NOT_ACCEPTABLE:
+        words = f"The trunk takes none of this server's codecs ({in_words(ended.status)})."
+        return DialError("unreachable", words, status=ended.status)
     reason: DialFailure = _BY_STATUS.get(ended.status, "unreachable")
     cause = ended.cause
     of_callee = cause is not None and cause.protocol == "Q.850" and cause.code in _BY_CAUSE
