@@ -68,6 +68,38 @@ def test_a_phone_is_answered_with_what_it_knows() -> None:
     assert (agreed.remote_address, agreed.send_key) == ("198.51.100.7", None)
 
 
+@pytest.mark.parametrize(
+    ("lines", "packet_ms"),
+    [
+        ("a=ptime:10", 10),
+        ("a=ptime:60", 60),
+        ("a=ptime:30.0", 30),
+        ("a=ptime:20\na=maxptime:150", 20),
+        ("a=maxptime:10", 10),
+        ("a=maxptime:150", 20),
+        ("a=ptime:60\na=maxptime:30", 30),
+        ("a=ptime:120", 60),
+        ("a=ptime:50", 40),
+        ("a=ptime:25", 20),
+        ("a=ptime:5", 10),
+        ("a=ptime:0", 20),
+        ("a=ptime:-30", 20),
+        ("a=ptime:3e1", 20),
+        ("a=ptime", 20),
+        ("a=sendrecv", 20),
+    ],
+)
+def test_packets_are_as_long_as_they_are_wanted(lines: str, packet_ms: int) -> None:
+    theirs = PHONE.replace("a=ptime:30", lines)
+    answer, agreed = answer_offer(theirs, HERE, OPEN)
+    assert agreed.packet_ms == packet_ms
+    assert "a=ptime:20\r\n" in answer  # what we would like to get ourselves
+    offer = make_offer(HERE, OPEN)
+    assert "a=ptime:20\r\n" in offer
+    audio = theirs.replace("m=video 5000 RTP/AVP 96\n", "")
+    assert apply_answer(offer, audio, OPEN).packet_ms == packet_ms
+
+
 def test_their_numbers_for_payloads_are_kept() -> None:
     offer = PHONE.replace("18 8 0 101", "118 119").replace("18 G729/8000", "118 opus/48000/2").replace(
         "101 telephone-event/8000", "119 telephone-event/48000"

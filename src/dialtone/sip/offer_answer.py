@@ -3,6 +3,7 @@
 Nothing here is kept between calls of these functions: whoever holds a call keeps the descriptions and what was agreed.
 """
 
+import re
 import secrets
 from dataclasses import dataclass
 from typing import Literal
@@ -52,6 +53,9 @@ CODECS = {
 }
 _TELEPHONE_EVENT = {8000: 101, 48000: 110}
 """The numbers under which we offer telephone-event, by clock rate."""
+PACKET_MS = (10, 20, 30, 40, 60)
+"""Lengths of packets that whoever sends audio should be able to make."""
+_MILLISECONDS = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3})?")
 _STATIC = {"0": ("pcmu", 8000), "8": ("pcma", 8000), "9": ("g722", 8000), "13": ("cn", 8000)}
 
 
@@ -90,7 +94,7 @@ class AgreedAudio:
     direction: Direction
     """As we see it: `sendonly` means that we send and hear nothing."""
     packet_ms: int
-    """How much audio the other side wants in a packet."""
+    """How much audio the other side wants in a packet, or the nearest below it of `PACKET_MS`."""
     send_event_type: int | None
     """Payload type of telephone-event; None where the other side knows none."""
     receive_event_type: int | None
@@ -272,10 +276,19 @@ def _common_direction(ours: Direction, theirs: Direction) -> Direction:
 
 
 def _packet_ms(media: Media, options: AudioOptions) -> int:
-    wanted = media.attribute("ptime") or ""
-    if wanted.isascii() and wanted.isdigit() and len(wanted) < 4 and 10 <= int(wanted) <= 60 and int(wanted) % 10 == 0:
-        return int(wanted)
-    return options.packet_ms
+    """What the other side wants to get (`ptime`), and no more than it takes (`maxptime`; RFC 8866 sections 6.3, 6.4).
+
+    Each side asks for itself: how long its own packets are says nothing of ours (RFC 3264 section 6.1).
+    """
+    wanted = _milliseconds(media, "ptime") or options.packet_ms
+    most = _milliseconds(media, "maxptime") or wanted
+    return max((length for length in PACKET_MS if length <= min(wanted, most)), default=PACKET_MS[0])
+
+
+def _milliseconds(media: Media, name: str) -> float | None:
+    """RFC 8866 allows fractions; what is no number, or none, is as good as absent."""
+    written = media.attribute(name) or ""
+    return float(written) or None if _MILLISECONDS.fullmatch(written) else None
 
 
 def _control_port(media: Media) -> int:

@@ -81,6 +81,7 @@ class Negotiation:
             # Who knows no telephone-event sends tones, whatever number we offered it under.
             received_event=None if agreed.send_event_type is None else agreed.receive_event_type,
             sent_event=agreed.send_event_type,
+            packet_ms=agreed.packet_ms,
             comfort_noise=agreed.comfort_noise_type,
             remote_rtcp=None if shared else (agreed.remote_address, agreed.remote_control_port),
             rtcp_mux=shared,

@@ -1,12 +1,13 @@
 """What a payload type stands for: how its payload becomes audio of the line, and back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from dialtone.media.audio import MULAW_8K, AudioFormat
 from dialtone.media.convert import silence
 from dialtone.media.g711 import decode_alaw, decode_mulaw, encode_alaw, encode_mulaw
 from dialtone.media.rtp import g722, opus
+from dialtone.media.rtp.octet_stream import OctetStream
 
 
 class Codec(Protocol):
@@ -29,8 +30,17 @@ class Codec(Protocol):
     def encode(self, frame: bytes) -> bytes:
         """The payload of one 20 ms frame."""
 
+    def pieces(self, frame: bytes, milliseconds: int) -> list[bytes]:
+        """Payloads of 10 or 20 ms each, of one 20 ms frame. One stream keeps to one length."""
 
-class Pcmu:
+    def joins(self, piece: bytes, following: bytes) -> bool:
+        """Whether two pieces can go in one packet."""
+
+    def join(self, pieces: Sequence[bytes]) -> bytes:
+        """The payload of pieces that follow one another, and join."""
+
+
+class Pcmu(OctetStream):
     """G.711 mu-law (RFC 3551 section 4.5.14): the payload is the line's audio itself, untouched in both directions."""
 
     audio = MULAW_8K

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dialtone.media.audio import PCM_16K
+from dialtone.media.rtp.octet_stream import OctetStream
 
 _BIT_RATE = 64000
 
@@ -18,7 +19,7 @@ def is_available() -> bool:
     return find_spec("G722") is not None
 
 
-class G722:
+class G722(OctetStream):
     """One stream in both directions."""
 
     audio = PCM_16K

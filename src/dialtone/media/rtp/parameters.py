@@ -8,6 +8,11 @@ from dialtone.media.rtp.codecs import Codec, create
 from dialtone.media.rtp.datagram_socket import Address
 from dialtone.media.rtp.srtp import SrtpKey
 
+PACKET_MS = (10, 20, 30, 40, 60)
+"""What packets may hold, in milliseconds. Our audio comes in frames of 20, cut in two for 10 and 30: packets of 30 ms
+leave by turns 40 and 20 ms apart, and those of 10 ms two at a time.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class SrtpKeys:
@@ -33,6 +38,8 @@ class RtpParameters:
     """Payload type of keys that come (RFC 4733), with the clock rate of `codec`. None: tones are listened for."""
     sent_event: int | None = None
     """The same of keys that we send: the two ends may number them differently. None: they are sent as tones."""
+    packet_ms: int = 20
+    """How much audio the far end wants in a packet: one of `PACKET_MS`."""
     comfort_noise: int | None = None
     """Payload type of comfort noise (RFC 3389), if it was agreed on."""
     remote_rtcp: Address | None = None
@@ -48,7 +55,11 @@ class RtpParameters:
     """False while the far end sends nothing (`recvonly`, `inactive`): its silence is then no fault."""
 
     def __post_init__(self) -> None:
-        """Raises `ValueError` for an address that packets can't or must not go to."""
+        """Raises `ValueError` for an address that packets can't or must not go to, and for a length that they can't
+        have.
+        """
+        if self.packet_ms not in PACKET_MS:
+            raise ValueError(f"a packet holds {', '.join(map(str, PACKET_MS))} ms (got {self.packet_ms})")
         for host, port in (self.remote, *([self.remote_rtcp] if self.remote_rtcp else [])):
             address = ip_address(host)  # a name would be looked up, which takes time and trust
             if address.is_multicast or host == "255.255.255.255":

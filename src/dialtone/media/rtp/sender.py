@@ -46,10 +46,17 @@ class Sender:
         self._timestamp = (self._timestamp + self._frame) & 0xFFFFFFFF
         self._timestamp_at = now + FRAME_SECONDS
 
-    def skip_frames(self, frames: int, now: float) -> None:
+    def send_audio(self, payload_type: int, payload: bytes, units: int, until: float) -> None:
+        """Send audio that lasts so many units of the timestamp; what follows begins at `until` (seconds)."""
+        self._send(payload_type, payload, self._timestamp, marker=not self._talking)
+        self._talking = True
+        self._timestamp = (self._timestamp + units) & 0xFFFFFFFF
+        self._timestamp_at = until
+
+    def skip_frames(self, frames: float, now: float) -> None:
         """Let 20 ms each pass in which nothing is sent; what comes next begins a talkspurt."""
         self._talking = False
-        self._timestamp = (self._timestamp + frames * self._frame) & 0xFFFFFFFF
+        self._timestamp = (self._timestamp + int(frames * self._frame)) & 0xFFFFFFFF
         self._timestamp_at = now + FRAME_SECONDS
 
     def send_description(self, payload_type: int, payload: bytes, now: float) -> None:

@@ -128,6 +128,8 @@ class RtpSession:
             self._incoming = Incoming(parameters, codec, latch, srtp, self._incoming.counts)
             self._codec, self._srtp, self._latch = codec, srtp, latch
             self._outgoing.update(parameters, codec)
+        elif parameters.packet_ms != former.packet_ms:
+            self._outgoing.update(parameters, self._codec)
         if parameters.remote != former.remote:
             self._latch.expect(parameters.remote, parameters.signalling_host)
             self._rtcp_source = None
@@ -142,6 +144,7 @@ class RtpSession:
             return
         self._closed = True
         self._clock.remove(self)
+        self._outgoing.flush()
         self._report(self._loop.time(), goodbye=True)
         self._ports.close()
 
