@@ -20,10 +20,14 @@ DESK = "+31207654321"
 
 @asynccontextmanager
 async def exchange_house(
-    tmp_path: Path, exchange: Exchange, chat: FakeOpenAIChat | None = None, database_url: str | None = None
+    tmp_path: Path,
+    exchange: Exchange,
+    chat: FakeOpenAIChat | None = None,
+    database_url: str | None = None,
+    **settings: Any,
 ) -> AsyncIterator[WholeHouse]:
     """A whole house that can place calls through `exchange`."""
-    async with whole_house(tmp_path, FakeDeepgram(), chat, database_url=database_url) as house:
+    async with whole_house(tmp_path, FakeDeepgram(), chat, database_url=database_url, **settings) as house:
         house.parts.calls.dialers.append(exchange)
         trunk = {"name": "Carrier", "provider": "other", "address": "sip.carrier.example"}
         for path, body in (("numbers", {"phone_number": "+31201234567"}), ("sip-trunks", trunk)):

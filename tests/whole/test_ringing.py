@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from dialtone.calls.tables import Call as CallRow
 from dialtone.conversation.behaviours.apology import apology
 from dialtone.lines.outbound import DialError
 from dialtone.media.audio import PCM_16K
@@ -13,7 +15,7 @@ from tests.fakes.elevenlabs import FakeElevenLabs
 from tests.whole.handset import handset, sip_uri
 from tests.whole.house import WholeHouse
 from tests.whole.telephone import Exchange, Telephone
-from tests.whole.test_outbound_calls import exchange_house, place, record_of
+from tests.whole.test_outbound_calls import exchange_house, place, post, record_of
 from tests.whole.test_sip_calls import GREETING as GREETED
 from tests.whole.test_sip_calls import NUMBER, make_number, make_trunk, only_call, telephone_house
 
@@ -112,12 +114,18 @@ async def test_a_call_that_nobody_answers_tells_what_its_ringing_used(
 ) -> None:
     database_url = None if database == "sqlite" else str(request.getfixturevalue("postgresql_url"))
     exchange = Exchange(problem=DialError("no_answer", "Nobody answered."))
-    async with exchange_house(tmp_path, exchange, database_url=database_url) as house:
+    async with exchange_house(tmp_path, exchange, database_url=database_url, byok_to_base_urls=True) as house:
+        await post(house, "byok", {"provider": "elevenlabs", "api_key": "el-brought-along"})
         exchange.rings_until = lambda: house.elevenlabs.wait_until(lambda: house.elevenlabs.texts == 1)
         record = await record_of(house, await place(house, first_message=GREETING))
         await until_gone(house)
+        async with house.parts.database.read() as session:
+            own = (await session.execute(select(CallRow.byok_stt, CallRow.byok_llm, CallRow.byok_tts))).one()
     assert (record["status"], record["end_reason"]) == ("failed", "no_answer")
-    assert [(cost["role"], cost["characters"]) for cost in record["costs"]] == [("tts", len(SAID))]
+    assert [(cost["role"], cost["characters"], cost["own_key"]) for cost in record["costs"]] == [
+        ("tts", len(SAID), True)
+    ]
+    assert tuple(own) == (False, False, True)
 
 
 async def test_whoever_answers_is_greeted_also_in_another_format_than_was_expected(tmp_path: Path) -> None:

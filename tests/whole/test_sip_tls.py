@@ -14,8 +14,8 @@ from tests.sip.peers.programs import program
 from tests.sip.peers.test_sipp import free_port
 from tests.sip.peers.tones import THEIRS, seconds_of
 from tests.whole.processes import Served
-from tests.whole.test_sip_calls import CALLER, NUMBER
 from tests.whole.test_killed_calls import Surroundings, api, prepare
+from tests.whole.test_sip_calls import CALLER, NUMBER
 
 
 async def call_in(server: Served, bob: Baresip, sip_port: int) -> None:

@@ -231,8 +231,7 @@ class LiveCalls:
         await self._run(plan, answered, self._vendors_of(claimed), journal, ringing.take())
 
     def _ringing(self, claimed: ClaimedCall, plan: CallPlan, audio: AudioFormat, journal: Journal) -> Ringing:
-        vendors = self._vendors.with_own_keys(claimed.own_keys)
-        return Ringing(lambda: self._engine.prepare(plan, audio, vendors, journal))
+        return Ringing(lambda: self._engine.prepare(plan, audio, self._vendors_of(claimed), journal))
 
     async def _answered(
         self, dialer: Dialer, request: DialRequest, journal: StoredJournal, on_ringing: Callable[[], None]

@@ -1,5 +1,6 @@
 """Vonage's webhooks, tokens and WebSocket messages, as its documentation shows them."""
 
+import asyncio
 import json
 import time
 from dataclasses import replace
@@ -23,8 +24,10 @@ from dialtone.lines.carriers.base import (
     Ringing,
     Started,
 )
-from dialtone.lines.carriers.vonage import Vonage, token_of, verified
+from dialtone.lines.carriers.vonage import Vonage
+from dialtone.lines.carriers.vonage_tokens import SPARE_SECONDS, TOKEN_SECONDS, Tokens, token_of, verified
 from dialtone.platform.guarded_http import GuardedHttp
+from tests.conversation.virtual_time import run
 from tests.fakes.vonage import FakeVonage
 from tests.lines.carriers.hooks import CALLER, OURS, account, json_hook
 
@@ -92,6 +95,23 @@ def test_tokens_for_the_api_are_those_that_it_knows() -> None:
     fake = FakeVonage(SECRET)
     assert fake._knows(token_of(fake.application_id, fake.private_key))
     assert not fake._knows(token_of("another", fake.private_key))
+
+
+def test_a_token_is_signed_once_and_used_until_shortly_before_its_end() -> None:
+    async def scenario() -> None:
+        fake, tokens = FakeVonage(SECRET), Tokens()
+        [token] = set(await asyncio.gather(*(tokens.of(fake.application_id, fake.private_key) for _ in range(5))))
+        assert fake._knows(token)
+        assert await tokens.of("another", fake.private_key) != token
+        await asyncio.sleep(TOKEN_SECONDS - SPARE_SECONDS - 1)
+        assert await tokens.of(fake.application_id, fake.private_key) == token
+        await asyncio.sleep(1)
+        assert await tokens.of(fake.application_id, fake.private_key) != token
+        for _ in range(2):
+            with pytest.raises(ValueError, match="private key"):
+                await tokens.of(fake.application_id, "no key")
+
+    run(scenario())
 
 
 def _pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, password: bytes | None = None) -> str:

@@ -6,22 +6,16 @@ https://developer.vonage.com/en/voice/voice-api/guides/websockets,
 https://developer.vonage.com/en/getting-started/concepts/webhooks#decoding-signed-webhooks
 """
 
-import base64
 import hashlib
 import hmac
 import json
 import re
 import time
-import uuid
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
 import orjson
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from dialtone.lines.carriers.base import (
     Addresses,
@@ -42,6 +36,7 @@ from dialtone.lines.carriers.base import (
     TransferOrder,
 )
 from dialtone.lines.carriers.rest import CarrierApi
+from dialtone.lines.carriers.vonage_tokens import Tokens, verified
 from dialtone.lines.carriers.wire import e164, pressed, progress
 from dialtone.lines.outbound import DialFailure
 from dialtone.media.audio import PCM_16K, AudioFormat
@@ -50,9 +45,6 @@ from dialtone.platform.guarded_http import GuardedHttp
 
 TOLERANCE_SECONDS = 300
 """How old a webhook may be."""
-TOKEN_SECONDS = 300
-"""How long a token for the API is good."""
-KEY_BITS = range(2048, 4097)
 LONGEST_RINGING = 120
 """Of `ringing_timer`."""
 
@@ -80,6 +72,7 @@ class Vonage:
 
     def __init__(self, http: GuardedHttp) -> None:
         self._api = CarrierApi(http, self.label)
+        self._tokens = Tokens()
 
     # Webhooks
 
@@ -177,10 +170,10 @@ class Vonage:
         self, method: str, account: CarrierAccount, path: str, document: Mapping[str, Any]
     ) -> tuple[int, Mapping[str, Any]]:
         try:
-            authorization = f"Bearer {token_of(account.settings['application_id'], account.key)}"
+            token = await self._tokens.of(account.settings["application_id"], account.key)
         except ValueError:
             raise CarrierError(f"{self.label} can't be asked: the application's private key can't be used.") from None
-        return await self._api.send_json(method, f"{account.base_url}/v1/calls{path}", document, authorization)
+        return await self._api.send_json(method, f"{account.base_url}/v1/calls{path}", document, f"Bearer {token}")
 
     def _refused(self, what: str, status: int) -> CarrierError:
         """The API's own words are left out: they name the destination."""
@@ -224,60 +217,8 @@ class VonageStream:
         return b'{"action":"clear"}'
 
 
-# JSON Web Tokens (RFC 7519), of the two kinds that Vonage knows
-
-
-def verified(token: str, secret: str) -> Mapping[str, Any] | None:
-    """The claims of a token that is signed with `secret` (HS256); None for any other."""
-    signed, _, signature = token.rpartition(".")
-    head, _, claims = signed.partition(".")
-    due = hmac.new(secret.encode(), signed.encode(), hashlib.sha256).digest()
-    try:
-        if not hmac.compare_digest(_decoded(signature), due):
-            return None
-        about, found = json.loads(_decoded(head)), json.loads(_decoded(claims))
-    except (ValueError, RecursionError):
-        return None
-    is_sound = isinstance(about, dict) and about.get("alg") == "HS256" and isinstance(found, dict)
-    return found if is_sound else None
-
-
 def _is_fresh(issued: object) -> bool:
     return isinstance(issued, int | float) and abs(time.time() - issued) <= TOLERANCE_SECONDS
-
-
-def token_of(application_id: str, private_key: str) -> str:
-    """A token for the API (RS256). Raises `ValueError` for a key that can't be used."""
-    key = _rsa_key(private_key)
-    now = int(time.time())
-    claims = {"application_id": application_id, "iat": now, "exp": now + TOKEN_SECONDS, "jti": str(uuid.uuid4())}
-    signed = f"{_encoded(orjson.dumps({'alg': 'RS256', 'typ': 'JWT'}))}.{_encoded(orjson.dumps(claims))}"
-    return f"{signed}.{_encoded(key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
-
-
-def _rsa_key(private_key: str) -> rsa.RSAPrivateKey:
-    """Raises `ValueError`."""
-    try:
-        # To look whether its numbers are prime takes 100 ms, which calls would hear; the rest is looked at here.
-        key = load_pem_private_key(private_key.encode(), None, unsafe_skip_rsa_key_validation=True)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise ValueError("no private key, or one with a password") from None
-    if not isinstance(key, rsa.RSAPrivateKey) or key.key_size not in KEY_BITS:
-        raise ValueError("no private key of RSA, of 2048 to 4096 bits")
-    numbers = key.private_numbers()
-    modulus = numbers.public_numbers.n
-    if modulus % 2 == 0 or numbers.p * numbers.q != modulus:
-        raise ValueError("no private key of RSA")
-    return key
-
-
-def _encoded(value: bytes) -> str:
-    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
-
-
-def _decoded(value: str) -> bytes:
-    """Raises `ValueError`."""
-    return base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True)
 
 
 def _content(hook: Hook) -> bytes:
