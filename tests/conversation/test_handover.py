@@ -173,6 +173,24 @@ def test_a_recording_goes_on_with_both_sides(tmp_path: Path) -> None:
     assert (np.abs(bridged[:, 1]) > 1000).mean() > 0.9, "the desk is on the right"
 
 
+def test_a_recording_that_was_consented_to_ends_when_somebody_joins_who_was_not_asked(tmp_path: Path) -> None:
+    path = tmp_path / "call.wav"
+    desk = Desk()
+    consent = {"consent_message": "Press 1.", "direction": "inbound", "recording_path": path}
+    stage = Handed(desk, hang_up_at=8, **consent)
+    stage.at.append((0.5, lambda call: call.on_dtmf("1")))
+    notes = stage.play()
+    assert notes.notes == [
+        "the caller agreed to be recorded",
+        "the recording ended here: whoever was called is not asked for consent",
+        "second leg: audio: of the desk",
+    ]
+    assert desk.answered_at is not None
+    samples = np.frombuffer(path.read_bytes()[HEADER_BYTES:], "<i2").reshape(-1, 2)
+    assert len(samples) / 8000 == pytest.approx(desk.answered_at - notes.start - 0.5, abs=0.1)
+    assert voices_heard(notes) > 100, "the caller hears the desk all the same"
+
+
 def test_the_assistant_hands_over_with_its_tool() -> None:
     call = ToolCall("t1", "transfer_call", f'{{"destination": "{DESK}"}}')
     stage = Stage(Says(1.0, 2.0, "sales please"), replies=[["Of course.", call]], hang_up_at=9)

@@ -153,6 +153,9 @@ class Call:
     def leave(self, bridge: Bridge) -> None:
         """The caller talks with somebody else from now on: the assistant and its vendors go."""
         self._instead = self._bridge = bridge
+        if self._recorder is not None and self._plan.consent_message is not None:
+            self._recorder.finish()
+            self._journal.note("the recording ended here: whoever was called is not asked for consent")
         self._quiet()
         self._background.stop()
         listening, self._listening = self._listening, None

@@ -62,13 +62,18 @@ class Recorder:
             else:
                 self._hand_over()
 
-    async def close(self) -> float:
-        """Write what is left. Gives the seconds that are in the file, 0 if there is none. Idempotent, never raises."""
+    def finish(self) -> None:
+        """Begin to close: what is given to `write` from now on is not recorded."""
         if self._closing is None:
             self._closing = self._loop.create_future()
             if self._left and self.failure is None:
                 self._hand_over()
             self._jobs.put(self._close)
+
+    async def close(self) -> float:
+        """Write what is left. Gives the seconds that are in the file, 0 if there is none. Idempotent, never raises."""
+        self.finish()
+        assert self._closing is not None
         return await asyncio.shield(self._closing)
 
     def _hand_over(self) -> None:
