@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import OperationalError
 
 from dialtone.calls import writer
-from dialtone.calls.tables import KeptCall
+from dialtone.calls.tables import Call, KeptCall
 from dialtone.conversation.journal import TurnLatency
 from dialtone.lines.websocket.door import Admission, Refusal
 from dialtone.media.audio import PCM_16K
@@ -220,6 +220,21 @@ async def test_a_database_that_goes_away_delays_the_writing(
     assert attempts > 4
     assert [message["content"] for message in call["messages"]] == ["one", "two", "three"]
     assert call["status"] == "ended"
+
+
+async def test_what_cannot_be_stored_is_told_of_the_call_without_its_content(
+    calls_house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    call_id, running, _ = await calls_house.begin()
+    bad = update(Call).where(Call.id == call_id).values(status=None, error="said in confidence")
+    calls_house.room._writer.put(call_id, bad)
+    running.journal.message("user", "hello")
+    running.end("user_hangup")
+    await asyncio.wait(calls_house.room.live._running)  # type: ignore[union-attr]
+    call = await calls_house.get(call_id)
+    assert f"call {call_id}: an entry can't be stored (IntegrityError)" in caplog.messages
+    assert "confidence" not in caplog.text
+    assert (call["status"], [message["content"] for message in call["messages"]]) == ("ended", ["hello"])
 
 
 async def test_a_whole_call_that_is_written_twice_stays_ended_and_reported_once(

@@ -1,6 +1,7 @@
 """The journal of one live call, kept in the database."""
 
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal
 
 from sqlalchemy import Update, select
@@ -44,9 +45,9 @@ class StoredJournal:
         """`recording`: where the call's recording will lie, below the data directory, if it is recorded.
         `consenting_phone`: the caller's number as the record shall show it once they have consented.
         """
-        self._writer = writer
         self._endings = endings
         self._call_id = kept.context.call_id
+        self._put = partial(writer.put, self._call_id)
         self._organization_id = organization_id
         self._kept = kept
         self._costing = costing
@@ -60,7 +61,7 @@ class StoredJournal:
 
     def ringing(self) -> None:
         """The destination of an outbound call rings."""
-        self._writer.put(self._update(status=RINGING).where(Call.ended_at.is_(None)), must=True)
+        self._put(self._update(status=RINGING).where(Call.ended_at.is_(None)), must=True)
 
     def failed(self, reason: EndReason, error: str, uses: tuple[VendorUse, ...] = ()) -> None:
         """The call was never answered. In place of `answered` and `ended`. `uses`: what it used of its vendors while it
@@ -69,7 +70,7 @@ class StoredJournal:
         words = _storable(error, CONTENT_CHARACTERS)
         over = self._update(status=FAILED, end_reason=reason, error=words, ended_at=now())
         costs = self._costing.statements(self._organization_id, self._call_id, uses)
-        self._writer.put(over.where(Call.ended_at.is_(None)), *costs, self._tell_end, must=True)
+        self._put(over.where(Call.ended_at.is_(None)), *costs, self._tell_end, must=True)
 
     def answered(self, at: datetime) -> None:
         """See `Journal.answered`."""
@@ -78,17 +79,17 @@ class StoredJournal:
             await self._endings.answered(session, self._organization_id, self._kept, at)
 
         begun = self._update(status=IN_PROGRESS, started_at=at)
-        self._writer.put(begun.where(Call.ended_at.is_(None)), tell, must=True)
+        self._put(begun.where(Call.ended_at.is_(None)), tell, must=True)
 
     def consented(self) -> None:
         """See `Journal.consented`."""
         self.note("the caller agreed to be recorded")
         if self._consenting_phone is not None:
-            self._writer.put(self._update(caller_phone=self._consenting_phone), must=True)
+            self._put(self._update(caller_phone=self._consenting_phone), must=True)
 
     def recording_began(self) -> None:
         """See `Journal.recording_began`."""
-        self._writer.put(self._update(recording=self._recording), must=True)
+        self._put(self._update(recording=self._recording), must=True)
 
     def message(self, role: Literal["system", "user", "assistant", "tool"], content: str) -> None:
         """See `Journal.message`."""
@@ -121,7 +122,7 @@ class StoredJournal:
         """See `Journal.note`."""
         if len(self._notes) < MOST_NOTES:
             self._notes.append(_storable(text, NOTE_CHARACTERS))
-            self._writer.put(self._update(notes=list(self._notes)))
+            self._put(self._update(notes=list(self._notes)))
 
     def ended(self, ending: Ending) -> None:
         """See `Journal.ended`."""
@@ -140,7 +141,7 @@ class StoredJournal:
             notes=list(self._notes),
         )
         costs = self._costing.statements(self._organization_id, self._call_id, ending.uses)
-        self._writer.put(*used, over.where(Call.ended_at.is_(None)), *costs, self._tell_end, must=True)
+        self._put(*used, over.where(Call.ended_at.is_(None)), *costs, self._tell_end, must=True)
 
     async def _tell_end(self, session: AsyncSession) -> None:
         transcript = self._unwritten if self._kept.gdpr_mode else None
@@ -154,7 +155,7 @@ class StoredJournal:
         row = insert(table).values(
             call_id=self._call_id, organization_id=self._organization_id, position=position, **values
         )
-        self._writer.put(row.on_conflict_do_nothing())
+        self._put(row.on_conflict_do_nothing())
 
 
 def _storable(text: str, most: int) -> str:

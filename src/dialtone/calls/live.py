@@ -352,7 +352,7 @@ class LiveCalls:
         """The vendors with the organization's own keys; which of these the call uses is written down."""
         used = own_keys_used(claimed.assistant, claimed.own_keys)
         if any(used.values()):
-            self._writer.put(_change_of(claimed).values(**used), must=True)
+            self._writer.put(claimed.call_id, _change_of(claimed).values(**used), must=True)
         return self._vendors.with_own_keys(claimed.own_keys)
 
     def _recording(self, claimed: ClaimedCall, *, asks_consent: bool = False) -> str | None:

@@ -10,6 +10,7 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from itertools import chain
 
 from sqlalchemy import Executable
@@ -32,9 +33,16 @@ LAST_RETRY_SECONDS = 5.0
 
 Step = Callable[[AsyncSession], Awaitable[None]]
 """What takes more than a statement, within the same transaction."""
-Entry = tuple[Executable | Step, ...]
 
 _AWAY = (OperationalError, InterfaceError, PoolTimeoutError, OSError, TimeoutError)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Statements and steps of one call that take effect together or not at all."""
+
+    call_id: str
+    work: tuple[Executable | Step, ...]
 
 
 class CallWriter:
@@ -54,14 +62,12 @@ class CallWriter:
         """Begin to write."""
         self._task = asyncio.get_running_loop().create_task(self._run())
 
-    def put(self, *work: Executable | Step, must: bool = False) -> None:
-        """Queue an entry: statements and steps that take effect together or not at all. `must`: it is kept however
-        long the queue is. Returns at once.
-        """
+    def put(self, call_id: str, *work: Executable | Step, must: bool = False) -> None:
+        """Queue an entry of a call. `must`: it is kept however long the queue is. Returns at once."""
         if len(self._waiting) >= MOST_WAITING and not must:
             self._lost += 1
             return
-        self._waiting.append(work)
+        self._waiting.append(Entry(call_id, work))
         self._written.clear()
         self._wake.set()
 
@@ -118,7 +124,7 @@ class CallWriter:
     async def _write_singly(self, batch: Sequence[Entry], problem: Exception) -> None:
         """One entry of the batch can't be written; the others must not suffer for it."""
         if len(batch) == 1:
-            logger.error("an entry of a call can't be stored (%s)", type(problem).__name__)
+            logger.error("call %s: an entry can't be stored (%s)", batch[0].call_id, type(problem).__name__)
             return
         for entry in batch:
             await self._write([entry])
@@ -126,7 +132,7 @@ class CallWriter:
     async def _transaction(self, batch: Sequence[Entry]) -> None:
         async with self._database.write() as session:
             connection = await session.connection()
-            for work in chain.from_iterable(batch):
+            for work in chain.from_iterable(entry.work for entry in batch):
                 if isinstance(work, Executable):
                     await connection.execute(work)
                 else:
