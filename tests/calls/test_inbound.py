@@ -10,6 +10,7 @@ from aiohttp import web
 
 from dialtone.calls.inbound import Acceptance, Rejection
 from dialtone.organizations.organization_commands import change_balance
+from dialtone.platform.forwarding import Forwarding
 from dialtone.settings import Settings
 from tests.calls.conftest import TRANSIENT, House, open_house
 from tests.fakes.webhook_receiver import WebhookReceiver
@@ -84,6 +85,18 @@ async def test_the_request_is_the_contracts(board: Switchboard) -> None:
     }
     assert request.message["customer"] == {"number": CALLER}
     assert "assistant" not in request.message
+
+
+async def test_who_sent_the_call_on_is_told_and_kept(board: Switchboard) -> None:
+    first: Forwarding = {"number": "+31207654321", "reason": "no-answer"}
+    second: Forwarding = {"number": None, "reason": "unconditional"}
+    await board.number()
+    decision = await board.house.room.inbound.decide(CALLED, CALLER, (first, second))
+    assert isinstance(decision, Acceptance)
+    (request,) = board.receiver.received
+    assert request.message["call"]["forwarded_from"] == [first, second]
+    await board.house.room.calls.create_inbound_call(decision.call, decision.number, ())
+    assert (await board.house.get(decision.call.call_id))["forwarded_from"] == [first, second]
 
 
 async def test_an_empty_answer_means_the_saved_assistant(board: Switchboard) -> None:

@@ -9,8 +9,12 @@ from dialtone.assistants.blocks import Vendors
 from dialtone.assistants.preparing import Preparer
 from dialtone.assistants.resolving import ResolvedAssistant, Resolver
 from dialtone.calls.plans import inbound_call_plan, may_record, outbound_call_plan, web_call_plan
+from dialtone.conversation.placeholders import values_of
 from dialtone.conversation.plan import BackgroundPlan, KeypadPlan
 from dialtone.platform.crypto import Secrets
+from dialtone.platform.db import now
+from dialtone.platform.forwarding import Forwarding
+from dialtone.platform.placeholders import BUILT_INS
 
 
 def _assistant(**fields: Any) -> ResolvedAssistant:
@@ -65,6 +69,21 @@ def test_only_inbound_phone_calls_ask_for_consent(consent: dict[str, Any] | None
     outbound = outbound_call_plan("c", "o", assistant, {}, path, first_message=None, **numbers)
     assert outbound.consent_message is None
     assert web_call_plan("c", "o", assistant, {}, path).consent_message is None
+
+
+def test_placeholders_name_whoever_was_called_first() -> None:
+    first: Forwarding = {"number": "+31207654321", "reason": "no-answer"}
+    second: Forwarding = {"number": "+31207654322", "reason": "user-busy"}
+    for forwarded_from, expected in (
+        ((first, second), ("+31207654321", "no-answer")),
+        (({"number": None, "reason": "away"}, second), ("", "away")),
+        ((), ("", "")),
+    ):
+        numbers = {"caller": None, "called": "+31201234567", "forwarded_from": forwarded_from}
+        plan = inbound_call_plan("c", "o", _assistant(), {}, None, **numbers)  # type: ignore[arg-type]
+        values = values_of(plan, now())
+        assert (values["forwarded_from"], values["forwarding_reason"]) == expected
+        assert set(values) == set(BUILT_INS)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """A house whose phone calls leave all that calls can leave, and whose nights come when the test says so."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,8 +11,11 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import Connection
 
+from dialtone.calls.inbound import Acceptance
 from dialtone.conversation.journal import TurnLatency
+from dialtone.lines.base import Line
 from dialtone.platform.db import now
+from dialtone.platform.forwarding import Forwarding
 from dialtone.settings import Settings
 from tests.calls.conftest import FakeLine, House, RunningCall, build_house
 from tests.calls.dialing import Exchange, exchange_of
@@ -23,6 +26,8 @@ from tests.upgrades.stored import Rows, stored
 CALLER = "+31623731537"
 LIKE_CALLER = "+31687654337"
 """Another number that is masked alike."""
+OTHER = "+491701234567"
+CALLED = "+31209876543"
 WORDS = "Pomegranate"
 """Is in all that the caller says."""
 SUMMARY = "The caller wants a pomegranate pie."
@@ -71,6 +76,21 @@ class Practice:
             running.plan.recording_path.parent.mkdir(parents=True, exist_ok=True)
             running.plan.recording_path.write_bytes(b"RIFF")
         return call_id, running
+
+    async def forwarded_call(self, forwarded_from: Sequence[Forwarding], **fields: Any) -> tuple[str, RunningCall]:
+        """A call of somebody else that comes in by way of others."""
+        number = {"phone_number": CALLED, "assistant_id": await self.assistant(**fields)}
+        await self.request("POST", "/numbers", 201, json=number)
+        decision = await self.house.room.inbound.decide(CALLED, OTHER, tuple(forwarded_from))
+        assert isinstance(decision, Acceptance)
+        await self.house.room.calls.create_inbound_call(decision.call, decision.number, ())
+        live = self.house.room.started()
+        live.reserve()
+        live.take(decision.call, _picked_up(), OTHER, CALLED, ())
+        async with asyncio.timeout(5):
+            running = await self.house.engine.arrived.get()
+        running.journal.message("user", f"{WORDS}, please.")
+        return decision.call.call_id, running
 
     async def call(self, caller: str = CALLER, **fields: Any) -> str:
         """A call that is over and reported, if its webhook takes it."""
@@ -140,6 +160,10 @@ class Practice:
 
     def recordings(self) -> list[Path]:
         return list((self.house.settings.data_dir / "recordings").rglob("*.wav"))
+
+
+async def _picked_up() -> Line:
+    return FakeLine()
 
 
 def _stored(connection: Connection) -> Rows:

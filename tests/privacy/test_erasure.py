@@ -5,11 +5,11 @@ import uuid
 import pytest
 from aiohttp import web
 
+from dialtone.platform.forwarding import Forwarding
 from tests.fakes.openai_chat import Reply
-from tests.privacy.conftest import CALLER, LIKE_CALLER, SUMMARY, WORDS, Practice
+from tests.privacy.conftest import CALLER, LIKE_CALLER, OTHER, SUMMARY, WORDS, Practice
 from tests.whole.traces import found_in, stored_bytes
 
-OTHER = "+491701234567"
 NOTHING = {"calls": 0, "messages": 0, "recordings": 0, "webhook_deliveries": 0, "emails": 0, "chat_messages": 0}
 CHAT = {"contact_id": "web-7", "channel": "web", "role": "user", "content": "Hello."}
 
@@ -25,7 +25,7 @@ async def test_nothing_of_the_caller_is_left_and_everything_of_others(practice: 
         call = await practice.record(call_id)
         gone = ("caller_phone", "summary", "recording_url", "metadata", "error")
         assert {call[name] for name in gone} == {None}
-        assert (call["messages"], call["notes"], call["latency"]) == ([], [], [])
+        assert (call["messages"], call["notes"], call["latency"], call["forwarded_from"]) == ([], [], [], [])
         assert (call["status"], call["duration_seconds"], call["assistant_phone"]) == ("ended", 7, "+31201234567")
     assert {**await practice.record(other), "recording_url": ""} == {**kept, "recording_url": ""}
     assert [path.stem for path in practice.recordings()] == [other]
@@ -148,3 +148,44 @@ async def test_what_is_no_number_is_refused_in_words(practice: Practice, number:
 async def test_an_unknown_number_is_erased_too(practice: Practice) -> None:
     assert (await practice.erased("sip:desk@example.com"))["counts"] == NOTHING
     assert (await practice.erased())["counts"] == NOTHING
+
+
+@pytest.mark.parametrize("gdpr_mode", [False, True])
+async def test_whoever_sent_calls_of_others_on_is_forgotten_in_them(practice: Practice, gdpr_mode: bool) -> None:
+    practice.receiver.answer = _unavailable
+    told: list[Forwarding] = [{"number": CALLER, "reason": "no-answer"}, {"number": LIKE_CALLER, "reason": "away"}]
+    call_id, running = await practice.forwarded_call(told, gdpr_mode=gdpr_mode)
+    refused = await practice.request("POST", "/privacy/erase", 409, json={"phone_number": CALLER})
+    assert refused["details"] == [f"call {call_id}: is not over"]
+    await practice.hang_up(running)
+    await practice.settled("after-call")
+    kept = await practice.record(call_id)
+    erased = (await practice.erased())["counts"]
+    assert (erased["calls"], erased["webhook_deliveries"]) == (0, 3)
+    left = None if gdpr_mode else LIKE_CALLER  # in GDPR mode both are masked alike
+    after = [{"number": None, "reason": "no-answer"}, {"number": left, "reason": "away"}]
+    assert await practice.record(call_id) == {
+        **kept,
+        "forwarded_from": after,
+        "recording_url": (await practice.record(call_id))["recording_url"],
+        "updated_at": (await practice.record(call_id))["updated_at"],
+    }
+    assert kept["caller_phone"] == ("+49********67" if gdpr_mode else OTHER)
+    assert CALLER not in str(await practice.rows())
+
+
+async def test_a_report_that_is_not_made_yet_is_made_without_whoever_sent_the_call_on(practice: Practice) -> None:
+    practice.replies[:] = [Reply(status=503)] * 10
+    told: list[Forwarding] = [{"number": CALLER, "reason": "no-answer"}]
+    _, running = await practice.forwarded_call(told)
+    await practice.hang_up(running)
+    await practice.until(lambda rows: any(job["reason"] for job in rows["jobs"].values()))
+    await practice.settled("webhook")
+    await practice.erased()
+    practice.replies.clear()
+    practice.pass_time(minutes=5)
+    await practice.settled("after-call", "webhook")
+    report = practice.receiver.received[-1].message
+    assert report["type"] == "end-of-call-report"
+    assert report["call"]["forwarded_from"] == [{"number": None, "reason": "no-answer"}]
+    assert (report["summary"], report["customer"]["number"]) == (SUMMARY, OTHER)

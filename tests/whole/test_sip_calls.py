@@ -186,7 +186,7 @@ async def test_a_caller_consents_by_a_key_before_anything_is_kept(tmp_path: Path
     async with telephone_house(tmp_path, database_url) as house, handset() as phone:
         await make_trunk(house)
         await make_number(house, recording_consent=consent)
-        await phone.dial(sip_uri(house, NUMBER))
+        await phone.dial(sip_uri(house, NUMBER), diversion=f"sip:{DESK}@carrier.example")
         await phone.until_heard(0.8)
         before = await only_call_now(house)
         phone.forget()
@@ -196,6 +196,8 @@ async def test_a_caller_consents_by_a_key_before_anything_is_kept(tmp_path: Path
         record = await only_call(house)
     assert (before["caller_phone"], before["recording_url"], before["messages"]) == (None, None, [])
     assert record["caller_phone"] == CALLER
+    assert before["forwarded_from"] == []
+    assert record["forwarded_from"] == [{"number": DESK, "reason": "unknown"}]
     assert record["recording_url"] is not None
     assert record["notes"][0] == "the caller agreed to be recorded"
 
@@ -230,11 +232,12 @@ async def test_in_gdpr_mode_numbers_are_masked(tmp_path: Path) -> None:
     async with telephone_house(tmp_path) as house, handset() as phone:
         await make_trunk(house, "192.0.2.7", inbound_addresses=["127.0.0.0/24"])
         await make_number(house, gdpr_mode=True)
-        await phone.dial(sip_uri(house, NUMBER))
+        await phone.dial(sip_uri(house, NUMBER), diversion=f"sip:{DESK}@carrier.example")
         await phone.until_heard(0.5)
         phone.hang_up()
         record = await only_call(house)
     assert (record["caller_phone"], record["assistant_phone"]) == ("+31*******78", "+31*******67")
+    assert record["forwarded_from"] == [{"number": f"+31*******{DESK[-2:]}", "reason": "unknown"}]
     assert (record["messages"], record["recording_url"]) == ([], None)
 
 

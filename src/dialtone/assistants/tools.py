@@ -74,9 +74,10 @@ class Webhook(Part):
     query: Query | None = Field(
         default=None,
         description="With `method`: query parameters by name. A text may hold `{{name}}` placeholders of the tool's "
-        "arguments, of `caller_number`, `assistant_number`, `call_id`, `now` and `date`, and of the call's variables "
-        "as `{{variables.name}}`. What needs a value that is not there is left out. Without `query` and `body` all "
-        "arguments are sent: in the query for GET and DELETE, else as a JSON body.",
+        "arguments, of `caller_number`, `assistant_number`, `forwarded_from`, `forwarding_reason`, `call_id`, "
+        "`now` and `date`, and of the call's variables as `{{variables.name}}`. What needs a value that is not "
+        "there is left out. Without `query` and `body` all arguments are sent: in the query for GET and DELETE, "
+        "else as a JSON body.",
         examples=[{"date": "{{day}}", "limit": 5}],
     )
     body: Body | None = Field(

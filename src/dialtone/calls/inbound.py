@@ -17,6 +17,7 @@ from dialtone.numbers.service import InboundNumber, Numbers
 from dialtone.organizations.service import Organizations
 from dialtone.platform.db import Database, new_id
 from dialtone.platform.errors import ApiError
+from dialtone.platform.forwarding import Forwarding
 from dialtone.platform.guarded_http import GuardedHttp
 from dialtone.platform.problems import validation_details
 from dialtone.tools.envelope import CallContext
@@ -48,6 +49,7 @@ class Rejection:
     words: str | None
     language: str | None = None
     """Of the number's own assistant."""
+    forwarded_from: tuple[Forwarding, ...] = ()
 
 
 class AssistantReply(BaseModel):
@@ -89,8 +91,11 @@ class Inbound:
         self._byok = byok
         self._http = http
 
-    async def decide(self, called: str, caller: str | None) -> Acceptance | Rejection | None:
-        """Who takes a call from `caller` (None: withheld) to the number `called`; None where nothing is configured.
+    async def decide(
+        self, called: str, caller: str | None, forwarded_from: tuple[Forwarding, ...] = ()
+    ) -> Acceptance | Rejection | None:
+        """Who takes a call from `caller` (None: withheld) to the number `called`, to which others may have sent it on;
+        None where nothing is configured.
 
         Takes 5 seconds at most, and the database's time. Raises `crypto.SecretKeyError`.
         """
@@ -98,17 +103,17 @@ class Inbound:
             number = await self._numbers.for_inbound(session, called)
         if number is None:
             return None
-        call_id = new_id()
+        ringing = _Ringing(new_id(), number, caller, forwarded_from)
         try:
             await self._organizations.require_credit(number.organization_id)
         except ApiError:
             language = _language(await self._saved(number))
-            return Rejection(call_id, number.organization_id, number, "insufficient_credits", None, language)
+            return ringing.rejected("insufficient_credits", None, language)
         saved = await self._saved(number)
-        reply, notes = await self._ask(call_id, number, caller, saved)
+        reply, notes = await self._ask(ringing, saved)
         if reply.error is not None:
             words = reply.error[:REJECTION_CHARACTERS]
-            return Rejection(call_id, number.organization_id, number, "rejected", words, _language(saved))
+            return ringing.rejected("rejected", words, _language(saved))
         assistant = saved
         try:
             assistant = await self._resolve(number, saved, reply)
@@ -117,7 +122,7 @@ class Inbound:
             notes.append(_not_heeded("; ".join(problem.details or [problem.message or problem.error])))
         if assistant is None:
             return None
-        return await self._accepted(call_id, number, caller, assistant, reply.variables, notes)
+        return await self._accepted(ringing, assistant, reply.variables, notes)
 
     async def _saved(self, number: InboundNumber) -> ResolvedAssistant | None:
         """The number's own assistant; None where it has none, or one that is not active."""
@@ -130,13 +135,11 @@ class Inbound:
             return None
         return assistant if assistant.is_active else None
 
-    async def _ask(
-        self, call_id: str, number: InboundNumber, caller: str | None, saved: ResolvedAssistant | None
-    ) -> tuple[AssistantReply, list[str]]:
+    async def _ask(self, ringing: "_Ringing", saved: ResolvedAssistant | None) -> tuple[AssistantReply, list[str]]:
         """The reply of the customer's server, and notes on what was wrong with it; an empty one where none is asked."""
         if saved is not None and ASSISTANT_REQUEST not in saved.webhook_events:
             return AssistantReply(), []
-        context = await self._context(call_id, number, caller, saved)
+        context = await self._context(ringing, saved)
         if context.webhook_url is None:
             return AssistantReply(), []
         try:
@@ -147,14 +150,13 @@ class Inbound:
         except ValidationError as problem:
             return AssistantReply(), [_not_heeded("; ".join(validation_details(problem.errors())))]
 
-    async def _context(
-        self, call_id: str, number: InboundNumber, caller: str | None, saved: ResolvedAssistant | None
-    ) -> CallContext:
+    async def _context(self, ringing: "_Ringing", saved: ResolvedAssistant | None) -> CallContext:
         """The ringing call, which no assistant has taken yet."""
         async with self._database.read() as session:
-            url, secret = await self._calls.address(session, number.organization_id, saved)
-        ringing = CallContext(call_id, "inbound_phone_call", None, "ringing", webhook_url=url, webhook_secret=secret)
-        return _with_numbers(ringing, number, caller)
+            url, secret = await self._calls.address(session, ringing.number.organization_id, saved)
+        return ringing.described(
+            CallContext(ringing.call_id, "inbound_phone_call", None, "ringing", webhook_url=url, webhook_secret=secret)
+        )
 
     async def _resolve(
         self, number: InboundNumber, saved: ResolvedAssistant | None, reply: AssistantReply
@@ -179,33 +181,41 @@ class Inbound:
         return replace(assistant, public={**assistant.public, **echoed}) if echoed else assistant
 
     async def _accepted(
-        self,
-        call_id: str,
-        number: InboundNumber,
-        caller: str | None,
-        assistant: ResolvedAssistant,
-        variables: Mapping[str, str],
-        notes: list[str],
+        self, ringing: "_Ringing", assistant: ResolvedAssistant, variables: Mapping[str, str], notes: list[str]
     ) -> Acceptance:
-        owner = number.organization_id
+        owner, call_id = ringing.number.organization_id, ringing.call_id
         async with self._database.read() as session:
             own_keys = await self._byok.own_keys(session, owner)
             context = await self._calls.context(session, owner, call_id, "inbound_phone_call", assistant)
-        context = _with_numbers(context, number, caller)
         if assistant.gdpr_mode and notes:
             notes = ["The assistant-request was not heeded."]  # what was wrong with the reply may quote it
-        call = ClaimedCall(call_id, owner, assistant, variables, own_keys, context)
-        return Acceptance(call, number, tuple(notes))
+        call = ClaimedCall(call_id, owner, assistant, variables, own_keys, ringing.described(context))
+        return Acceptance(call, ringing.number, tuple(notes))
 
 
-def _with_numbers(context: CallContext, number: InboundNumber, caller: str | None) -> CallContext:
-    return replace(
-        context,
-        phone_number_id=number.id,
-        phone_number=number.phone_number,
-        phone_number_name=number.name,
-        customer_number=caller,
-    )
+@dataclass(frozen=True, slots=True)
+class _Ringing:
+    """A call that nobody has taken yet."""
+
+    call_id: str
+    number: InboundNumber
+    caller: str | None
+    forwarded_from: tuple[Forwarding, ...]
+
+    def rejected(self, end_reason: EndReason, words: str | None, language: str | None) -> Rejection:
+        owner = self.number.organization_id
+        return Rejection(self.call_id, owner, self.number, end_reason, words, language, self.forwarded_from)
+
+    def described(self, context: CallContext) -> CallContext:
+        """`context` with who calls whom."""
+        return replace(
+            context,
+            phone_number_id=self.number.id,
+            phone_number=self.number.phone_number,
+            phone_number_name=self.number.name,
+            customer_number=self.caller,
+            forwarded_from=self.forwarded_from,
+        )
 
 
 def _language(assistant: ResolvedAssistant | None) -> str | None:

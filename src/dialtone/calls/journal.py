@@ -1,5 +1,6 @@
 """The journal of one live call, kept in the database."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any, Literal
@@ -40,10 +41,10 @@ class StoredJournal:
         kept: Kept,
         costing: Costing,
         recording: str | None,
-        consenting_phone: str | None = None,
+        once_consented: Mapping[str, Any] | None = None,
     ) -> None:
         """`recording`: where the call's recording will lie, below the data directory, if it is recorded.
-        `consenting_phone`: the caller's number as the record shall show it once they have consented.
+        `once_consented`: the columns that the record shall have of whoever called once they have consented.
         """
         self._endings = endings
         self._call_id = kept.context.call_id
@@ -52,7 +53,7 @@ class StoredJournal:
         self._kept = kept
         self._costing = costing
         self._recording = recording
-        self._consenting_phone = consenting_phone
+        self._once_consented = once_consented
         self._unwritten: list[dict[str, str]] = []
         """The transcript in GDPR mode."""
         self._messages = 0
@@ -84,8 +85,8 @@ class StoredJournal:
     def consented(self) -> None:
         """See `Journal.consented`."""
         self.note("the caller agreed to be recorded")
-        if self._consenting_phone is not None:
-            self._put(self._update(caller_phone=self._consenting_phone), must=True)
+        if self._once_consented is not None:
+            self._put(self._update(**self._once_consented), must=True)
 
     def recording_began(self) -> None:
         """See `Journal.recording_began`."""

@@ -64,8 +64,10 @@ async def unseal(secrets: Secrets, stored: str) -> Kept:
 def _opened(secrets: Secrets, stored: str) -> Kept:
     document = json.loads(secrets.decrypt(stored))
     context = document.pop("context")
-    events = context.pop("webhook_events")
-    return Kept(CallContext(**context, webhook_events=None if events is None else tuple(events)), **document)
+    for name in ("webhook_events", "forwarded_from"):
+        if context.get(name) is not None:
+            context[name] = tuple(context[name])
+    return Kept(CallContext(**context), **document)
 
 
 def _plain(value: Kept | CallContext) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from dialtone.calls.ending import Endings
 from dialtone.calls.journal import StoredJournal
 from dialtone.calls.kept import Kept
 from dialtone.calls.legs import Legs
-from dialtone.calls.masking import masked
+from dialtone.calls.masking import who_called
 from dialtone.calls.plans import (
     inbound_call_plan,
     may_record,
@@ -284,7 +284,7 @@ class LiveCalls:
         play: Play | None,
     ) -> None:
         recording = self._recording(claimed, asks_consent=True)
-        journal = self._journal(claimed, recording, caller)
+        journal = self._journal(claimed, recording, asks_consent=True)
         for note in notes:
             journal.note(note)
         plan = inbound_call_plan(
@@ -295,6 +295,7 @@ class LiveCalls:
             self._path(recording),
             caller=caller,
             called=called,
+            forwarded_from=claimed.context.forwarded_from,
         )
         plan = with_webhook(plan, claimed.context)
         ringing = self._ringing(claimed, plan, audio, journal)
@@ -338,15 +339,15 @@ class LiveCalls:
         task.add_done_callback(self._running.discard)
         return task
 
-    def _journal(self, claimed: ClaimedCall, recording: str | None, inbound_caller: str | None = None) -> StoredJournal:
+    def _journal(self, claimed: ClaimedCall, recording: str | None, *, asks_consent: bool = False) -> StoredJournal:
         kept = Kept.of(claimed.context, claimed.assistant)
         own = own_keys_used(claimed.assistant, claimed.own_keys)
         roles = {column.removeprefix("byok_") for column, used in own.items() if used}
         costing = Costing(self._prices, roles, self._is_sqlite)
-        phone = inbound_caller if wants_consent(claimed.assistant) else None
-        if phone is not None and claimed.assistant.gdpr_mode:
-            phone = masked(phone)
-        return StoredJournal(self._writer, self._endings, claimed.organization_id, kept, costing, recording, phone)
+        who = None
+        if asks_consent and wants_consent(claimed.assistant):
+            who = who_called(claimed.context, masks=claimed.assistant.gdpr_mode)
+        return StoredJournal(self._writer, self._endings, claimed.organization_id, kept, costing, recording, who)
 
     def _vendors_of(self, claimed: ClaimedCall) -> Vendors:
         """The vendors with the organization's own keys; which of these the call uses is written down."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from dialtone.assistants.resolving import ResolvedAssistant
 from dialtone.conversation.plan import BackgroundPlan, CallPlan, KeypadPlan, SilencePlan, TurnTaking
+from dialtone.platform.forwarding import Forwarding
 from dialtone.providers import catalog
 from dialtone.providers.catalog_types import Block
 from dialtone.tools.envelope import CallContext
@@ -102,6 +103,7 @@ def inbound_call_plan(
     *,
     caller: str | None,
     called: str,
+    forwarded_from: tuple[Forwarding, ...] = (),
 ) -> CallPlan:
     """The plan of a phone call from `caller` (None: withheld) to the number `called`. Where the assistant asks for
     consent, nothing else happens before it is given.
@@ -113,6 +115,7 @@ def inbound_call_plan(
         early_message=assistant.early_message,
         caller_number=caller,
         assistant_number=called,
+        forwarded_from=forwarded_from,
         consent_message=consent.message if consent is not None and wants_consent(assistant) else None,
     )
 

@@ -151,6 +151,20 @@ class TurnLatencyObject(BaseModel):
     interrupted: bool = Field(description="The caller cut the answer short.")
 
 
+class ForwardingObject(BaseModel):
+    """Somebody who was called first, and whose telephone sent the call on."""
+
+    number: str | None = Field(
+        description="Who was called, in E.164; null where that is withheld, no number, or no longer kept.",
+        examples=["+31207654321"],
+    )
+    reason: str = Field(
+        description="Why the call was sent on: user-busy, no-answer, unavailable, unconditional, time-of-day, "
+        "do-not-disturb, deflection, follow-me, out-of-service, away or unknown. More may be added.",
+        examples=["no-answer"],
+    )
+
+
 class CallObject(BaseModel):
     """A call, while it runs or afterwards."""
 
@@ -171,6 +185,10 @@ class CallObject(BaseModel):
     )
     agent_phone: str | None = Field(description="The same as `assistant_phone`.")
     phone_number: str | None = Field(description="The same as `assistant_phone`.")
+    forwarded_from: list[ForwardingObject] = Field(
+        description="Who was called before the assistant, the first one first; empty where the call came straight to "
+        "its number. Ours."
+    )
     number_id: str | None = Field(description="Which of the organization's numbers that is.", json_schema_extra=_UUID)
     assistant_id: str | None = Field(
         description="Null where the assistant was given for this call only.", json_schema_extra=_UUID

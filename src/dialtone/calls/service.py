@@ -16,7 +16,7 @@ from dialtone.assistants.service import Assistants
 from dialtone.byok.service import Byok
 from dialtone.calls.ending import Endings
 from dialtone.calls.kept import Kept
-from dialtone.calls.masking import masked
+from dialtone.calls.masking import masked, masked_forwardings, who_called
 from dialtone.calls.outbound_schemas import OutboundCallRequest
 from dialtone.calls.plans import wants_consent
 from dialtone.calls.schemas import AssistantChoice, WebCallRequest
@@ -30,6 +30,7 @@ from dialtone.platform.crypto import SecretKeyError, Secrets
 from dialtone.platform.db import Database, new_id, now
 from dialtone.platform.errors import ApiError, not_found
 from dialtone.platform.fields import ignored_fields
+from dialtone.platform.forwarding import Forwarding
 from dialtone.platform.tenancy import get_owned, owned_by, select_owned_ids, update_owned
 from dialtone.providers.factory import OwnKey
 from dialtone.tools.envelope import CallContext, CallType
@@ -260,7 +261,6 @@ class Calls:
         self,
         call: ClaimedCall,
         number: InboundNumber,
-        caller: str | None,
         notes: Sequence[str],
         also: Step | None = None,
     ) -> None:
@@ -268,14 +268,14 @@ class Calls:
         `also` is done in the same transaction; what it raises leaves no record.
         """
         assistant = call.assistant
-        known = None if wants_consent(assistant) else caller
+        who = {} if wants_consent(assistant) else who_called(call.context, masks=assistant.gdpr_mode)
         row = Call(
             id=call.call_id,
             organization_id=call.organization_id,
             node=self._node,
             status=RINGING,
             direction="inbound",
-            caller_phone=masked(known) if known is not None and assistant.gdpr_mode else known,
+            **who,
             assistant_phone=masked(number.phone_number) if assistant.gdpr_mode else number.phone_number,
             number_id=number.id,
             assistant_id=assistant.id,
@@ -299,9 +299,10 @@ class Calls:
         end_reason: str,
         error: str,
         also: Step | None = None,
+        forwarded_from: Sequence[Forwarding] = (),
     ) -> None:
         """The record of a call that was turned away. Which assistant's rules for content hold was never settled, so
-        the caller's number is masked. `also` is done as in `create_inbound_call`.
+        all callers' numbers are masked. `also` is done as in `create_inbound_call`.
         """
         at = now()
         row = Call(
@@ -311,6 +312,7 @@ class Calls:
             status=REJECTED,
             direction="inbound",
             caller_phone=None if caller is None else masked(caller),
+            forwarded_from=masked_forwardings(forwarded_from) or None,
             assistant_phone=number.phone_number,
             number_id=number.id,
             assistant_id=number.assistant_id,

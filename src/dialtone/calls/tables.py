@@ -7,6 +7,7 @@ from sqlalchemy import BigInteger, Date, Float, ForeignKey, Index, String, Text,
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dialtone.platform.db import Base, Id, Json, UtcDateTime, now
+from dialtone.platform.forwarding import Forwarding
 from dialtone.platform.stored_secrets import SECRET
 from dialtone.platform.tenancy import Owned
 
@@ -35,6 +36,12 @@ class Call(Owned, Base):
             postgresql_where=text("caller_phone IS NOT NULL"),
         ),
         Index(
+            "ix_calls_forwarded",
+            "organization_id",
+            sqlite_where=text("forwarded_from IS NOT NULL"),
+            postgresql_where=text("forwarded_from IS NOT NULL"),
+        ),
+        Index(
             "ix_calls_timed",
             "organization_id",
             "created_at",
@@ -57,6 +64,8 @@ class Call(Owned, Base):
     business_name: Mapped[str | None] = mapped_column(String(200))
     caller_phone: Mapped[str | None] = mapped_column(String(64))
     assistant_phone: Mapped[str | None] = mapped_column(String(64))
+    forwarded_from: Mapped[list[Forwarding] | None] = mapped_column(Json)
+    """Who sent the call on, the first one first; None where nobody did."""
     number_id: Mapped[str | None] = mapped_column(Id)
     end_reason: Mapped[str | None] = mapped_column(String(32))
     error: Mapped[str | None] = mapped_column(Text)

@@ -25,6 +25,7 @@ def call_object(
         "assistant_phone": call.assistant_phone,
         "agent_phone": call.assistant_phone,
         "phone_number": call.assistant_phone,
+        "forwarded_from": call.forwarded_from or [],
         "number_id": call.number_id,
         "assistant_id": call.assistant_id,
         "agent_id": call.assistant_id,

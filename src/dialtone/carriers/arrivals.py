@@ -123,7 +123,6 @@ class Arrivals:
         await self._calls.create_inbound_call(
             acceptance.call,
             acceptance.number,
-            incoming.caller,
             acceptance.notes,
             partial(note, account=account, call=incoming.call, call_id=acceptance.call.call_id),
         )

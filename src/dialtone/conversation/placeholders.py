@@ -32,9 +32,12 @@ def tool_values_of(plan: CallPlan, now: datetime) -> dict[str, str]:
 
 
 def _built_ins(plan: CallPlan, now: datetime) -> dict[str, str]:
+    first = plan.forwarded_from[0] if plan.forwarded_from else None
     return {
         "caller_number": plan.caller_number or "",
         "assistant_number": plan.assistant_number or "",
+        "forwarded_from": (first and first["number"]) or "",
+        "forwarding_reason": first["reason"] if first else "",
         "call_id": plan.call_id,
         "now": now.isoformat(timespec="seconds"),
         "date": now.date().isoformat(),

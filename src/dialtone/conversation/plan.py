@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dialtone.media.ambience import Clip
+from dialtone.platform.forwarding import Forwarding
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,8 @@ class CallPlan:
     variables: Mapping[str, str] = field(default_factory=dict)
     caller_number: str | None = None
     assistant_number: str | None = None
+    forwarded_from: tuple[Forwarding, ...] = ()
+    """Who sent an inbound call on, the first one first."""
     number_id: str | None = None
     """Of the organization's number that the call is on, and how it calls it."""
     number_name: str | None = None

@@ -31,6 +31,7 @@ def make_toolbox(
         phone_number=plan.assistant_number,
         phone_number_name=plan.number_name,
         customer_number=plan.caller_number,
+        forwarded_from=plan.forwarded_from,
         webhook_url=plan.webhook_url,
         webhook_secret=plan.webhook_secret,
         webhook_events=plan.webhook_events,

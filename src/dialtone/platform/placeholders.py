@@ -5,7 +5,7 @@ import re
 PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][\w.-]{0,127})\s*\}\}")
 """Its first group is the name."""
 
-BUILT_INS = ("caller_number", "assistant_number", "call_id", "now", "date")
+BUILT_INS = (*("caller_number", "assistant_number", "forwarded_from", "forwarding_reason", "call_id", "now", "date"),)
 """What every call knows by itself; these names win over all others."""
 
 VARIABLE_PREFIX = "variables."

@@ -43,6 +43,8 @@ class Eraser:
         try:
             await repeat(partial(self._erase_calls, owner, erasure_id))
             await self._erase_masked_calls(owner, erasure_id)
+            await repeat(partial(self._erase_forwardings, owner, erasure_id))
+            await self._erase_masked_forwardings(owner, erasure_id)
             await repeat(partial(self._erase_chats, owner, erasure_id))
             await self._database.drop_deleted()
             await self._finish(owner, erasure_id)
@@ -71,6 +73,27 @@ class Eraser:
         for some in _in_parts(list(dict.fromkeys(ids))):
             async with self._held(owner, erasure_id) as (session, row, _):
                 _count(row, await self._traces.erase(session, owner, some))
+
+    async def _erase_forwardings(self, owner: str, erasure_id: str) -> bool:
+        """The next few calls of others that came by way of the number, which are theirs but for that. Is there more?"""
+        async with self._held(owner, erasure_id) as (session, row, number):
+            ids = await self._traces.calls.forwarded_by(session, owner, number, CALLS_AT_ONCE)
+            _count(row, await self._traces.forget_forwarder(session, owner, ids, number))
+        return len(ids) == CALLS_AT_ONCE
+
+    async def _erase_masked_forwardings(self, owner: str, erasure_id: str) -> None:
+        """The same of calls of GDPR mode."""
+        calls, webhooks = self._traces.calls, self._traces.webhooks
+        async with self._held(owner, erasure_id) as (session, _, number):
+            ids = await calls.masked_forwarded_by(session, owner, number)
+            waiting = await webhooks.gdpr_calls_waiting(session, owner)
+        for some in _in_parts(waiting):
+            async with self._held(owner, erasure_id) as (session, _, number):
+                like = await calls.masked_forwarded_like(session, owner, number, some)
+                ids += await webhooks.calls_naming(session, owner, like, number, "forwarder")
+        for some in _in_parts(list(dict.fromkeys(ids))):
+            async with self._held(owner, erasure_id) as (session, row, number):
+                _count(row, await self._traces.forget_forwarder(session, owner, some, number))
 
     async def _erase_chats(self, owner: str, erasure_id: str) -> bool:
         """Look through the next chat messages. Is there more?"""

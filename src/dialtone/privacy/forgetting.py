@@ -30,6 +30,13 @@ class CallTraces:
         deliveries = await self.webhooks.erase_calls(session, organization_id, ids)
         return Counter(webhook_deliveries=deliveries)
 
+    async def forget_forwarder(
+        self, session: AsyncSession, organization_id: str, ids: Sequence[str], number: str
+    ) -> Counter[str]:
+        """That these calls of others came by way of this number. Raises `SecretKeyError`."""
+        await self.calls.forget_forwarder(session, organization_id, ids, number)
+        return Counter(webhook_deliveries=await self.webhooks.erase_calls(session, organization_id, ids))
+
     async def erase(self, session: AsyncSession, organization_id: str, ids: Sequence[str]) -> Counter[str]:
         """Both at once: nothing of these calls is told to anybody any more."""
         deliveries = await self.webhooks.erase_calls(session, organization_id, ids)

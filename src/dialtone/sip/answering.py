@@ -4,6 +4,7 @@ import asyncio
 
 from dialtone.sip.bodies import description_of, description_or_none, set_description
 from dialtone.sip.dialog import as_called, new_tag
+from dialtone.sip.diversions import diversions_of
 from dialtone.sip.errors import ParseError, WrongStateError
 from dialtone.sip.events import Cause, Confirmed, Identity, IncomingCall
 from dialtone.sip.headers import NameAddr, parse_name_addr
@@ -15,7 +16,7 @@ from dialtone.sip.session import Session, SessionHost
 from dialtone.sip.unacknowledged import UnacknowledgedAnswer
 from dialtone.sip.uri import parse_uri
 
-_MAX_DIVERSIONS = 16
+_MAX_IDENTITIES = 16
 _MAX_EXTRA_HEADERS = 32
 
 
@@ -56,7 +57,7 @@ class IncomingSession(Session):
             identity_of(request.to),
             request.uri_text,
             next(iter(_identities(request, "p-asserted-identity")), None),
-            tuple(_identities(request, "diversion")),
+            diversions_of(request),
             self._offer,
             replaced,
             next((identity.uri for identity in _identities(request, "referred-by")), None),
@@ -227,7 +228,7 @@ def _identities(request: Request, header: str) -> list[Identity]:
     """The addresses in a header that a call can do without: what cannot be read is left out."""
     found = []
     try:
-        values = request.values(header)[:_MAX_DIVERSIONS]
+        values = request.values(header)[:_MAX_IDENTITIES]
     except ParseError:
         return []
     for value in values:

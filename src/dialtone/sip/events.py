@@ -30,6 +30,17 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True)
+class Diversion:
+    """Somebody was called, and the call was sent on to somebody else."""
+
+    by: Identity
+    reason: str
+    """As the Diversion header names it: `user-busy`, `no-answer`, `unconditional`, `unknown` ..."""
+    is_private: bool = False
+    """Who it was must not be shown."""
+
+
+@dataclass(frozen=True, slots=True)
 class IncomingCall:
     """Somebody calls. Wants `ring`, `answer` or `reject`."""
 
@@ -46,8 +57,8 @@ class IncomingCall:
     """What was really asked for; behind a forwarding it differs from `called`."""
     asserted: Identity | None
     """P-Asserted-Identity (RFC 3325): worth what the peer is trusted."""
-    diversions: tuple[Identity, ...]
-    """Diversion (RFC 5806): who forwarded the call, the last one first."""
+    diversions: tuple[Diversion, ...]
+    """Who sent the call on, the first one first (Diversion, else History-Info)."""
     offer: str | None
     """The caller's session description. None: the answer to the call must offer one (late offer)."""
     replaces: str | None

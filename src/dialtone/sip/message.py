@@ -29,7 +29,8 @@ _COMMON_NAMES = (
     "via from to call-id cseq contact max-forwards route record-route content-type content-length allow supported "
     "require user-agent server expires authorization proxy-authorization www-authenticate proxy-authenticate "
     "session-expires min-se accept event refer-to referred-by replaces reason p-asserted-identity diversion rseq rack "
-    "retry-after date warning unsupported subject privacy p-preferred-identity remote-party-id allow-events"
+    "retry-after date warning unsupported subject privacy p-preferred-identity remote-party-id allow-events "
+    "history-info"
 ).split()
 _KEYS = {display_name_of_header(name): name for name in _COMMON_NAMES}
 _NAMES = {key: name for name, key in _KEYS.items()}

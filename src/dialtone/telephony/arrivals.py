@@ -19,7 +19,7 @@ from dialtone.platform.errors import ApiError
 from dialtone.sip.events import IncomingCall
 from dialtone.telephony.admission import Doorkeeper, Meant
 from dialtone.telephony.announcing import Announcements
-from dialtone.telephony.dialled import caller_of
+from dialtone.telephony.dialled import caller_of, forwarded_from
 from dialtone.trunks.channels import Channels, NoChannelError
 from dialtone.trunks.events import TrunkEvents
 from dialtone.trunks.service import Trunks
@@ -128,7 +128,8 @@ class Arrivals:
             raise RefusedError(BUSY, str(problem)) from None
         call.ring()
         caller = caller_of(invitation, trunk.numbering)
-        decision = await self._inbound.decide(number.phone_number, caller)
+        sent_on = forwarded_from(invitation, trunk.numbering)
+        decision = await self._inbound.decide(number.phone_number, caller, sent_on)
         if call.is_over:
             return False
         if decision is None:
@@ -143,7 +144,14 @@ class Arrivals:
     ) -> RefusedError:
         """Put the call on record, and tell the caller in words."""
         status, words = _REJECTED[rejection.end_reason]
-        await self._calls.create_rejected_call(rejection.call_id, rejection.number, caller, rejection.end_reason, words)
+        await self._calls.create_rejected_call(
+            rejection.call_id,
+            rejection.number,
+            caller,
+            rejection.end_reason,
+            words,
+            forwarded_from=rejection.forwarded_from,
+        )
         await self._announcements.speak(call, rejection, live)
         return RefusedError(status, words)
 
@@ -169,7 +177,7 @@ class Arrivals:
             call_id=claimed.call_id,
         )
         try:
-            await self._calls.create_inbound_call(claimed, number, caller, acceptance.notes, with_channel)
+            await self._calls.create_inbound_call(claimed, number, acceptance.notes, with_channel)
         except NoChannelError as problem:
             raise RefusedError(BUSY, str(problem)) from None
         ready = asyncio.Event()

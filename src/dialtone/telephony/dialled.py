@@ -1,5 +1,6 @@
 """Telephone numbers in SIP addresses, in their one form (E.164)."""
 
+from dialtone.platform.forwarding import Forwarding
 from dialtone.platform.numbering import Numbering
 from dialtone.sip.errors import ParseError
 from dialtone.sip.events import Identity, IncomingCall
@@ -30,6 +31,14 @@ def caller_of(invitation: IncomingCall, numbering: Numbering) -> str | None:
         said.insert(0, invitation.asserted)
     numbers = (numbering.e164(identity.number) for identity in said)
     return next((number for number in numbers if number is not None), None)
+
+
+def forwarded_from(invitation: IncomingCall, numbering: Numbering) -> tuple[Forwarding, ...]:
+    """Whose telephones sent the call on, the first one first; of whoever does not want to be shown only why."""
+    return tuple(
+        Forwarding(number=None if each.is_private else numbering.e164(each.by.number), reason=each.reason)
+        for each in invitation.diversions
+    )
 
 
 def user_of(uri: str) -> str:

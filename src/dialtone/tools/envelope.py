@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from dialtone.platform.forwarding import Forwarding
+
 CallType = Literal["inbound_phone_call", "outbound_phone_call", "web_call"]
 
 
@@ -21,6 +23,8 @@ class CallContext:
     phone_number: str | None = None
     phone_number_name: str | None = None
     customer_number: str | None = None
+    forwarded_from: tuple[Forwarding, ...] = ()
+    """The first one first; empty where the call came straight to the number."""
     webhook_url: str | None = None
     webhook_secret: str | None = None
     webhook_events: tuple[str, ...] | None = None
@@ -33,7 +37,12 @@ def event_envelope(event: str, call: CallContext, at: datetime, **more: Any) -> 
     message: dict[str, Any] = {
         "type": event,
         "timestamp": timestamp,
-        "call": {"id": call.call_id, "type": call.call_type, "status": call.status},
+        "call": {
+            "id": call.call_id,
+            "type": call.call_type,
+            "status": call.status,
+            **({"forwarded_from": list(call.forwarded_from)} if call.forwarded_from else {}),
+        },
         "phone_number": {
             "id": call.phone_number_id,
             "number": call.phone_number,

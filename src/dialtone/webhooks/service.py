@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Select, case, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -31,6 +31,8 @@ WAITING, DELIVERED, FAILED = "waiting", "delivered", "failed"
 
 SEAL_IN_THREAD_BYTES = 64 * 1024
 """Larger bodies are encrypted beside the event loop, which live calls share."""
+Role = Literal["caller", "forwarder"]
+"""Of a number in an event: who called, or whose telephone sent the call on."""
 _IDS = uuid.UUID("6d1f6d7e-52a4-4f0c-9d83-2f4f1f3f5b0a")
 """Namespace of delivery ids: an event of a call has one id, so that it is written once however often that is tried."""
 
@@ -264,24 +266,26 @@ class Webhooks:
         return list(await session.scalars(query))
 
     async def calls_naming(
-        self, session: AsyncSession, organization_id: str, call_ids: Sequence[str], number: str
+        self, session: AsyncSession, organization_id: str, call_ids: Sequence[str], number: str, role: Role = "caller"
     ) -> list[str]:
-        """Those of these calls whose events, as far as they are kept, name `number` as the caller."""
+        """Those of these calls whose events, as far as they are kept, name `number` in this role."""
         found = []
         for call_id in call_ids:
             of_call = owned_by(WebhookDelivery, organization_id), WebhookDelivery.call_id == call_id
             kept = select(WebhookDelivery.body).where(*of_call, WebhookDelivery.body.is_not(None)).limit(1)
             body = await session.scalar(kept)
-            if body is not None and await asyncio.to_thread(self._names, body, number):
+            if body is not None and await asyncio.to_thread(self._names, body, number, role):
                 found.append(call_id)
         return found
 
-    def _names(self, body: str, number: str) -> bool:
+    def _names(self, body: str, number: str, role: Role) -> bool:
         try:
             event = json.loads(self._secrets.decrypt(body))
         except SecretKeyError:
             return False
-        return bool(event["message"]["customer"]["number"] == number)
+        if role == "caller":
+            return bool(event["message"]["customer"]["number"] == number)
+        return any(each["number"] == number for each in event["message"]["call"].get("forwarded_from", ()))
 
     async def prune(self, older_than: timedelta) -> int:
         """Forget deliveries older than that which are over. Returns how many."""

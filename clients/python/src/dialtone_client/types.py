@@ -452,6 +452,10 @@ class CallObject(TypedDict):
     """The same as `assistant_phone`."""
     phone_number: str | None
     """The same as `assistant_phone`."""
+    forwarded_from: list[ForwardingObject]
+    """Who was called before the assistant, the first one first; empty where the call came straight to its number.
+    Ours.
+    """
     number_id: str | None
     """Which of the organization's numbers that is."""
     assistant_id: str | None
@@ -854,6 +858,17 @@ FlatTool = TypedDict(
 
 class FlatToolParameters0(TypedDict):
     type: NotRequired[Literal["object"]]
+
+
+class ForwardingObject(TypedDict):
+    """Somebody who was called first, and whose telephone sent the call on."""
+
+    number: str | None
+    """Who was called, in E.164; null where that is withheld, no number, or no longer kept."""
+    reason: str
+    """Why the call was sent on: user-busy, no-answer, unavailable, unconditional, time-of-day, do-not-disturb,
+    deflection, follow-me, out-of-service, away or unknown. More may be added.
+    """
 
 
 class Function(TypedDict):

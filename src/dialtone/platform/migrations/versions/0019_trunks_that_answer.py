@@ -1,4 +1,4 @@
-"""Which trunks' servers are asked whether they are there, by whom, and whether they answer."""
+"""Which trunks' servers are asked whether they are there, by whom, and whether they answer; who sent calls on."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -7,6 +7,7 @@ revision: str = "0019"
 down_revision: str | None = "0018"
 
 _id = sa.Uuid(as_uuid=False)
+_FORWARDED = sa.text("forwarded_from IS NOT NULL")
 
 
 def upgrade() -> None:
@@ -32,9 +33,19 @@ def upgrade() -> None:
         ),
     )
     op.create_index("ix_sip_keep_alives_organization_id", "sip_keep_alives", ["organization_id"])
+    op.add_column("calls", sa.Column("forwarded_from", sa.JSON()))
+    op.create_index(
+        "ix_calls_forwarded",
+        "calls",
+        ["organization_id"],
+        sqlite_where=_FORWARDED,
+        postgresql_where=_FORWARDED,
+    )
 
 
 def downgrade() -> None:
+    op.drop_index("ix_calls_forwarded", "calls")
+    op.drop_column("calls", "forwarded_from")
     op.drop_table("sip_keep_alives")
     op.execute("DELETE FROM sip_trunk_events WHERE kind = 'keep_alive'")
     op.drop_column("sip_trunks", "keep_alive")
