@@ -241,11 +241,18 @@ class Chaos:
 
     # In the end
 
-    async def settle(self) -> None:
-        """One last life, quiet, until all work is done."""
+    @contextlib.asynccontextmanager
+    async def settled(self) -> AsyncIterator[None]:
+        """One last life, quiet, in which all work is done. What waits is due before it begins: a server that is alone
+        looks only once a minute for what it was not told of.
+        """
         self.calm = True
-        self._due_now("state = 'waiting' AND once_key IS NULL OR kind = 'retention' AND state = 'waiting'")
-        await self.until_done(SETTLE_SECONDS)
+        await asyncio.to_thread(
+            self._due_now, "state = 'waiting' AND once_key IS NULL OR kind = 'retention' AND state = 'waiting'"
+        )
+        async with self.alive():
+            await self.until_done(SETTLE_SECONDS)
+            yield
 
     async def until_done(self, seconds: float) -> None:
         """Until no call is under way and no job is left. Raises `TimeoutError`."""

@@ -22,8 +22,8 @@ from tests.fakes.openai_chat import FakeOpenAIChat
 
 KEY = "fl_test_of_the_whole_house"
 VENDOR_SECRETS = {"deepgram": "dg-secret-1", "openai": "oa-secret-2", "elevenlabs": "el-secret-3"}
-SPEECH = (Path(__file__).parent.parent / "media" / "speech_8k.ulaw").read_bytes()
-"""One sentence spoken by espeak-ng."""
+SPEECH = (Path(__file__).parent.parent / "media" / "speech_8k.ulaw").read_bytes()[:14_080]
+"""The first words of a sentence spoken by espeak-ng, up to a moment between two of them: every call waits for them."""
 SPEECH_SECONDS = len(SPEECH) / 8000
 
 

@@ -31,8 +31,7 @@ async def test_nothing_is_lost_when_the_server_is_killed(
         await chaos.prepare()
         for _ in range(KILLS):
             await chaos.live_and_die()
-        async with chaos.alive():
-            await chaos.settle()
+        async with chaos.settled():
             await check_calls(chaos, found)
             await check_content(chaos, found)
             await check_erasures(chaos, found)
