@@ -15,9 +15,7 @@ class RequestFacts:
     """The IP address it came from."""
     source_port: int
     transport: Transport
-    local_port: int
     request_uri: str
-    from_uri: str
     to_uri: str
     username: str | None
     """Whom the request claims to come from by digest; not proven yet."""

@@ -80,6 +80,7 @@ class LoginRefused:
     """Of the `Challenge`."""
     source: str
     """IP address that the request came from."""
+    source_port: int
 
 
 @dataclass(frozen=True, slots=True)

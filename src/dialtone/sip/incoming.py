@@ -7,7 +7,7 @@ from dialtone.sip.admission import Accept, Admission, Admit, Challenge, RequestF
 from dialtone.sip.digest_server import DigestServer
 from dialtone.sip.endpoint import Endpoint
 from dialtone.sip.errors import ParseError
-from dialtone.sip.flow import Flow
+from dialtone.sip.flow import Flow, SocketAddress
 from dialtone.sip.message import Request
 from dialtone.sip.server_transactions import ServerTransaction
 from dialtone.sip.transports import response_flow, trust_connection
@@ -37,7 +37,7 @@ class Calls(Protocol):
 
     def receive_invite(self, transaction: ServerTransaction, tag: str) -> None: ...
 
-    def login_refused(self, tag: str, source: str) -> None:
+    def login_refused(self, tag: str, source: SocketAddress) -> None:
         """A user who was known did not know the password."""
 
 
@@ -112,9 +112,7 @@ class Incoming:
             flow.remote[0],
             flow.remote[1],
             flow.transport,
-            flow.local[1],
             request.uri_text,
-            str(request.from_.uri),
             str(request.to.uri),
             username,
             realm,
@@ -145,7 +143,7 @@ class Incoming:
         if claimed is not None and not stale:
             self._endpoint().guard.refuse(source)
             if challenge.password is not None:
-                self._calls.login_refused(challenge.tag, source)
+                self._calls.login_refused(challenge.tag, transaction.flow.remote)
         response = self._endpoint().prepared(request.response(401, to_tag="challenge"), transaction.flow)
         for line in self._digest.challenges(challenge.realm, challenge.algorithms, stale=stale):
             response.add("www-authenticate", line)

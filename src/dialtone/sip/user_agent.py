@@ -298,8 +298,8 @@ class UserAgent:
         self._invites[id(transaction)] = session
         self.emit(session.event(tag))
 
-    def login_refused(self, tag: str, source: str) -> None:
-        self.emit(LoginRefused(tag, source))
+    def login_refused(self, tag: str, source: SocketAddress) -> None:
+        self.emit(LoginRefused(tag, *source))
 
     def _no_room(self, source: str) -> tuple[int, int] | None:
         """Status and seconds to wait for a caller who must be turned away."""

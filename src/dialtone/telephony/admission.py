@@ -71,7 +71,10 @@ class Doorkeeper:
         number, trunks = await self._called_by_stranger(facts.request_uri, facts.to_uri)
         that_log_in = [trunk for trunk in trunks if trunk.logs_in]
         if number is not None and not that_log_in and facts.method == "INVITE":
-            words = f"A call came from {facts.source}, which is none of the trunk's addresses, and was not answered."
+            words = (
+                f"A call came from {facts.source} port {facts.source_port} ({facts.transport}), which is none of the "
+                "trunk's addresses, and was not answered."
+            )
             await self._note(trunks, 408, words, number.phone_number)
         if not that_log_in:
             return Silence()
@@ -85,7 +88,8 @@ class Doorkeeper:
 
     async def login_refused(self, event: LoginRefused) -> None:
         """Somebody used trunks' user name with a wrong password."""
-        words = f"Somebody at {event.source} used the trunk's user name with a wrong password."
+        source = f"{event.source} port {event.source_port}"
+        words = f"Somebody at {source} used the trunk's user name with a wrong password."
         await self._note(await self._directory.get(event.tag.split(",")), 401, words)
 
     async def meant(self, invitation: IncomingCall) -> Meant:
