@@ -39,15 +39,18 @@ async def events_of(house: House, trunk_id: str) -> list[dict[str, Any]]:
 
 async def test_the_next_trunk_carries_a_call_where_one_fails(calls_house: House) -> None:
     first = {"priority": 1, "outbound_number": "+31201111111", "country_code": "31", "outbound_format": "national"}
+    first |= {"auth_username": "pbx", "outbound_from": "account"}
     exchange, ids = await exchange_of(calls_house, {}, first, {})
     call_id = await exchange.place()
     attempt = await exchange.dialer.attempt()
     trunk = attempt.request.trunk
     assert (trunk.id, trunk.caller_number, trunk.numbering.outbound_format) == (ids[1], "+31201111111", "national")
+    assert (trunk.username, trunk.from_account) == ("pbx", True)
     assert attempt.request.patience_seconds is not None
     attempt.fail(trouble())
     second = await exchange.dialer.attempt()  # of equals the newest
     assert (second.request.trunk.id, second.request.caller_number) == (ids[2], NUMBER)
+    assert not second.request.trunk.from_account
     second.fail(trouble())
     last = await exchange.dialer.attempt()
     assert (last.request.trunk.id, last.request.patience_seconds) == (ids[0], None)

@@ -135,6 +135,8 @@ async def test_one_process_registers_a_trunk_until_it_is_lost(client: httpx.Asyn
         ({"register": None}, "register: must be true or false"),
         ({"register_expires": 59}, "register_expires: must be between 60 and 86400 (got 59)"),
         ({"outbound_format": "national"}, 'outbound_format: needs country_code to be national (got "national")'),
+        ({"outbound_from": "account"}, 'outbound_from: needs auth_username to be account (got "account")'),
+        ({"outbound_from": "other"}, "outbound_from: must be one of"),
         ({"outbound_format": "other"}, "outbound_format: must be one of"),
         ({"country_code": "+31"}, "country_code: must be a country's calling code of 1 to 3 digits"),
         ({"country_code": "0"}, "country_code: must be a country's calling code of 1 to 3 digits"),

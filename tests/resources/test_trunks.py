@@ -55,7 +55,8 @@ async def test_the_object_is_complete_and_answers_by_both_names(client: httpx.As
         *("id", "org_id", "name", "provider", "address", "transport", "auth_username", "is_active"),
         *("inbound_addresses", "outbound_number", "created_at", "updated_at"),
         *("register", "register_expires", "registration", "priority", "max_channels", "max_calls_per_second"),
-        *("country_code", "national_prefix", "international_prefix", "outbound_format", "keep_alive", "reachable"),
+        *("country_code", "national_prefix", "international_prefix", "outbound_format", "outbound_from"),
+        *("keep_alive", "reachable"),
     }
     assert uuid.UUID(made["org_id"])
 

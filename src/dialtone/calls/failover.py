@@ -118,4 +118,5 @@ def route_of(trunk: DialingTrunk, password: str | None) -> OutboundTrunk:
         password,
         trunk.outbound_number,
         trunk.numbering,
+        from_account=trunk.outbound_from == "account",
     )

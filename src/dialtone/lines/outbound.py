@@ -34,6 +34,8 @@ class OutboundTrunk:
     caller_number: str | None = None
     """What calls show in place of the number that they are placed from, in E.164."""
     numbering: Numbering = INTERNATIONAL
+    from_account: bool = False
+    """The trunk wants to see the user name in From; the caller's number stands beside it."""
 
 
 Route = OutboundTrunk | CarrierAccount

@@ -76,6 +76,8 @@ class OutgoingSession(Session):
         self.timer.ask(request)
         if order.asserted is not None:
             request.set("p-asserted-identity", f"<{parse_uri(order.asserted)}>")
+        if order.preferred is not None:
+            request.set("p-preferred-identity", f"<{parse_uri(order.preferred)}>")
         if order.privacy:
             request.set("privacy", "id")
         if order.diversion is not None:

@@ -262,6 +262,8 @@ class OutgoingCall:
     contact_user: str = ""
     asserted: str | None = None
     """A URI for P-Asserted-Identity, for trunks that want to be told who calls."""
+    preferred: str | None = None
+    """A URI for P-Preferred-Identity, for those that know their customers by From and ask here for the number."""
     privacy: bool = False
     """Ask that the caller is not shown (RFC 3323)."""
     diversion: str | None = None

@@ -98,6 +98,12 @@ class TrunkSettings(Part):
         "`national` (0201234567, and those of other countries with the international prefix; needs `country_code`) or "
         "`international_prefix` (0031201234567). Ours.",
     )
+    outbound_from: Literal["number", "account"] = Field(
+        default="number",
+        description="Who calls in From: the `number`, or for providers that know their customers by it the `account` "
+        "(`auth_username`). The number is in P-Asserted-Identity in any case, and with `account` in "
+        "P-Preferred-Identity, too. Ours.",
+    )
     keep_alive: bool = Field(
         default=True,
         description="Whether the server at `address` is asked every so often whether it is there (SIP OPTIONS), which "

@@ -176,6 +176,8 @@ def _check_together(values: Mapping[str, Any], password: str | None) -> None:
         problems.append(problem("register", "needs auth_username and auth_password"))
     if values["outbound_format"] == "national" and values["country_code"] is None:
         problems.append(problem("outbound_format", "needs country_code to be national", values["outbound_format"]))
+    if values["outbound_from"] == "account" and not values["auth_username"]:
+        problems.append(problem("outbound_from", "needs auth_username to be account", values["outbound_from"]))
     if values["international_prefix"] == values["national_prefix"]:
         prefix = values["international_prefix"]
         problems.append(problem("international_prefix", "must differ from national_prefix", prefix))

@@ -41,6 +41,7 @@ class Trunk(Owned, Base):
     national_prefix: Mapped[str] = mapped_column(String(5), nullable=False, server_default=text("'0'"))
     international_prefix: Mapped[str] = mapped_column(String(5), nullable=False, server_default=text("'00'"))
     outbound_format: Mapped[str] = mapped_column(String(24), nullable=False, server_default=text("'e164'"))
+    outbound_from: Mapped[str] = mapped_column(String(8), nullable=False, server_default=text("'number'"))
     keep_alive: Mapped[bool] = mapped_column(nullable=False, server_default=true())
     is_active: Mapped[bool] = mapped_column(nullable=False)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, nullable=False, default=now)

@@ -45,6 +45,8 @@ class DialingTrunk(_Account):
     """A trunk as whoever dials needs it."""
 
     name: str
+    outbound_from: str
+    """`number` or `account`: who calls, in From."""
     is_silent: bool
     """Its server is known not to answer."""
 
@@ -78,14 +80,19 @@ _OF_ACCOUNT = (
     *("id", "organization_id", "address", "transport", "auth_username", "outbound_number", "auth_password"),
     *("country_code", "national_prefix", "international_prefix", "outbound_format"),
 )
-DIALING = [trunks.c[name] for name in (*_OF_ACCOUNT, "name")]
+DIALING = [trunks.c[name] for name in (*_OF_ACCOUNT, "name", "outbound_from")]
 CALLING = [trunks.c[name] for name in (*_OF_ACCOUNT, "is_active", "inbound_addresses", "max_channels", "updated_at")]
 REGISTERING = [trunks.c[name] for name in (*_OF_ACCOUNT, "register_expires")]
 """The columns that each is made of: rows that are read often are not worth a session's care."""
 
 
 def dialing(row: RowMapping, secrets: Secrets) -> DialingTrunk:
-    return DialingTrunk(**_account(row, secrets), name=row["name"], is_silent=row["answers"] is False)
+    return DialingTrunk(
+        **_account(row, secrets),
+        name=row["name"],
+        outbound_from=row["outbound_from"],
+        is_silent=row["answers"] is False,
+    )
 
 
 def calling(row: RowMapping, secrets: Secrets) -> CallingTrunk:

@@ -38,6 +38,25 @@ def request(trunk: OutboundTrunk, **more: float) -> DialRequest:
     return DialRequest("call", "+31612345678", "+31201234567", trunk, **more)  # type: ignore[arg-type]
 
 
+def test_a_trunk_that_knows_its_customers_by_the_account_sees_it_in_from() -> None:
+    async def scenario() -> None:
+        async with dialer(Names()) as near, wire() as far:
+            trunk = OutboundTrunk(
+                "t", "127.0.0.1", far.port, "udp", "pbx 7", "secret", "+31207654321", from_account=True
+            )
+            dialing = asyncio.create_task(near.dial(request(trunk), lambda: None))
+            invite = await far.request("INVITE")
+            number = f"<sip:+31207654321@127.0.0.1:{far.port}>"
+            assert (invite.get("from") or "").startswith(f"<sip:pbx%207@127.0.0.1:{far.port}>;tag=")
+            assert (invite.get("p-asserted-identity"), invite.get("p-preferred-identity")) == (number, number)
+            assert invite.via.port is not None
+            far.send(far.answer(invite, 486, "far"), invite.via.port)
+            with pytest.raises(DialError):
+                await dialing
+
+    run(scenario())
+
+
 def test_a_server_without_a_port_is_found_by_its_records_and_called_as_it_wants() -> None:
     async def scenario() -> None:
         names = Names()

@@ -2508,6 +2508,11 @@ class TrunkCreate(TypedDict):
     (0201234567, and those of other countries with the international prefix; needs `country_code`) or
     `international_prefix` (0031201234567). Ours.
     """
+    outbound_from: NotRequired[Literal["number", "account"]]
+    """Who calls in From: the `number`, or for providers that know their customers by it the `account`
+    (`auth_username`). The number is in P-Asserted-Identity in any case, and with `account` in P-Preferred-
+    Identity, too. Ours.
+    """
     keep_alive: NotRequired[bool]
     """Whether the server at `address` is asked every so often whether it is there (SIP OPTIONS), which also holds
     the way through a NAT open. Calls go out through a trunk that does not answer only after all others. Ours.
@@ -2603,6 +2608,11 @@ class TrunkObject(TypedDict):
     (0201234567, and those of other countries with the international prefix; needs `country_code`) or
     `international_prefix` (0031201234567). Ours.
     """
+    outbound_from: Literal["number", "account"]
+    """Who calls in From: the `number`, or for providers that know their customers by it the `account`
+    (`auth_username`). The number is in P-Asserted-Identity in any case, and with `account` in P-Preferred-
+    Identity, too. Ours.
+    """
     keep_alive: bool
     """Whether the server at `address` is asked every so often whether it is there (SIP OPTIONS), which also holds
     the way through a NAT open. Calls go out through a trunk that does not answer only after all others. Ours.
@@ -2677,6 +2687,11 @@ class TrunkUpdate(TypedDict):
     """How numbers are written to the trunk: `e164` (+31201234567), `e164_without_plus` (31201234567), `national`
     (0201234567, and those of other countries with the international prefix; needs `country_code`) or
     `international_prefix` (0031201234567). Ours.
+    """
+    outbound_from: NotRequired[Literal["number", "account"]]
+    """Who calls in From: the `number`, or for providers that know their customers by it the `account`
+    (`auth_username`). The number is in P-Asserted-Identity in any case, and with `account` in P-Preferred-
+    Identity, too. Ours.
     """
     keep_alive: NotRequired[bool]
     """Whether the server at `address` is asked every so often whether it is there (SIP OPTIONS), which also holds

@@ -16,7 +16,7 @@ from dialtone.sip.errors import SipError
 from dialtone.sip.events import Account, Answered, Ended, Event, Identity, OutgoingCall, Ringing
 from dialtone.sip.locating import locate
 from dialtone.sip.offer_answer import SrtpPolicy
-from dialtone.sip.uri import parse_uri
+from dialtone.sip.uri import escape_user, parse_uri
 
 RINGING = range(180, 184)
 NOT_ACCEPTABLE = 488
@@ -172,16 +172,19 @@ def _order(request: DialRequest, offer: str) -> OutgoingCall:
     account = None
     if trunk.username and trunk.password is not None:
         account = Account(trunk.username, trunk.password)
-    caller = f"sip:{number}@{server.domain}"
+    caller = shown = f"sip:{number}@{server.domain}"
+    if trunk.from_account and trunk.username:
+        shown = f"sip:{escape_user(trunk.username)}@{server.domain}"
     is_uri = ":" in request.destination
     return OutgoingCall(
         target=request.destination if is_uri else server.uri_of(request.destination),
-        caller=Identity(caller, number=number),
+        caller=Identity(shown, number=number),
         offer=offer,
         account=account,
         proxy=server.uri if is_uri else None,
         contact_user=number,
         asserted=caller,
+        preferred=None if shown == caller else caller,
         ring_seconds=request.ring_seconds,
         patience=request.patience_seconds,
     )

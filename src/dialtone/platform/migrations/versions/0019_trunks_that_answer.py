@@ -1,4 +1,6 @@
-"""Which trunks' servers are asked whether they are there, by whom, and whether they answer; who sent calls on."""
+"""Which trunks' servers are asked whether they are there, by whom, and whether they answer; which show the account that
+calls are placed with; who sent calls on.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,6 +14,9 @@ _FORWARDED = sa.text("forwarded_from IS NOT NULL")
 
 def upgrade() -> None:
     op.add_column("sip_trunks", sa.Column("keep_alive", sa.Boolean(), nullable=False, server_default=sa.true()))
+    op.add_column(
+        "sip_trunks", sa.Column("outbound_from", sa.String(8), nullable=False, server_default=sa.text("'number'"))
+    )
     op.create_table(
         "sip_keep_alives",
         sa.Column("trunk_id", _id, nullable=False),
@@ -48,4 +53,5 @@ def downgrade() -> None:
     op.drop_column("calls", "forwarded_from")
     op.drop_table("sip_keep_alives")
     op.execute("DELETE FROM sip_trunk_events WHERE kind = 'keep_alive'")
+    op.drop_column("sip_trunks", "outbound_from")
     op.drop_column("sip_trunks", "keep_alive")
