@@ -21,6 +21,8 @@ INVITES = 5
 PCMU = 0
 RTP_HEADER = struct.Struct("!BBHII")
 RTP_VERSION = 0x80
+RTCP_TYPES = range(192, 224)
+"""RFC 5761 section 4. Our ports are any, and beside one may be another call's: its RTCP comes there."""
 SILENCE = b"\xff" * FRAME_SAMPLES
 MAX_PACKET_BYTES = 2048
 RECEIVE_BUFFER_BYTES = 4 * 2**20
@@ -73,6 +75,8 @@ class Audio:
 
     def _read(self) -> None:
         data, ancillary, _, _ = self._socket.recvmsg(MAX_PACKET_BYTES, _ANCILLARY_BYTES)
+        if data[1] in RTCP_TYPES:
+            return
         seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2])
         arrival = time.monotonic() - (time.time() - seconds - nanoseconds * 1e-9)
         self.packets.timestamps.append(RTP_HEADER.unpack_from(data)[3])

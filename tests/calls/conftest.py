@@ -47,6 +47,7 @@ class FakeLine:
     audio: AudioFormat = PCM_16K
     can_transfer = False
     can_send_dtmf = False
+    ticked = None
 
     def __init__(self) -> None:
         self.closed: list[str] = []

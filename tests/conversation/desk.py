@@ -28,6 +28,7 @@ class Desk:
     possible: bool = True
     can_transfer: bool = False
     can_send_dtmf: bool = True
+    ticked: None = None
     dialled: list[tuple[float, str]] = field(default_factory=list)
     given_up: bool = False
     """Before anybody answered."""

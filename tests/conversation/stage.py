@@ -199,6 +199,7 @@ class Notes:
     cleared: list[float] = field(default_factory=list)
     can_transfer: bool = True
     can_send_dtmf: bool = True
+    ticked: None = None
     keys: list[tuple[float, str]] = field(default_factory=list)
     transfers: list[tuple[float, str]] = field(default_factory=list)
     transfer_refused: str | None = None

@@ -257,6 +257,31 @@ def test_a_member_that_is_fed_by_another_is_ticked_right_after_it(loop, clock):
     assert len(fed.ticks) >= 23
 
 
+def test_who_feeds_a_member_is_ticked_right_before_it_from_the_first_tick_on(loop, clock):
+    order = []
+    fed, other, feeder = (
+        Member(lambda now, name=name: order.append((name, now))) for name in ("fed", "other", "feeder")
+    )
+    clock.add(fed)
+    clock.add(other)
+    loop.run_until(1000.05)
+    before = list(fed.ticks)
+    order.clear()
+    clock.add(feeder, before=fed)
+    loop.run_until(1000.5)
+    both = [entry for entry in order if entry[0] != "other"]
+    assert [name for name, _ in both] == ["feeder", "fed"] * (len(both) // 2)
+    assert feeder.ticks == fed.ticks[len(before) :]
+    assert [later - earlier for earlier, later in pairwise(fed.ticks)] == pytest.approx([0.020] * (len(fed.ticks) - 1))
+
+
+def test_who_feeds_a_stranger_is_ticked_all_the_same(loop, clock):
+    clock.add(feeder := Member(), before=Member())
+    loop.run_until(1000.1)
+    assert len(clock) == 1
+    assert len(feeder.ticks) == 5
+
+
 def test_strangers_and_members_outside_a_tick_follow_nobody(loop, clock):
     member, stranger = Member(), Member()
     clock.add(member)

@@ -17,6 +17,7 @@ class Telephone:
     audio: AudioFormat = MULAW_8K
     can_transfer: bool = True
     can_send_dtmf: bool = True
+    ticked: None = None
     refuses_transfer: str | None = None
     transferred_to: str | None = None
     closed_with: str | None = None

@@ -168,7 +168,7 @@ class Call:
             self._converse()
         else:
             self._ask_consent(self._plan.consent_message)
-        self._shared.clock.add(self, self._clock_failed)
+        self._shared.clock.add(self, self._clock_failed, before=self._line.ticked)
         self._line.attach(self)
 
     def _ask_consent(self, message: str) -> None:

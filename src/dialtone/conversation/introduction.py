@@ -121,7 +121,7 @@ class Introduction:
 
     async def run(self, summary: "asyncio.Future[str]") -> None:
         """Returns once they take the call. Raises `TransferError` where they don't."""
-        self._clock.add(self, self._clock_failed)
+        self._clock.add(self, self._clock_failed, before=self._line.ticked)
         self._line.attach(self)
         self._spawn(self._open_ears())
         telling = self._spawn(self._tell(summary))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from dialtone.media.audio import AudioFormat
+from dialtone.media.clock import ClockMember
 
 Speaker = Literal["user", "assistant"]
 
@@ -122,6 +123,12 @@ class Line(Protocol):
     @property
     def can_send_dtmf(self) -> bool:
         """Whether this kind of line has keys that its far end can be sent at all."""
+
+    @property
+    def ticked(self) -> ClockMember | None:
+        """What of the line the media clock ticks by itself, if anything: who feeds the line should be ticked right
+        before it, or its audio changes its rhythm with the first word.
+        """
 
     def attach(self, handler: LineHandler) -> None:
         """Start delivering to `handler`; audio that came earlier is delivered first, up to one second of it."""

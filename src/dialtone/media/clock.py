@@ -81,10 +81,17 @@ class MediaClock:
     def __len__(self) -> int:
         return sum(map(len, self._phases))
 
-    def add(self, member: ClockMember, on_error: Callable[[Exception], None] | None = None) -> None:
+    def add(
+        self,
+        member: ClockMember,
+        on_error: Callable[[Exception], None] | None = None,
+        *,
+        before: ClockMember | None = None,
+    ) -> None:
         """Tick `member` from its phase's next turn on, within 20 ms. Call on the event loop; again does nothing.
 
-        If a tick raises, the member is removed, the exception logged and given to `on_error`.
+        Who feeds another member names it by `before`, to be ticked right before it, at the same moment. If a tick
+        raises, the member is removed, the exception logged and given to `on_error`.
         """
         if any(member in phase for phase in self._phases):
             return
@@ -95,7 +102,12 @@ class MediaClock:
         else:
             soonest = int((loop.time() - self._origin) / SLOT_SECONDS) + 1
             self._slot = max(self._slot, min(soonest, self._pending))
-        min(self._phases, key=len)[member] = on_error
+        phase = next((phase for phase in self._phases if before in phase), None)
+        if before is None or phase is None:
+            min(self._phases, key=len)[member] = on_error
+        else:
+            others_error = phase.pop(before)
+            phase[member], phase[before] = on_error, others_error  # in this order
         self._schedule(loop)
 
     def remove(self, member: ClockMember) -> None:

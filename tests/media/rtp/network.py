@@ -185,10 +185,10 @@ class End:
     def _give_back(self) -> None:
         self.given_back += 1
 
-    def run(self, seconds: float, say: bytes | list[bytes | None] = b"") -> None:
-        """Let the media clock go on; the assistant says `say`."""
+    def run(self, seconds: float, say: bytes | list[bytes | None] = b"", *, before: RtpSession | None = None) -> None:
+        """Let the media clock go on; the assistant says `say`, in the rhythm of `before`."""
         speaker = Speaker(self.session, say)
         if say:
-            self.clock.add(speaker)
+            self.clock.add(speaker, before=before)
         self.time.pass_by(seconds)
         self.clock.remove(speaker)

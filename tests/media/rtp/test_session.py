@@ -1,4 +1,5 @@
 import random
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from dialtone.media.rtp.parameters import SrtpKeys
 from dialtone.media.rtp.session import MEDIA_TIMEOUT_SECONDS
 from dialtone.media.rtp.srtp import Srtp, SrtpKey
 from tests.media.rtp.audio import SPEECH
-from tests.media.rtp.network import CALLER, FRAME, End, Impairment, impair, parameters, speech_packets
+from tests.media.rtp.network import CALLER, FRAME, End, Impairment, Owner, Speaker, impair, parameters, speech_packets
 
 STRANGER = ("203.0.113.66", 6666)
 
@@ -62,17 +63,47 @@ def test_packets_go_out_every_20_ms_in_silence_too_and_their_numbers_go_on(time)
     assert [each.marker for each in packets] == [True] + [False] * (len(packets) - 1)
 
 
-def test_speech_and_silence_keep_one_rhythm(time):
-    end = End(time)
+SPEECH_AND_SILENCE = [SPEECH[:FRAME] if tick // 10 % 2 else None for tick in range(150)]
+
+
+def times_of_packets(end, time):
     times = []
     send = end.rtp.send
     end.rtp.send = lambda data, to: times.append(time.now) or send(data, to)
+    return times
+
+
+def test_speech_and_silence_keep_one_schedule_from_the_first_packet_on(time):
+    end = End(time)
+    times = times_of_packets(end, time)
+    end.run(0.1)
+    end.run(3.0, say=SPEECH_AND_SILENCE, before=end.session)
+    end.run(0.1)
+    assert len(times) == pytest.approx(160, abs=2)
+    assert np.diff(times) == pytest.approx(0.020, abs=1e-6)
+    stamps = [packet.timestamp for packet in packets_of(end)]
+    assert {(later - earlier) % 2**32 for earlier, later in pairwise(stamps)} == {FRAME}
+
+
+def test_speech_and_silence_keep_one_rhythm_whoever_begins_to_speak(time):
+    end = End(time)
+    times = times_of_packets(end, time)
     end.run(0.1)  # another phase of the media clock is free for whoever speaks
-    end.run(3.0, say=[SPEECH[:FRAME] if tick // 10 % 2 else None for tick in range(150)])
+    end.run(3.0, say=SPEECH_AND_SILENCE)
     gaps = np.diff(times)
     assert len(times) > 150
     assert gaps.max() < 0.0401
     assert sum(abs(gap - 0.020) > 0.0001 for gap in gaps) <= 2  # when it begins to follow the speaker
+
+
+def test_another_handler_changes_nothing_in_the_schedule(time):
+    end = End(time)
+    times = times_of_packets(end, time)
+    end.clock.add(Speaker(end.session, [None]), before=end.session)  # other phases are emptier
+    end.run(0.5)
+    end.session.start(Owner())
+    end.run(0.5)
+    assert np.diff(times) == pytest.approx(0.020, abs=1e-6)
 
 
 def test_where_silence_is_described_it_costs_five_packets_a_second(time):

@@ -23,7 +23,7 @@ class EarlyMedia:
         """Returns once all of it was sent. `audio` is whole frames in the session's format."""
         self._rest = memoryview(audio)
         self._played = asyncio.get_running_loop().create_future()
-        self._clock.add(self, self.on_failed)
+        self._clock.add(self, self.on_failed, before=self.session)
         try:
             await self._played
         finally:

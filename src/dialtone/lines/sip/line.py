@@ -79,6 +79,10 @@ class SipLine:
     def can_send_dtmf(self) -> bool:
         return True
 
+    @property
+    def ticked(self) -> RtpSession:
+        return self._session
+
     def attach(self, handler: LineHandler) -> None:
         """See `Line.attach`. A line that is over already tells so on the loop's next turn."""
         self._handler = handler

@@ -90,6 +90,10 @@ class SocketLine(WSListener):
     def audio(self) -> AudioFormat:
         return self._audio
 
+    @property
+    def ticked(self) -> None:
+        """Audio arrives when it does."""
+
     def attach(self, handler: LineHandler) -> None:
         """See `Line.attach`. A line that was closed meanwhile tells so on the loop's next turn."""
         early_audio, self._early_audio = self._early_audio, deque()

@@ -91,15 +91,14 @@ class RtpSession:
 
     def start(self, handler: RtpHandler) -> None:
         """Receive and send from the media clock's next tick on; again, for another handler from now on."""
-        if self._handler is not None:
-            self._clock.remove(self)
         self._handler = handler
         self._alive_at = self._received_at = self._loop.time()
-        self._clock.add(self, handler.on_failed)
+        self._clock.add(self, self._failed)
 
     def send_audio(self, frame: bytes) -> None:
-        """Send 20 ms of audio, at once. From then on the session is ticked right after whoever feeds it, so that what
-        it sends in silences falls into the same rhythm.
+        """Send 20 ms of audio, at once. Whoever calls this from a tick of their own should be ticked right before the
+        session (`MediaClock.add`), so that what it sends in silences falls into the same rhythm. If they are not, the
+        session goes over to theirs, which shifts its schedule once.
         """
         phase = self._clock.serving
         if phase is not None and phase != self._phase:
@@ -206,6 +205,10 @@ class RtpSession:
             elif incoming.in_step and arrived[2] > self._received_at:
                 break
         self._received_at = now
+
+    def _failed(self, error: Exception) -> None:
+        if self._handler is not None:
+            self._handler.on_failed(error)
 
     # RTCP, and whether the far end lives
 
