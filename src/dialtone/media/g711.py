@@ -54,19 +54,19 @@ _ALAW_ENCODE = _alaw_encode_table()
 
 def decode_mulaw(data: bytes) -> Samples:
     """16-bit samples of mu-law bytes."""
-    return _MULAW_DECODE[np.frombuffer(data, np.uint8)]
+    return _MULAW_DECODE.take(np.frombuffer(data, np.uint8), mode="clip")  # half the time of an index: no checks
 
 
 def encode_mulaw(samples: Samples) -> bytes:
     """Mu-law bytes of 16-bit samples."""
-    return _MULAW_ENCODE[samples.view(np.uint16)].tobytes()
+    return _MULAW_ENCODE.take(samples.view(np.uint16), mode="clip").tobytes()
 
 
 def decode_alaw(data: bytes) -> Samples:
     """16-bit samples of A-law bytes."""
-    return _ALAW_DECODE[np.frombuffer(data, np.uint8)]
+    return _ALAW_DECODE.take(np.frombuffer(data, np.uint8), mode="clip")
 
 
 def encode_alaw(samples: Samples) -> bytes:
     """A-law bytes of 16-bit samples."""
-    return _ALAW_ENCODE[samples.view(np.uint16)].tobytes()
+    return _ALAW_ENCODE.take(samples.view(np.uint16), mode="clip").tobytes()
