@@ -11,6 +11,8 @@ from dialtone.providers.base import Final, Interim, ProviderError, SpeechToText,
 
 REPLAY_SECONDS = 30.0
 """Audio since the last final transcript that is kept for a new stream, at most."""
+FORGET_WINDOWS = 32
+"""While the caller is silent, what no new stream needs any more is forgotten once in so many windows (1 s)."""
 TOLD_UNVOICED_WINDOWS = 40
 """Windows without a voice that are told in a row (1.3 s); whoever listens has drawn every conclusion by then."""
 REPLAY_OVERLAP = 0.1
@@ -133,7 +135,7 @@ class Listening:
         else:
             self._unvoiced += 1
             if self._unvoiced > TOLD_UNVOICED_WINDOWS:
-                if not self._interim_open:
+                if not self._interim_open and not self._unvoiced % FORGET_WINDOWS:
                     self._forget_before(audio_seconds - REPLAY_SILENCE)
                 return
         self._owner.heard_voice(self._time_of(audio_seconds), voiced)

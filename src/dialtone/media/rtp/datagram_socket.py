@@ -10,8 +10,6 @@ import sys
 import time
 from typing import Protocol
 
-from dialtone.media.rtp.packet import MAX_PACKET_BYTES
-
 Address = tuple[str, int]
 Datagram = tuple[bytes, Address, float]
 """Content, source, and when it arrived, in seconds of the event loop."""
@@ -53,7 +51,8 @@ class Datagrams(Protocol):
 class DatagramSocket:
     """A bound, unconnected UDP socket."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, buffer: bytearray) -> None:
+        """`buffer` is where datagrams arrive, of more than `MAX_PACKET_BYTES`; sockets of one event loop share it."""
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
         if sock.family == socket.AF_INET6:
@@ -64,7 +63,9 @@ class DatagramSocket:
             sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self._socket = sock
         self._address: Address = sock.getsockname()[:2]
-        self._receive = sock.recvmsg
+        self._buffers = (buffer,)
+        self._view = memoryview(buffer)
+        self._receive = sock.recvmsg_into
         self._send = sock.sendto
 
     @property
@@ -75,9 +76,11 @@ class DatagramSocket:
     def receive(self, now: float) -> Datagram | None:
         """See `Datagrams.receive`. One that is longer than any packet comes cut, too long still to be taken for one."""
         try:
-            data, ancillary, _, source = self._receive(MAX_PACKET_BYTES + 1, _ANCILLARY_BYTES)
+            # Into a buffer that is there: memory for the longest packet would be made, and cut, for every short one.
+            size, ancillary, _, source = self._receive(self._buffers, _ANCILLARY_BYTES)
         except OSError:  # nothing there, or what an earlier packet of ours met on its way (ICMP)
             return None
+        data = bytes(self._view[:size])
         if ancillary and len(ancillary[0][2]) == _TIMESPEC.size:
             seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2])
             age = time.time() - seconds - nanoseconds * 1e-9  # the clock of those stamps

@@ -6,8 +6,9 @@ packets come too late, because what waits for them conceals the hole and plays t
 it, or lengthens it, where that is not heard: `adjustment` says by how much.
 """
 
-from bisect import bisect_right
-from collections import deque
+from array import array
+
+import numpy as np
 
 from dialtone.media.rtp.packet import RtpPacket
 
@@ -46,7 +47,10 @@ class JitterBuffer:
         self._jump = JUMP_SECONDS * clock_rate
         self._early = EARLY_SECONDS * clock_rate
         self._packets: dict[int, RtpPacket] = {}
-        self._transits: deque[float] = deque(maxlen=WINDOW_PACKETS)
+        self._transits = array("d", bytes(8 * WINDOW_PACKETS))
+        """Of the newest packets, the oldest is overwritten; side by side, because they are sorted every second."""
+        self._seen = 0
+        """Packets of this stream."""
         self._last_transit = 0.0
         self._fastest = 0.0
         self._newest: RtpPacket | None = None
@@ -61,7 +65,6 @@ class JitterBuffer:
         """Enough packets were seen to know that."""
         self._lowest_offset: float | None = None
         """Since it was last looked at: a late tick makes the offset seem larger than it is."""
-        self._until_adapting = ADAPT_PACKETS
         self.late = 0
         """Packets that came after their time, or more at once than are held, and were not played."""
         self.adjustment = 0.0
@@ -80,10 +83,9 @@ class JitterBuffer:
     def restart(self) -> None:
         """Forget the stream: another follows."""
         self._packets.clear()
-        self._transits.clear()
+        self._seen = 0
         self._newest = None
         self._adapted = False
-        self._until_adapting = ADAPT_PACKETS
         self.pause()
 
     def pause(self) -> None:
@@ -115,7 +117,8 @@ class JitterBuffer:
         if newest is None or packet.sequence > newest.sequence:
             self._newest = packet
         self._last_transit = transit
-        self._transits.append(transit)
+        self._transits[self._seen % WINDOW_PACKETS] = transit
+        self._seen += 1
         if self._playing and timestamp < self._position:
             self.late += 1
         else:
@@ -123,8 +126,7 @@ class JitterBuffer:
             if len(self._packets) > MAX_PACKETS:
                 self.late += 1
                 del self._packets[min(self._packets)]
-        self._until_adapting -= 1
-        if not self._until_adapting:
+        if not self._seen % ADAPT_PACKETS:
             self._adapt()
         following = self._packets.get(self._position)
         return following is not None and self._playing and following.duration >= self._frame
@@ -208,12 +210,11 @@ class JitterBuffer:
         return None
 
     def _adapt(self) -> None:
-        self._until_adapting = ADAPT_PACKETS
         self._adapted = True
-        transits = sorted(self._transits)
-        self._fastest = transits[0]
-        del transits[bisect_right(transits, self._fastest + MAX_DELAY * self._rate) :]
-        self._needed = transits[int((len(transits) - 1) * ON_TIME)] + MARGIN * self._rate
+        transits = np.sort(np.frombuffer(self._transits)[: self._seen])
+        self._fastest = float(transits[0])
+        count = int(np.searchsorted(transits, self._fastest + MAX_DELAY * self._rate, side="right"))
+        self._needed = float(transits[int((count - 1) * ON_TIME)]) + MARGIN * self._rate
         if self._lowest_offset is None:
             return
         self.delay_seconds = max(0.0, self._lowest_offset - self._fastest) / self._rate

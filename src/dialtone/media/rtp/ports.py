@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from dialtone.media.rtp.datagram_socket import Datagrams, DatagramSocket
+from dialtone.media.rtp.packet import MAX_PACKET_BYTES
 
 MAX_TRIES = 200
 """Pairs tried for one call; each costs about 20 us of the event loop's time."""
@@ -59,6 +60,7 @@ class PortPool:
         self._total = len(pairs)
         start = random.randrange(len(pairs))  # two processes on one machine should not try the same ones first
         self._free = deque(pairs[start:] + pairs[:start])
+        self._buffer = bytearray(MAX_PACKET_BYTES + 1)
 
     @property
     def free(self) -> int:
@@ -73,7 +75,7 @@ class PortPool:
         count = 0
         for port in list(self._free):
             try:
-                for sock in _bind_pair(host, port):
+                for sock in _bind_pair(host, port, self._buffer):
                     sock.close()
             except OSError as error:
                 if error.errno not in (errno.EADDRINUSE, errno.EACCES):
@@ -88,7 +90,7 @@ class PortPool:
         for _ in range(min(MAX_TRIES, len(self._free))):
             port = self._free.popleft()
             try:
-                sockets = _bind_pair(host, port)
+                sockets = _bind_pair(host, port, self._buffer)
             except OSError as error:
                 self._free.append(port)
                 if error.errno in (errno.EADDRINUSE, errno.EACCES):
@@ -104,21 +106,21 @@ class PortPool:
         )
 
 
-def _bind_pair(host: str, port: int) -> tuple[DatagramSocket, DatagramSocket]:
-    rtp = _bind(host, port)
+def _bind_pair(host: str, port: int, buffer: bytearray) -> tuple[DatagramSocket, DatagramSocket]:
+    rtp = _bind(host, port, buffer)
     try:
-        return rtp, _bind(host, port + 1)
+        return rtp, _bind(host, port + 1, buffer)
     except OSError:
         rtp.close()
         raise
 
 
-def _bind(host: str, port: int) -> DatagramSocket:
+def _bind(host: str, port: int, buffer: bytearray) -> DatagramSocket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_DGRAM)
     try:
         sock.bind((host, port))
-        return DatagramSocket(sock)
+        return DatagramSocket(sock, buffer)
     except OSError:
         sock.close()
         raise
