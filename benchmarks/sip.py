@@ -1,5 +1,6 @@
 """Telephone calls on one core: SIP and RTP on real sockets, each a conversation; calls set up; floods."""
 
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import Any
 from benchmarks import rtp, sip_messages
 from benchmarks.calls import FULL as WEB_FULL
 from benchmarks.calls import QUICK as WEB_QUICK
-from benchmarks.calls import Extent, measure_dialtone
+from benchmarks.calls import Extent, measure_dialtone, shortcomings
 from benchmarks.dialtone_server import (
     HOST,
     Server,
@@ -28,6 +29,7 @@ STRANGER, CAPPED = "127.0.0.2", "127.0.0.3"
 NUMBER, CAPPED_NUMBER = "+31201234567", "+31207654321"
 SET_UPS_PER_SECOND = 50
 FLOOD_PER_SECOND = 400
+FRAMES_MISSING_LIMIT_PERCENT = 0.1
 CODECS = ("PCMU", "PCMA", "G722", "opus")
 
 
@@ -35,7 +37,8 @@ CODECS = ("PCMU", "PCMA", "G722", "opus")
 class Scale:
     """How much is measured; times in seconds."""
 
-    calls: int
+    ladder: tuple[int, ...]
+    """Telephone calls at a time, tried in this order until they are not held."""
     extent: Extent
     rehearsal: float
     set_up_seconds: float
@@ -47,8 +50,8 @@ class Scale:
     runs: int
 
 
-FULL = Scale(100, WEB_FULL, 6.0, 20.0, 50, 10.0, CODECS, 100, 6, 3)
-QUICK = Scale(40, WEB_QUICK, 6.0, 3.0, 10, 2.0, CODECS[:1], 20, 1, 1)
+FULL = Scale((50, 100, 130, 160, 200), WEB_FULL, 6.0, 20.0, 50, 10.0, CODECS, 100, 6, 3)
+QUICK = Scale((40,), WEB_QUICK, 6.0, 3.0, 10, 2.0, CODECS[:1], 20, 1, 1)
 
 
 def run(quick: bool) -> dict[str, Any]:
@@ -56,9 +59,13 @@ def run(quick: bool) -> dict[str, Any]:
     scale = QUICK if quick else FULL
     prepare_speech()
     with fake_vendors() as vendors:
-        held, web, set_ups, flood = _measure(vendors, scale)
+        steps = _climb(vendors, scale)
+        most = max((step["calls"] for step in steps if not step["failed_because"]), default=0)
+        held, web, set_ups, flood = _measure(vendors, scale, most or scale.ladder[0])
     codecs = {name: rtp.codec(name, scale.codec_calls, scale.codec_seconds, scale.runs) for name in scale.codecs}
     result = {
+        "calls_per_core": most,
+        "calls_per_core_is_lower_bound": most == scale.ladder[-1],
         **held,
         "web_calls": web,
         "cpu_ratio_to_web_calls": round(held["cpu_ms_per_call_s"] / web["cpu_ms_per_call_s"], 2),
@@ -67,13 +74,40 @@ def run(quick: bool) -> dict[str, Any]:
         "flood": flood,
         "codecs": codecs,
         "user_agent": sip_messages.measure(quick),
+        "steps": steps,
         "runs": scale.runs,
     }
     _print_table(result)
     return result
 
 
-def _measure(vendors: Mapping[str, str], scale: Scale) -> tuple[dict[str, Any], ...]:
+def _climb(vendors: Mapping[str, str], scale: Scale) -> list[dict[str, Any]]:
+    """Ever more calls, each time on a new server, until a step is not held: `failed_because` says why."""
+    steps: list[dict[str, Any]] = []
+    for calls in scale.ladder:
+        try:
+            with telephone_server(vendors) as server:
+                step = _hold(server, scale, calls)
+            step["failed_because"] = _shortcomings(step, steps[0] if steps else step)
+        except subprocess.SubprocessError as problem:
+            step = {"calls": calls, "failed_because": [f"the callers gave up ({type(problem).__name__})"]}
+        steps.append(step)
+        if step["failed_because"]:
+            print(f"{calls} telephone calls are not held: {step['failed_because']}", file=sys.stderr, flush=True)
+            break
+    return steps
+
+
+def _shortcomings(step: dict[str, Any], baseline: dict[str, Any]) -> list[str]:
+    reasons = shortcomings(step, baseline)
+    if step["calls_without_media"]:
+        reasons.append(f"{step['calls_without_media']} calls without media")
+    if step["frames_missing_percent"] > FRAMES_MISSING_LIMIT_PERCENT:
+        reasons.append(f"{step['frames_missing_percent']} % of the frames missing")
+    return reasons
+
+
+def _measure(vendors: Mapping[str, str], scale: Scale, calls: int) -> tuple[dict[str, Any], ...]:
     """Telephone calls and as many web calls in turns, each time on a new server; new calls and floods on the former's.
 
     Medians, but for the floods, which come once.
@@ -81,20 +115,20 @@ def _measure(vendors: Mapping[str, str], scale: Scale) -> tuple[dict[str, Any], 
     held, web, set_ups, flood = [], [], [], {}
     for number in range(1, scale.runs + 1):
         with telephone_server(vendors) as server:
-            held.append(_hold(server, scale))
+            held.append(_hold(server, scale, calls))
             set_ups.append(server.drive("set_up", rate=SET_UPS_PER_SECOND, seconds=scale.set_up_seconds))
             print(f"set-up: {set_ups[-1]}", file=sys.stderr, flush=True)
             if number == scale.runs:
                 flood = _flood(server, scale)
-        web.append(measure_dialtone(vendors, scale.extent, scale.calls))
+        web.append(measure_dialtone(vendors, scale.extent, calls))
         _report("web calls", web[-1])
     return _middle(held), _middle(web), _middle(set_ups), flood
 
 
-def _hold(server: "TelephoneServer", scale: Scale) -> dict[str, Any]:
+def _hold(server: "TelephoneServer", scale: Scale, calls: int) -> dict[str, Any]:
     figures = server.drive(
         "hold",
-        calls=scale.calls,
+        calls=calls,
         rehearsal=scale.rehearsal,
         warm_up=scale.extent.warm_up,
         seconds=scale.extent.seconds,
@@ -182,7 +216,8 @@ def _report(what: str, figures: dict[str, Any]) -> None:
 def _print_table(result: dict[str, Any]) -> None:
     flood = result["flood"]
     rows = [
-        ("telephone calls at a time", result["calls"], ""),
+        ("telephone calls that one core holds", result["calls_per_core"], "200"),
+        ("  measured with", result["calls"], ""),
         ("calls without media", result["calls_without_media"], "0"),
         ("frames late, p99", f"{result['frame_late_p99_ms']} ms", "under 20 ms"),
         ("frames missing", f"{result['frames_missing_percent']} %", ""),

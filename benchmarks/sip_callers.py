@@ -163,6 +163,8 @@ class Observed:
             value for phone, skip in zip(phones, sent_before, strict=True) for value in phone.caller.lateness[skip:]
         ]
         generator_late = milliseconds(percentile(late, 99))
+        for phone in phones:
+            phone.audio.take()
         packets = [phone.audio.packets for phone in phones]
         silent = [one for one in packets if not any(self.begin <= at < self.end for at in one.arrivals)]
         asked = [phone for phone in phones if any(at < self.end - SETTLED for at in phone.caller.times.turns_ended)]
@@ -215,6 +217,7 @@ async def set_up(trunk: Trunk, options: argparse.Namespace) -> dict[str, Any]:
             await phone.dial()
             phone.speak(schedule)
             await asyncio.sleep(SHORT_CALL_SECONDS)
+            phone.audio.take()
             without_media += not phone.audio.packets.arrivals
             await phone.hang_up()
             outcomes["answered"] += 1
