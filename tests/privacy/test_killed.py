@@ -21,6 +21,7 @@ CALLS = 1000
 """Two hours apart."""
 MESSAGES = 2
 """Of each call."""
+IMPATIENT = "tests.whole.impatient"
 SECONDS = 60
 """All of it takes less."""
 
@@ -103,11 +104,11 @@ def organization_of(server: Served) -> str:
 
 
 def test_an_erasure_goes_on_after_a_kill(tmp_path: Path, database_url: str, engine: Engine) -> None:
-    with served(tmp_path / "data", database_url) as server:
+    with served(tmp_path / "data", database_url, module=IMPATIENT) as server:
         fill(engine, organization_of(server))
         path = f"/privacy/erasures/{ask(server, 'POST', '/privacy/erase', {'phone_number': CALLER})['erasure']['id']}"
         kill_in_the_middle(server, engine)
-    with served(tmp_path / "data", database_url) as server:
+    with served(tmp_path / "data", database_url, module=IMPATIENT) as server:
         erasure = wait_for(lambda: (found := ask(server, "GET", path)["erasure"])["status"] == "done" and found)
         assert (erasure["counts"]["calls"], erasure["counts"]["messages"]) == (CALLS, CALLS * MESSAGES)
         assert ask(server, "GET", "/usage?limit=1")["summary"]["total_calls"] == CALLS
@@ -120,13 +121,13 @@ def test_an_erasure_goes_on_after_a_kill(tmp_path: Path, database_url: str, engi
 
 def test_a_night_goes_on_after_a_kill(tmp_path: Path, database_url: str, engine: Engine) -> None:
     """Also one that is over: the server was down at the hour at which it should have begun."""
-    with served(tmp_path / "data", database_url) as server:
+    with served(tmp_path / "data", database_url, module=IMPATIENT) as server:
         fill(engine, organization_of(server))
         periods = {"content_retention_days": 30, "metadata_retention_days": 30}
         ask(server, "PATCH", "/organizations", periods)
     with engine.begin() as connection:
         connection.execute(text("UPDATE jobs SET due_at = '2026-01-01 03:00:00' WHERE kind = 'retention'"))
-    with served(tmp_path / "data", database_url) as server:
+    with served(tmp_path / "data", database_url, module=IMPATIENT) as server:
         kill_in_the_middle(server, engine)
 
     def deleted() -> dict[str, int]:
@@ -134,7 +135,7 @@ def test_a_night_goes_on_after_a_kill(tmp_path: Path, database_url: str, engine:
         return {line["action"]: line["details"]["calls"] for line in lines if "calls" in line["details"]}
 
     old = (100 - 30) * 12 + 1
-    with served(tmp_path / "data", database_url) as server:
+    with served(tmp_path / "data", database_url, module=IMPATIENT) as server:
         counts = wait_for(lambda: len(found := deleted()) == 2 and found)
     assert set(counts) == {"retention.content_deleted", "retention.metadata_deleted"}
     assert list(counts.values()) == [pytest.approx(old, abs=1)] * 2

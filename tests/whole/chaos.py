@@ -36,7 +36,7 @@ FAILING = 0.1
 EARLY_KILLS = 0.2
 """Share of the kills that come while the server is starting, and takes up what the last one left."""
 SETTLE_SECONDS = 240.0
-"""Jobs of a killed process are taken over after 20 s; a receiver that failed often is tried again after a minute."""
+"""Jobs of a killed process are taken over after a while; a receiver that failed often is tried again after a minute."""
 SECRET = "the receiver's secret"
 OLD_DAYS = 60
 FINDINGS = {"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"]}
@@ -84,6 +84,8 @@ class Chaos:
     url: str = ""
     calm: bool = False
     """The receiver takes everything."""
+    module: str = "tests.whole.impatient"
+    """The server's command line."""
 
     def __post_init__(self) -> None:
         self.rows = Rows(self.data_dir, self.database_url)
@@ -115,7 +117,7 @@ class Chaos:
         }
         log = self.data_dir / f"server-{sum(self.kills.values())}.log"
         more = {"recording": "true", "allow_private_addresses": "true", **environment}
-        return spawned(self.data_dir, self.database_url, log, **more)
+        return spawned(self.data_dir, self.database_url, log, module=self.module, **more)
 
     @contextlib.asynccontextmanager
     async def alive(self) -> AsyncIterator[Popen[str]]:

@@ -46,7 +46,7 @@ async def test_another_node_finishes_what_a_killed_one_was_doing(
     tmp_path: Path, migrated_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It never comes back, nor does its disk. The promise is 30 s; a busy machine gets some more."""
-    chaos = Chaos(tmp_path / "first", migrated_url, random.Random(SEED), calm=True)
+    chaos = Chaos(tmp_path / "first", migrated_url, random.Random(SEED), calm=True, module="dialtone.cli")
     found: Counter[str] = Counter()
     with chaos.surroundings():
         await chaos.prepare()
