@@ -23,8 +23,7 @@ CONDITIONS = {"owned_by"}
 UNSCOPED = {
     # Whose it is, is what is being found out.
     "organizations/api_keys.py ApiKeys.find": "whose key a request shows is not known before",
-    "numbers/service.py Numbers.for_inbound": "whose number is called is not known before",
-    "numbers/service.py Numbers.for_inbound_among": "whose number is called is not known before",
+    "numbers/service.py <module>": "whose number is called is not known before",
     "trunks/service.py Trunks.calling": "whose trunk a call comes from is not known before",
     "trunks/service.py Trunks.calling_since": "whose trunk a call comes from is not known before",
     "trunks/service.py Trunks.count": "whether trunks of the deployment were deleted",

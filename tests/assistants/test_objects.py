@@ -352,8 +352,7 @@ async def test_secrets_are_stored_encrypted_shown_masked_and_kept(
     reordered = {**made["llm_config"], "tools": list(reversed(made["llm_config"]["tools"]))}
     reordered["tools"][0]["headers"] = {"authorization": MASK, "X-Key": "new-secret-value"}
     await client.patch(f"{ASSISTANTS}/{made['id']}", json={"webhook_secret": MASK, "llm_config": reordered})
-    async with app.state.parts.database.read() as session:
-        resolved = await app.state.parts.assistants.resolve(session, organization_id, made["id"])
+    resolved = await app.state.parts.assistants.resolve(organization_id, made["id"])
     assert resolved.webhook_secret == "hook-secret-value"
     assert resolved.llm_config["tools"][0]["headers"] == {
         "authorization": "header-secret-value",

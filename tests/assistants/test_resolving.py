@@ -20,10 +20,7 @@ class Resolving:
         self._organization_id = organization_id
 
     async def __call__(self, *arguments: Any) -> ResolvedAssistant:
-        async with self._parts.database.read() as session:
-            resolved: ResolvedAssistant = await self._parts.assistants.resolve(
-                session, self._organization_id, *arguments
-            )
+        resolved: ResolvedAssistant = await self._parts.assistants.resolve(self._organization_id, *arguments)
         return resolved
 
     async def refused(self, *arguments: Any) -> ApiError:

@@ -49,7 +49,8 @@ class Switchboard:
             assert (await client.patch("/api/v1/organizations", json=body)).status_code == 200
 
     async def decide(self, called: str = CALLED) -> Acceptance | Rejection | None:
-        return await self.house.room.inbound.decide(called, CALLER)
+        number = await self.house.app.state.parts.numbers.for_inbound(called)
+        return None if number is None else await self.house.room.inbound.decide(number, CALLER)
 
     async def accepted(self) -> Acceptance:
         decision = await self.decide()

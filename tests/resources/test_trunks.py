@@ -166,8 +166,7 @@ async def test_the_newest_active_trunk_places_calls(
 
 async def _chosen(app: FastAPI, organization_id: str, trunk_id: str | None = None) -> DialingTrunk | None:
     trunks: Trunks = app.state.parts.trunks
-    async with app.state.parts.database.read() as session:
-        return await trunks.get_for_dialing(session, organization_id, trunk_id)
+    return await trunks.get_for_dialing(organization_id, trunk_id)
 
 
 async def _password(app: FastAPI, trunk: dict[str, Any]) -> str | None:

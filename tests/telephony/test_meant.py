@@ -41,7 +41,7 @@ def call(
 def doorkeeper(app: FastAPI) -> Doorkeeper:
     parts: Parts = app.state.parts
     directory = TrunkDirectory(parts.database, parts.trunks, Names())
-    return Doorkeeper(parts.database, parts.numbers, directory, parts.trunk_events, lambda user: None)
+    return Doorkeeper(parts.numbers, directory, parts.trunk_events, lambda user: None)
 
 
 async def register(client: httpx.AsyncClient, number: str) -> str:

@@ -114,6 +114,7 @@ async def taken_by_two_processes(house: WholeHouse) -> list[bool]:
         Arrivals(
             parts.carriers._calls,
             SeenCalls(parts.database),
+            parts.numbers,
             parts.calls.inbound,
             parts.calls.calls,
             parts.calls.started,

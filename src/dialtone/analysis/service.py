@@ -120,8 +120,7 @@ class Analysis:
             return Findings(), Results(error=f"the server failed to examine the call ({type(problem).__name__})")
 
     async def _examine(self, ended: EndedCall) -> tuple[Findings, Results]:
-        async with self._database.read() as session:
-            own_keys = await self._byok.own_keys(session, ended.organization_id)
+        own_keys = await self._byok.own_keys(ended.organization_id)
         vendors = replace(self._vendors.with_own_keys(own_keys), no_retention=ended.kept.gdpr_mode)
         findings, messages = await self._transcribe(ended, vendors)
         if findings.failure is None:

@@ -21,7 +21,6 @@ from dialtone.platform.rows import changes_of
 from dialtone.platform.tenancy import (
     OwnedLookUps,
     change_if_unchanged,
-    columns_owned,
     get_owned,
     hold_owned,
     refuse_above_limit,
@@ -42,7 +41,7 @@ FIELDS = ("name", *DEFAULTS)
 
 _BLOCKS = frozenset({*BLOCKS, "analysis_plan", "speech_config"})
 
-OwnKeys = Callable[[AsyncSession, str], Awaitable[frozenset[str]]]
+OwnKeys = Callable[[str], Awaitable[frozenset[str]]]
 """The vendors of which an organization has keys of its own."""
 Found = TypeVar("Found")
 
@@ -63,8 +62,7 @@ class Assistants:
 
     async def create(self, organization_id: str, body: AssistantCreate) -> tuple[dict[str, Any], list[str]]:
         """The new assistant as the API shows it, and the fields that were ignored."""
-        async with self._database.read() as session:
-            own = await self._own_keys(session, organization_id)
+        own = await self._own_keys(organization_id)
         values, ignored = await self._prepare(body, None, own)
         async with self._database.write() as session:
             await refuse_above_limit(session, Assistant, organization_id, MAX_ASSISTANTS, "assistants")
@@ -90,10 +88,7 @@ class Assistants:
         """The changed assistant as the API shows it, and the fields that were ignored."""
         for _ in range(MAX_TRIES):
             row = _found(await self._rows.get(organization_id, assistant_id))
-            own: frozenset[str] = frozenset()
-            if not BLOCKS.keys().isdisjoint(body.model_fields_set):
-                async with self._database.read() as session:
-                    own = await self._own_keys(session, organization_id)
+            own = await self._own_keys_for(organization_id, body.model_fields_set)
             values, ignored = await self._prepare(body, _values(row), own)
             changes = changes_of(row, values)
             if not changes or await change_if_unchanged(self._database, Assistant, row, changes):
@@ -125,7 +120,6 @@ class Assistants:
 
     async def resolve(
         self,
-        session: AsyncSession,
         organization_id: str,
         assistant_id: str | None = None,
         override: dict[str, Any] | None = None,
@@ -142,12 +136,12 @@ class Assistants:
                 "Give either assistant, or assistant_id with an optional assistant_override.",
             )
         if transient is not None:
-            own = await self._own_keys_for(session, organization_id, transient)
+            own = await self._own_keys_for(organization_id, transient)
             return await asyncio.to_thread(self._resolver.transient, transient, own)
         if assistant_id is None:
             raise ApiError(400, "missing_field", "Invalid request", "Give assistant_id or assistant.")
-        row = _found(await columns_owned(session, Assistant, organization_id, assistant_id))
-        own = await self._own_keys_for(session, organization_id, override or ())
+        row = _found(await self._rows.get(organization_id, assistant_id))
+        own = await self._own_keys_for(organization_id, override or ())
         return await asyncio.to_thread(self._resolver.stored, row["id"], _values(row), override, own)
 
     async def _prepare(
@@ -158,13 +152,11 @@ class Assistants:
             return self._preparer.prepare(body, stored, own_keys=own)
         return await asyncio.to_thread(self._preparer.prepare, body, stored, own_keys=own)
 
-    async def _own_keys_for(
-        self, session: AsyncSession, organization_id: str, fields: Collection[str]
-    ) -> frozenset[str]:
+    async def _own_keys_for(self, organization_id: str, fields: Collection[str]) -> frozenset[str]:
         """Own keys decide only how config blocks are filled in and checked: nothing is asked where none is given."""
         if BLOCKS.keys().isdisjoint(fields):
             return frozenset()
-        return await self._own_keys(session, organization_id)
+        return await self._own_keys(organization_id)
 
 
 def _found(row: Found | None) -> Found:

@@ -19,7 +19,7 @@ from dialtone.platform.errors import ApiError, invalid
 from dialtone.platform.fields import ignored_fields
 from dialtone.platform.problems import problem
 from dialtone.platform.sealing import MASK_WITHOUT_SECRET, sealed
-from dialtone.platform.tenancy import owned_by, select_owned
+from dialtone.platform.tenancy import look_up_all_owned, owned_by, select_owned
 from dialtone.providers.addresses import BASE_URLS, check_own_address
 from dialtone.providers.factory import OwnKey
 from dialtone.settings import Settings
@@ -118,15 +118,15 @@ class Byok:
             row = await session.scalar(_of_vendor(organization_id, provider))
         return None if row is None else self._secrets.decrypt(row.secret)
 
-    async def providers(self, session: AsyncSession, organization_id: str) -> frozenset[str]:
+    async def providers(self, organization_id: str) -> frozenset[str]:
         """The vendors of which the organization has a key of its own."""
-        query = select_owned(ProviderKey, organization_id).with_only_columns(ProviderKey.provider)
-        return frozenset((await session.scalars(query)).all())
+        rows = await look_up_all_owned(self._database, ProviderKey, organization_id)
+        return frozenset(row["provider"] for row in rows)
 
-    async def own_keys(self, session: AsyncSession, organization_id: str) -> Mapping[str, OwnKey]:
+    async def own_keys(self, organization_id: str) -> Mapping[str, OwnKey]:
         """The keys that the organization's calls use, by vendor. Raises `crypto.SecretKeyError`."""
-        rows = await session.scalars(select_owned(ProviderKey, organization_id))
-        return {row.provider: OwnKey(self._secrets.decrypt(row.secret), self._address(row)) for row in rows}
+        rows = await look_up_all_owned(self._database, ProviderKey, organization_id)
+        return {row["provider"]: OwnKey(self._secrets.decrypt(row["secret"]), self._address(row)) for row in rows}
 
     async def carrier_account(self, session: AsyncSession, organization_id: str, carrier: str) -> CarrierAccount | None:
         """The organization's account at a carrier; None where its key or a setting is missing.
@@ -158,11 +158,11 @@ class Byok:
             changed[name] = new
         return changed
 
-    def _address(self, row: ProviderKey) -> str | None:
-        chosen: str | None = row.config.get("base_url")
+    def _address(self, row: Mapping[str, Any]) -> str | None:
+        chosen: str | None = row["config"].get("base_url")
         if chosen is not None:
             return chosen.rstrip("/")
-        return None if self._to_base_urls else BASE_URLS.get(row.provider)
+        return None if self._to_base_urls else BASE_URLS.get(row["provider"])
 
 
 def _is_secret(provider: str, name: str) -> bool:

@@ -10,12 +10,12 @@ from dialtone.assistants.resolving import ResolvedAssistant
 from dialtone.assistants.service import Assistants
 from dialtone.byok.service import Byok
 from dialtone.calls.schemas import VariableName, VariableValue
-from dialtone.calls.service import Calls, ClaimedCall
+from dialtone.calls.service import Calls, ClaimedCall, EventAddress, call_context
 from dialtone.conversation.journal import EndReason
 from dialtone.conversation.plan import language_of
-from dialtone.numbers.service import InboundNumber, Numbers
+from dialtone.numbers.service import InboundNumber
 from dialtone.organizations.service import Organizations
-from dialtone.platform.db import Database, new_id
+from dialtone.platform.db import new_id
 from dialtone.platform.errors import ApiError
 from dialtone.platform.forwarding import Forwarding
 from dialtone.platform.guarded_http import GuardedHttp
@@ -75,34 +75,26 @@ class AssistantReply(BaseModel):
 class Inbound:
     def __init__(
         self,
-        database: Database,
         calls: Calls,
-        numbers: Numbers,
         organizations: Organizations,
         assistants: Assistants,
         byok: Byok,
         http: GuardedHttp,
     ) -> None:
-        self._database = database
         self._calls = calls
-        self._numbers = numbers
         self._organizations = organizations
         self._assistants = assistants
         self._byok = byok
         self._http = http
 
     async def decide(
-        self, called: str, caller: str | None, forwarded_from: tuple[Forwarding, ...] = ()
+        self, number: InboundNumber, caller: str | None, forwarded_from: tuple[Forwarding, ...] = ()
     ) -> Acceptance | Rejection | None:
-        """Who takes a call from `caller` (None: withheld) to the number `called`, to which others may have sent it on;
-        None where nothing is configured.
+        """Who takes a call from `caller` (None: withheld) to `number`, to which others may have sent it on; None where
+        nothing is configured.
 
         Takes 5 seconds at most, and the database's time. Raises `crypto.SecretKeyError`.
         """
-        async with self._database.read() as session:
-            number = await self._numbers.for_inbound(session, called)
-        if number is None:
-            return None
         ringing = _Ringing(new_id(), number, caller, forwarded_from)
         try:
             await self._organizations.require_credit(number.organization_id)
@@ -110,7 +102,8 @@ class Inbound:
             language = _language(await self._saved(number))
             return ringing.rejected("insufficient_credits", None, language)
         saved = await self._saved(number)
-        reply, notes = await self._ask(ringing, saved)
+        address = await self._calls.address(number.organization_id, saved)
+        reply, notes = await self._ask(ringing, saved, address)
         if reply.error is not None:
             words = reply.error[:REJECTION_CHARACTERS]
             return ringing.rejected("rejected", words, _language(saved))
@@ -122,26 +115,30 @@ class Inbound:
             notes.append(_not_heeded("; ".join(problem.details or [problem.message or problem.error])))
         if assistant is None:
             return None
-        return await self._accepted(ringing, assistant, reply.variables, notes)
+        if assistant is not saved:
+            address = await self._calls.address(number.organization_id, assistant)
+        return await self._accepted(ringing, assistant, address, reply.variables, notes)
 
     async def _saved(self, number: InboundNumber) -> ResolvedAssistant | None:
         """The number's own assistant; None where it has none, or one that is not active."""
         if number.assistant_id is None:
             return None
         try:
-            async with self._database.read() as session:
-                assistant = await self._assistants.resolve(session, number.organization_id, number.assistant_id)
+            assistant = await self._assistants.resolve(number.organization_id, number.assistant_id)
         except ApiError:  # deleted in this very moment
             return None
         return assistant if assistant.is_active else None
 
-    async def _ask(self, ringing: "_Ringing", saved: ResolvedAssistant | None) -> tuple[AssistantReply, list[str]]:
+    async def _ask(
+        self, ringing: "_Ringing", saved: ResolvedAssistant | None, address: EventAddress
+    ) -> tuple[AssistantReply, list[str]]:
         """The reply of the customer's server, and notes on what was wrong with it; an empty one where none is asked."""
-        if saved is not None and ASSISTANT_REQUEST not in saved.webhook_events:
+        url, secret = address
+        if url is None or (saved is not None and ASSISTANT_REQUEST not in saved.webhook_events):
             return AssistantReply(), []
-        context = await self._context(ringing, saved)
-        if context.webhook_url is None:
-            return AssistantReply(), []
+        context = ringing.described(
+            CallContext(ringing.call_id, "inbound_phone_call", None, "ringing", webhook_url=url, webhook_secret=secret)
+        )
         try:
             document = await ask_for_assistant(context, self._http)
             return AssistantReply.model_validate(document), []
@@ -149,14 +146,6 @@ class Inbound:
             return AssistantReply(), [_not_heeded(str(problem))]
         except ValidationError as problem:
             return AssistantReply(), [_not_heeded("; ".join(validation_details(problem.errors())))]
-
-    async def _context(self, ringing: "_Ringing", saved: ResolvedAssistant | None) -> CallContext:
-        """The ringing call, which no assistant has taken yet."""
-        async with self._database.read() as session:
-            url, secret = await self._calls.address(session, ringing.number.organization_id, saved)
-        return ringing.described(
-            CallContext(ringing.call_id, "inbound_phone_call", None, "ringing", webhook_url=url, webhook_secret=secret)
-        )
 
     async def _resolve(
         self, number: InboundNumber, saved: ResolvedAssistant | None, reply: AssistantReply
@@ -172,8 +161,7 @@ class Inbound:
         return await self._resolved(number, blocks, assistant_id=assistant_id, override=blocks or None)
 
     async def _resolved(self, number: InboundNumber, blocks: Mapping[str, Any], **how: Any) -> ResolvedAssistant:
-        async with self._database.read() as session:
-            assistant = await self._assistants.resolve(session, number.organization_id, **how)
+        assistant = await self._assistants.resolve(number.organization_id, **how)
         if not assistant.is_active:
             raise ApiError(409, "assistant_inactive", "Assistant is not active", "the assistant is not active")
         # Whatever else the server said of the assistant comes back to it in every later event.
@@ -181,12 +169,16 @@ class Inbound:
         return replace(assistant, public={**assistant.public, **echoed}) if echoed else assistant
 
     async def _accepted(
-        self, ringing: "_Ringing", assistant: ResolvedAssistant, variables: Mapping[str, str], notes: list[str]
+        self,
+        ringing: "_Ringing",
+        assistant: ResolvedAssistant,
+        address: EventAddress,
+        variables: Mapping[str, str],
+        notes: list[str],
     ) -> Acceptance:
         owner, call_id = ringing.number.organization_id, ringing.call_id
-        async with self._database.read() as session:
-            own_keys = await self._byok.own_keys(session, owner)
-            context = await self._calls.context(session, owner, call_id, "inbound_phone_call", assistant)
+        own_keys = await self._byok.own_keys(owner)
+        context = call_context(call_id, "inbound_phone_call", assistant, address)
         if assistant.gdpr_mode and notes:
             notes = ["The assistant-request was not heeded."]  # what was wrong with the reply may quote it
         call = ClaimedCall(call_id, owner, assistant, variables, own_keys, ringing.described(context))

@@ -99,7 +99,7 @@ class CallsRoom:
             self.channels,
         )
         self.calls = Calls(database, secrets, organizations, assistants, byok, webhooks, self.endings, node)
-        self.inbound = Inbound(database, self.calls, numbers, organizations, assistants, byok, outgoing)
+        self.inbound = Inbound(self.calls, organizations, assistants, byok, outgoing)
         """For what brings calls in."""
         self.listing = CallListing(database, secrets)
         self.live: LiveCalls | None = None

@@ -42,6 +42,9 @@ UNUSED_SECONDS = TOKEN_SECONDS + 60
 CALLS_AT_ONCE = 20
 """Calls whose messages are read together, so that a long list never holds up live calls."""
 
+EventAddress = tuple[str | None, str | None]
+"""The URL that a call's events go to, and what signs them."""
+
 
 @dataclass(frozen=True, slots=True)
 class NewWebCall:
@@ -88,6 +91,19 @@ class CallDetails:
     messages: list[Mapping[str, Any]] = field(default_factory=list)
     turns: list[Mapping[str, Any]] = field(default_factory=list)
     usage: list[Mapping[str, Any]] = field(default_factory=list)
+
+
+def call_context(call_id: str, call_type: CallType, assistant: ResolvedAssistant, address: EventAddress) -> CallContext:
+    """The call as its events show it, and where they go."""
+    url, secret = address
+    return CallContext(
+        call_id=call_id,
+        call_type=call_type,
+        assistant=assistant.public,
+        webhook_url=url,
+        webhook_secret=secret,
+        webhook_events=tuple(sorted(assistant.webhook_events)),
+    )
 
 
 class Calls:
@@ -162,9 +178,10 @@ class Calls:
         try:
             request = WebCallRequest.model_validate_json(self._secrets.decrypt(row.request))
             assistant = _with_metadata(await self.resolve(row.organization_id, request), request.metadata)
-            async with self._database.read() as session:
-                own_keys = await self._byok.own_keys(session, row.organization_id)
-                context = await self.context(session, row.organization_id, row.call_id, "web_call", assistant)
+            own_keys = await self._byok.own_keys(row.organization_id)
+            context = call_context(
+                row.call_id, "web_call", assistant, await self.address(row.organization_id, assistant)
+            )
         except (ApiError, SecretKeyError) as problem:
             words = problem.message or problem.error if isinstance(problem, ApiError) else str(problem)
             await self._fail(row, "error", words)
@@ -177,10 +194,9 @@ class Calls:
 
     async def resolve(self, organization_id: str, request: AssistantChoice) -> ResolvedAssistant:
         """The assistant that a call is for. Raises `ApiError` where it can't take the call."""
-        async with self._database.read() as session:
-            assistant = await self._assistants.resolve(
-                session, organization_id, request.assistant_id, request.assistant_override, request.assistant
-            )
+        assistant = await self._assistants.resolve(
+            organization_id, request.assistant_id, request.assistant_override, request.assistant
+        )
         if not assistant.is_active:
             raise ApiError(
                 409,
@@ -190,34 +206,13 @@ class Calls:
             )
         return assistant
 
-    async def context(
-        self,
-        session: AsyncSession,
-        organization_id: str,
-        call_id: str,
-        call_type: CallType,
-        assistant: ResolvedAssistant,
-    ) -> CallContext:
-        """The call as its events show it, and where they go. Raises `crypto.SecretKeyError`."""
-        url, secret = await self.address(session, organization_id, assistant)
-        return CallContext(
-            call_id=call_id,
-            call_type=call_type,
-            assistant=assistant.public,
-            webhook_url=url,
-            webhook_secret=secret,
-            webhook_events=tuple(sorted(assistant.webhook_events)),
-        )
-
-    async def address(
-        self, session: AsyncSession, organization_id: str, assistant: ResolvedAssistant | None
-    ) -> tuple[str | None, str | None]:
+    async def address(self, organization_id: str, assistant: ResolvedAssistant | None) -> tuple[str | None, str | None]:
         """Where the events of a call go, which `assistant` takes if anybody, and what signs them.
 
         Raises `crypto.SecretKeyError`.
         """
         own = (None, None) if assistant is None else (assistant.webhook_url, assistant.webhook_secret)
-        return await self._webhooks.address(session, organization_id, *own)
+        return await self._webhooks.address(organization_id, *own)
 
     # Outbound calls
 
@@ -226,32 +221,32 @@ class Calls:
     ) -> ClaimedCall:
         """A call that is about to be placed from `number`. Whoever places it tells how it goes on."""
         assistant = _with_metadata(assistant, request.metadata)
+        own_keys = await self._byok.own_keys(organization_id)
+        call = Call(
+            id=new_id(),
+            organization_id=organization_id,
+            node=self._node,
+            status=CONNECTING,
+            direction="outbound",
+            caller_phone=masked(request.destination) if assistant.gdpr_mode else request.destination,
+            assistant_phone=masked(number.phone_number) if assistant.gdpr_mode else number.phone_number,
+            number_id=number.id,
+            assistant_id=assistant.id,
+            assistant_name=assistant.name or None,
+            business_name=assistant.business_name,
+            call_metadata=_kept_metadata(assistant),
+            notes=[],
+        )
+        context = replace(
+            call_context(call.id, "outbound_phone_call", assistant, await self.address(organization_id, assistant)),
+            phone_number_id=number.id,
+            phone_number=number.phone_number,
+            phone_number_name=number.name,
+            customer_number=request.destination,
+        )
         async with self._database.write() as session:
-            own_keys = await self._byok.own_keys(session, organization_id)
-            call = Call(
-                id=new_id(),
-                organization_id=organization_id,
-                node=self._node,
-                status=CONNECTING,
-                direction="outbound",
-                caller_phone=masked(request.destination) if assistant.gdpr_mode else request.destination,
-                assistant_phone=masked(number.phone_number) if assistant.gdpr_mode else number.phone_number,
-                number_id=number.id,
-                assistant_id=assistant.id,
-                assistant_name=assistant.name or None,
-                business_name=assistant.business_name,
-                call_metadata=_kept_metadata(assistant),
-                notes=[],
-            )
             session.add(call)
             await session.flush()
-            context = replace(
-                await self.context(session, organization_id, call.id, "outbound_phone_call", assistant),
-                phone_number_id=number.id,
-                phone_number=number.phone_number,
-                phone_number_name=number.name,
-                customer_number=request.destination,
-            )
             await self._endings.keep(session, organization_id, Kept.of(context, assistant))
         return ClaimedCall(call.id, organization_id, assistant, request.variables, own_keys, context)
 

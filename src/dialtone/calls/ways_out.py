@@ -81,7 +81,7 @@ class WaysOut:
             if number is not None and number.carrier is not None:
                 account = await self._byok.carrier_account(session, organization_id, number.carrier)
                 return self._by_carrier(number, number.carrier, account)
-            trunks = await self._trunks.all_for_dialing(session, organization_id)
+        trunks = await self._trunks.all_for_dialing(organization_id)
         own_trunk = number.trunk_id if number is not None else None
         if own_trunk is not None:
             # The number's own comes first, then the others in their order; without it no call goes out.

@@ -13,6 +13,7 @@ from dialtone.calls.service import Calls
 from dialtone.carriers.seen import SeenCalls, note
 from dialtone.lines.carriers.base import Answer, CarrierError, Incoming
 from dialtone.lines.carriers.waiting import CarrierCall, CarrierCalls
+from dialtone.numbers.service import Numbers
 from dialtone.platform.carriers import CarrierAccount
 from dialtone.platform.errors import ApiError
 from dialtone.platform.rows import is_duplicate
@@ -33,6 +34,7 @@ class Arrivals:
         self,
         carrier_calls: CarrierCalls,
         seen: SeenCalls,
+        numbers: Numbers,
         inbound: Inbound,
         calls: Calls,
         live: Callable[[], LiveCalls],
@@ -40,6 +42,7 @@ class Arrivals:
         """`live` raises `ApiError` while the server takes no calls."""
         self._carrier_calls = carrier_calls
         self._seen = seen
+        self._numbers = numbers
         self._inbound = inbound
         self._calls = calls
         self._live = live
@@ -92,8 +95,11 @@ class Arrivals:
 
     async def _settle(self, account: CarrierAccount, incoming: Incoming, live: LiveCalls) -> CarrierCall | Answer:
         """The call, in the place that was reserved; or the answer where it is not taken."""
-        decision = await self._inbound.decide(incoming.number, incoming.caller)
-        if decision is None or decision.number.organization_id != account.organization_id:
+        number = await self._numbers.for_inbound(incoming.number)
+        if number is None or number.organization_id != account.organization_id:
+            return await self._turn_away(account, incoming)
+        decision = await self._inbound.decide(number, incoming.caller)
+        if decision is None:
             return await self._turn_away(account, incoming)
         try:
             if isinstance(decision, Rejection):

@@ -57,7 +57,7 @@ class CarriersRoom:
         self._carriers = make_carriers(http)
         self._calls = CarrierCalls(self._carriers, self._node)
         seen = SeenCalls(database)
-        self._arrivals = Arrivals(self._calls, seen, calls.inbound, calls.calls, calls.started)
+        self._arrivals = Arrivals(self._calls, seen, numbers, calls.inbound, calls.calls, calls.started)
 
     def router(self) -> APIRouter:
         """The routes at the top of the server."""
@@ -113,10 +113,10 @@ class CarriersRoom:
 
     async def _account(self, carrier: str, called: str) -> CarrierAccount | None:
         """Of whoever has the number, if it is at this carrier."""
+        number = await self._numbers.for_inbound(called)
+        if number is None or number.carrier != carrier:
+            return None
         async with self._database.read() as session:
-            number = await self._numbers.for_inbound(session, called)
-            if number is None or number.carrier != carrier:
-                return None
             return await self._byok.carrier_account(session, number.organization_id, carrier)
 
     async def _heed(self, hook: Hook, account: CarrierAccount, call: CarrierCall | None, event: HookEvent) -> Answer:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.engine import Row
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -23,6 +23,11 @@ from dialtone.trunks.service import Trunks
 
 MAX_NUMBERS = 1000
 """Numbers of one organization."""
+
+_ACTIVE = select(*Number.__table__.c).where(
+    Number.phone_number.in_(bindparam("called", expanding=True)), Number.is_active
+)
+"""Made once: it is asked for every call that comes in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,16 +160,15 @@ class Numbers:
             else OutboundNumber(row.id, row.phone_number, row.transfer_trunk_id, row.name, row.carrier)
         )
 
-    async def for_inbound(self, session: AsyncSession, called: str) -> InboundNumber | None:
+    async def for_inbound(self, called: str) -> InboundNumber | None:
         """The active number that was called, whosever it is; None where nobody registered it."""
         number = canonical(called)
-        row = await session.scalar(select(Number).where(Number.phone_number == number, Number.is_active))
-        return None if row is None else _inbound(row)
+        return None if number is None else (await self.for_inbound_among([number])).get(number)
 
-    async def for_inbound_among(self, session: AsyncSession, called: Collection[str]) -> dict[str, InboundNumber]:
+    async def for_inbound_among(self, called: Collection[str]) -> dict[str, InboundNumber]:
         """Those of these numbers, in E.164 form, that are registered and active, whosever they are."""
-        among = select(Number).where(Number.phone_number.in_(called), Number.is_active)
-        return {row.phone_number: _inbound(row) for row in await session.scalars(among)}
+        rows = await self._database.look_up(_ACTIVE, {"called": list(called)})
+        return {row["phone_number"]: _inbound(row) for row in rows}
 
     async def _links(
         self, session: AsyncSession, organization_id: str, body: NumberFields, stored: Number | None
@@ -223,15 +227,15 @@ async def numbers_at_carriers(session: AsyncSession) -> list[tuple[str, str, int
     return [(owner, carrier, count) for owner, carrier, count in await session.execute(at_carriers) if carrier]
 
 
-def _inbound(row: Number) -> InboundNumber:
+def _inbound(row: Mapping[str, Any]) -> InboundNumber:
     return InboundNumber(
-        row.id,
-        row.organization_id,
-        row.phone_number,
-        row.name,
-        row.assistant_id,
-        row.transfer_trunk_id,
-        row.carrier,
+        row["id"],
+        row["organization_id"],
+        row["phone_number"],
+        row["name"],
+        row["assistant_id"],
+        row["transfer_trunk_id"],
+        row["carrier"],
     )
 
 

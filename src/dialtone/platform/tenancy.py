@@ -4,7 +4,19 @@ from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import ColumnElement, ForeignKey, Select, Table, Update, bindparam, delete, func, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    ForeignKey,
+    Select,
+    Table,
+    Update,
+    bindparam,
+    delete,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -24,11 +36,17 @@ class Owned:
 
 Row = TypeVar("Row", bound=Owned)
 
+OWNER = bindparam("owner", type_=Id)
+"""In place of an organization's id, for a statement that is made once and told at each use whose rows it is about:
+SQLAlchemy takes longer to put one together than SQLite takes to carry it out.
+"""
+OrganizationId = str | BindParameter[str]
+
 PRUNE_ROWS = 1000
-_OWNER, _ROW, _SEEN, _NEW = "owner", "row", "seen", "new_"
+_ROW, _SEEN, _NEW = "row", "seen", "new_"
 
 
-def select_owned(table: type[Row], organization_id: str) -> Select[Any]:
+def select_owned(table: type[Row], organization_id: OrganizationId) -> Select[Any]:
     """A query over the organization's own rows of `table`; narrow it with further `.where()`."""
     return select(table).where(table.organization_id == organization_id)
 
@@ -43,7 +61,7 @@ def select_owned_ids(table: type[Row], organization_id: str, ids: Sequence[str])
     return select(table).where(table.id.in_(ids), owner == organization_id)
 
 
-def owned_by(table: Any, organization_id: str) -> ColumnElement[bool]:
+def owned_by(table: Any, organization_id: OrganizationId) -> ColumnElement[bool]:
     """The condition of `select_owned`, for queries over some columns and for tables whose rows have no id."""
     condition: ColumnElement[bool] = table.organization_id == organization_id
     return condition
@@ -112,15 +130,22 @@ class OwnedLookUps:
         return [rows.get(row_id) for row_id in ids]
 
 
-async def columns_owned(
-    session: AsyncSession, table: type[Owned], organization_id: str, row_id: str
+async def look_up_owned(
+    database: Database, table: type[Owned], organization_id: str, row_id: str
 ) -> Mapping[str, Any] | None:
     """The columns of the row that `get_owned` finds, by their names."""
     canonical = parse_id(row_id)
     if canonical is None:
         return None
-    found = await session.execute(_by_id(_rows(table)), {_OWNER: organization_id, _ROW: canonical})
-    return cast(Mapping[str, Any] | None, found.mappings().one_or_none())
+    found = await database.look_up(_by_id(_rows(table)), {OWNER.key: organization_id, _ROW: canonical})
+    return found[0] if found else None
+
+
+async def look_up_all_owned(
+    database: Database, table: type[Owned], organization_id: str
+) -> Sequence[Mapping[str, Any]]:
+    """The columns of all rows that `select_owned` selects; for tables of which an organization has few."""
+    return await database.look_up(_by_owner(_rows(table)), {OWNER.key: organization_id})
 
 
 async def change_if_unchanged(
@@ -129,7 +154,7 @@ async def change_if_unchanged(
     """Write columns of a row that `OwnedLookUps` gave, unless somebody changed or deleted it since. The table has an
     `updated_at`, and `changes` moves it on: that is how a change is known.
     """
-    seen = {_OWNER: row["organization_id"], _ROW: row["id"], _SEEN: row["updated_at"]}
+    seen = {OWNER.key: row["organization_id"], _ROW: row["id"], _SEEN: row["updated_at"]}
     new = {f"{_NEW}{name}": value for name, value in changes.items()}
     return await database.write_one(_change(_rows(table), tuple(changes)), {**seen, **new}) == 1
 
@@ -140,14 +165,18 @@ def _rows(table: type[Owned]) -> Table:
 
 @cache
 def _by_id(rows: Table) -> Select[Any]:
-    """Made once: SQLAlchemy takes longer to put a query together than SQLite takes to answer it."""
-    return select(*rows.c).where(rows.c.organization_id == bindparam(_OWNER), rows.c.id == bindparam(_ROW))
+    return select(*rows.c).where(rows.c.organization_id == OWNER, rows.c.id == bindparam(_ROW))
+
+
+@cache
+def _by_owner(rows: Table) -> Select[Any]:
+    return select(*rows.c).where(rows.c.organization_id == OWNER)
 
 
 @lru_cache(maxsize=256)
 def _change(rows: Table, names: tuple[str, ...]) -> Update:
     """Likewise, for each set of columns that clients change together."""
-    of_owner = rows.c.organization_id == bindparam(_OWNER)
+    of_owner = rows.c.organization_id == OWNER
     unchanged = rows.c.updated_at == bindparam(_SEEN)
     changed = {name: bindparam(f"{_NEW}{name}", type_=rows.c[name].type) for name in names}
     return update(rows).where(of_owner, rows.c.id == bindparam(_ROW), unchanged).values(changed)

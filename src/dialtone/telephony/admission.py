@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from dialtone.numbers.service import InboundNumber, Numbers
 from dialtone.platform.crypto import SecretKeyError
-from dialtone.platform.db import Database
 from dialtone.platform.numbering import Numbering
 from dialtone.sip.admission import Accept, Admission, Challenge, RequestFacts, Silence
 from dialtone.sip.events import IncomingCall, LoginRefused
@@ -46,14 +45,12 @@ class Doorkeeper:
 
     def __init__(
         self,
-        database: Database,
         numbers: Numbers,
         directory: TrunkDirectory,
         events: TrunkEvents,
         registered_as: Callable[[str], str | None],
     ) -> None:
         """`registered_as`: the id of the trunk that is registered with this user in its address."""
-        self._database = database
         self._numbers = numbers
         self._directory = directory
         self._events = events
@@ -132,8 +129,7 @@ class Doorkeeper:
         asked = set(numbers)
         if not asked:
             return {}
-        async with self._database.read() as session:
-            return await self._numbers.for_inbound_among(session, asked)
+        return await self._numbers.for_inbound_among(asked)
 
     async def _note(self, trunks: Collection[CallingTrunk], status: int, words: str, called: str | None = None) -> None:
         at = asyncio.get_running_loop().time()

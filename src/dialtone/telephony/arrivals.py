@@ -14,7 +14,6 @@ from dialtone.lines.sip.incoming import IncomingSipCall, RefusedError
 from dialtone.lines.sip.phone import SipPhone
 from dialtone.lines.sip.server import SipServer
 from dialtone.numbers.service import InboundNumber
-from dialtone.platform.db import Database
 from dialtone.platform.errors import ApiError
 from dialtone.sip.events import IncomingCall
 from dialtone.telephony.admission import Doorkeeper, Meant
@@ -48,7 +47,6 @@ class Arrivals:
 
     def __init__(
         self,
-        database: Database,
         doorkeeper: Doorkeeper,
         inbound: Inbound,
         calls: Calls,
@@ -58,7 +56,6 @@ class Arrivals:
         live: Callable[[], LiveCalls],
     ) -> None:
         """`live` raises `ApiError` while the server takes no calls."""
-        self._database = database
         self._doorkeeper = doorkeeper
         self._inbound = inbound
         self._calls = calls
@@ -129,7 +126,7 @@ class Arrivals:
         call.ring()
         caller = caller_of(invitation, trunk.numbering)
         sent_on = forwarded_from(invitation, trunk.numbering)
-        decision = await self._inbound.decide(number.phone_number, caller, sent_on)
+        decision = await self._inbound.decide(number, caller, sent_on)
         if call.is_over:
             return False
         if decision is None:
@@ -194,8 +191,7 @@ class Arrivals:
 
     async def _transfer_server(self, call: IncomingSipCall, trunk: CallingTrunk, number: InboundNumber) -> SipServer:
         """Where a caller is handed over to a telephone number: at the number's trunk, else at whoever called."""
-        async with self._database.read() as session:
-            chosen = await self._trunks.get_for_dialing(session, number.organization_id, number.trunk_id)
+        chosen = await self._trunks.get_for_dialing(number.organization_id, number.trunk_id)
         if chosen is None:
             return SipServer(call.invitation.source, numbering=trunk.numbering)
         return SipServer(chosen.host, chosen.port, numbering=chosen.numbering)

@@ -67,9 +67,8 @@ class TelephonyRoom:
             return
         directory = TrunkDirectory(self._database, self._trunks, self._options.sip.resolver)
         registrar = Registrar(lambda: phone.agent, self._registrations, self._trunk_events, self._calls.node)
-        doorkeeper = Doorkeeper(self._database, self._numbers, directory, self._trunk_events, registrar.registered_as)
+        doorkeeper = Doorkeeper(self._numbers, directory, self._trunk_events, registrar.registered_as)
         self._arrivals = Arrivals(
-            self._database,
             doorkeeper,
             self._calls.inbound,
             self._calls.calls,

@@ -14,7 +14,7 @@ from dialtone.platform.fields import READ_ONLY, given, ignored_fields
 from dialtone.platform.problems import problem
 from dialtone.platform.rows import apply_changes
 from dialtone.platform.sealing import MASK_WITHOUT_SECRET, sealed
-from dialtone.platform.tenancy import get_owned, hold_owned, refuse_above_limit, select_owned
+from dialtone.platform.tenancy import OWNER, get_owned, hold_owned, refuse_above_limit, select_owned
 from dialtone.trunks.keep_alives import is_known_of_trunk
 from dialtone.trunks.older_names import modern
 from dialtone.trunks.registrations import show_registration
@@ -33,6 +33,14 @@ TRUNK_READ_ONLY = READ_ONLY | {"registration", "reachable"}
 
 MAX_READ = 100
 """Trunks read in one go, so that many never hold up live calls."""
+
+_ACTIVE = (
+    select_owned(Trunk, OWNER)
+    .where(Trunk.is_active)
+    .outerjoin(TrunkKeepAlive, is_known_of_trunk())
+    .with_only_columns(*DIALING, TrunkKeepAlive.answers)
+    .order_by(Trunk.priority, Trunk.created_at.desc(), Trunk.id.desc())
+)
 
 
 class Trunks:
@@ -109,24 +117,16 @@ class Trunks:
         """
         return await hold_owned(session, Trunk, organization_id, trunk_id)
 
-    async def get_for_dialing(
-        self, session: AsyncSession, organization_id: str, trunk_id: str | None = None
-    ) -> DialingTrunk | None:
+    async def get_for_dialing(self, organization_id: str, trunk_id: str | None = None) -> DialingTrunk | None:
         """The active trunk with this id, or the first of those that are active; None where there is none."""
-        found = await self.all_for_dialing(session, organization_id)
+        found = await self.all_for_dialing(organization_id)
         canonical = None if trunk_id is None else parse_id(trunk_id)
         return next((trunk for trunk in found if trunk_id is None or trunk.id == canonical), None)
 
-    async def all_for_dialing(self, session: AsyncSession, organization_id: str) -> list[DialingTrunk]:
-        """The organization's active trunks: by priority, and of equals the newest first."""
-        in_order = (
-            select_owned(Trunk, organization_id)
-            .where(Trunk.is_active)
-            .outerjoin(TrunkKeepAlive, is_known_of_trunk())
-            .with_only_columns(*DIALING, TrunkKeepAlive.answers)
-            .order_by(Trunk.priority, Trunk.created_at.desc(), Trunk.id.desc())
-        )
-        return [dialing(row, self._secrets) for row in (await session.execute(in_order)).mappings()]
+    async def all_for_dialing(self, organization_id: str) -> list[DialingTrunk]:
+        """The organization's active trunks, by priority, and of equals the newest first."""
+        rows = await self._database.look_up(_ACTIVE, {OWNER.key: organization_id})
+        return [dialing(row, self._secrets) for row in rows]
 
     async def calling(self, session: AsyncSession, after: str | None) -> list[CallingTrunk]:
         """The next `MAX_READ` trunks of the deployment after the one with this id, active or not: a call comes from an

@@ -1,5 +1,6 @@
 """SIP trunks as those need them who dial through one, let its calls in, or register it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ from dialtone.platform.numbering import Numbering, OutboundFormat
 from dialtone.trunks.addresses import split
 from dialtone.trunks.tables import Trunk
 
+Columns = RowMapping | Mapping[str, Any]
 trunks: Table = cast(Table, Trunk.__table__)
 
 
@@ -86,7 +88,7 @@ REGISTERING = [trunks.c[name] for name in (*_OF_ACCOUNT, "register_expires")]
 """The columns that each is made of: rows that are read often are not worth a session's care."""
 
 
-def dialing(row: RowMapping, secrets: Secrets) -> DialingTrunk:
+def dialing(row: Columns, secrets: Secrets) -> DialingTrunk:
     return DialingTrunk(
         **_account(row, secrets),
         name=row["name"],
@@ -95,7 +97,7 @@ def dialing(row: RowMapping, secrets: Secrets) -> DialingTrunk:
     )
 
 
-def calling(row: RowMapping, secrets: Secrets) -> CallingTrunk:
+def calling(row: Columns, secrets: Secrets) -> CallingTrunk:
     return CallingTrunk(
         **_account(row, secrets),
         is_active=row["is_active"],
@@ -104,11 +106,11 @@ def calling(row: RowMapping, secrets: Secrets) -> CallingTrunk:
     )
 
 
-def registering(row: RowMapping, secrets: Secrets) -> RegisteringTrunk:
+def registering(row: Columns, secrets: Secrets) -> RegisteringTrunk:
     return RegisteringTrunk(**_account(row, secrets), register_expires=row["register_expires"], contact=row["contact"])
 
 
-def _account(row: RowMapping, secrets: Secrets) -> dict[str, Any]:
+def _account(row: Columns, secrets: Secrets) -> dict[str, Any]:
     host, port = split(row["address"])
     return {
         "id": row["id"],
@@ -124,7 +126,7 @@ def _account(row: RowMapping, secrets: Secrets) -> dict[str, Any]:
     }
 
 
-def _numbering(row: RowMapping) -> Numbering:
+def _numbering(row: Columns) -> Numbering:
     return Numbering(
         row["country_code"],
         row["national_prefix"],

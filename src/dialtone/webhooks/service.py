@@ -70,16 +70,14 @@ class Webhooks:
 
     # Events
 
-    async def address(
-        self, session: AsyncSession, organization_id: str, url: str | None, secret: str | None
-    ) -> tuple[str | None, str | None]:
+    async def address(self, organization_id: str, url: str | None, secret: str | None) -> tuple[str | None, str | None]:
         """Where a call's events go, and what signs them: the assistant's own webhook, else the account's.
 
         Raises `crypto.SecretKeyError`.
         """
         if url is not None:
             return url, secret
-        return await account_webhook(session, self._secrets, organization_id)
+        return await account_webhook(self._database, self._secrets, organization_id)
 
     async def status_update(
         self,
