@@ -48,9 +48,11 @@ class Switchboard:
             body = {"webhook_url": self.receiver.url, "webhook_secret": SECRET}
             assert (await client.patch("/api/v1/organizations", json=body)).status_code == 200
 
-    async def decide(self, called: str = CALLED) -> Acceptance | Rejection | None:
+    async def decide(
+        self, called: str = CALLED, forwarded_from: tuple[Forwarding, ...] = ()
+    ) -> Acceptance | Rejection | None:
         number = await self.house.app.state.parts.numbers.for_inbound(called)
-        return None if number is None else await self.house.room.inbound.decide(number, CALLER)
+        return None if number is None else await self.house.room.inbound.decide(number, CALLER, forwarded_from)
 
     async def accepted(self) -> Acceptance:
         decision = await self.decide()
@@ -92,7 +94,7 @@ async def test_who_sent_the_call_on_is_told_and_kept(board: Switchboard) -> None
     first: Forwarding = {"number": "+31207654321", "reason": "no-answer"}
     second: Forwarding = {"number": None, "reason": "unconditional"}
     await board.number()
-    decision = await board.house.room.inbound.decide(CALLED, CALLER, (first, second))
+    decision = await board.decide(forwarded_from=(first, second))
     assert isinstance(decision, Acceptance)
     (request,) = board.receiver.received
     assert request.message["call"]["forwarded_from"] == [first, second]

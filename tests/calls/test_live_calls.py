@@ -227,7 +227,7 @@ async def test_what_cannot_be_stored_is_told_of_the_call_without_its_content(
 ) -> None:
     call_id, running, _ = await calls_house.begin()
     bad = update(Call).where(Call.id == call_id).values(status=None, error="said in confidence")
-    calls_house.room._writer.put(call_id, bad)
+    calls_house.room._writer.put(call_id, (bad, {}))
     running.journal.message("user", "hello")
     running.end("user_hangup")
     await asyncio.wait(calls_house.room.live._running)  # type: ignore[union-attr]

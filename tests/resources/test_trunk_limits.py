@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import delete, insert, select, update
 
+from dialtone.calls.ending import End
 from dialtone.calls.tables import Call
 from dialtone.platform.db import new_id, now
 from dialtone.server import Parts
@@ -56,7 +57,7 @@ async def test_no_more_than_the_channels_are_taken_by_any_number_at_once(
         )
     async with parts.database.write() as session:
         await session.execute(update(Call).where(Call.id == holder).values(status="ended", ended_at=now()))
-        await parts.calls.endings.ended(session, organization_id, holder)
+        await parts.calls.endings.ended(session, [End(organization_id, holder)])
     one, other = await calls(app, organization_id, 2)
     channel = await channels.take_for_dialing(organization_id, trunk["id"], one)
     await channels.release(organization_id, channel)

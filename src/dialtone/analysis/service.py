@@ -85,8 +85,7 @@ class Analysis:
     async def after_call(self, job: Job) -> None:
         """The handler of after-call jobs. Raises `RetryLater` while a vendor is away."""
         organization_id, call_id = job.payload["organization_id"], job.payload["call_id"]
-        async with self._database.read() as session:
-            ended = await self._endings.find(session, organization_id, call_id)
+        ended = await self._endings.find(organization_id, call_id)
         if ended is None:
             return
         findings, results = await self._find_out(job, ended)
@@ -94,8 +93,7 @@ class Analysis:
             pause = min(FIRST_PAUSE * 2 ** min(job.attempt - 1, 10), LONGEST_PAUSE)
             raise RetryLater(pause, findings.failure.unquoted)
         async with self._database.write() as session:
-            ended = await self._endings.find(session, organization_id, call_id, lock=True)
-            if ended is None:
+            if not await self._endings.take(session, ended):
                 return
             ended = await store(session, ended, results)
             await self._mailing.put(session, ended, results)
@@ -134,7 +132,7 @@ class Analysis:
             findings.analysis,
             findings.error,
             messages,
-            costing.statements(ended.organization_id, ended.call.id, findings.uses),
+            costing.work(ended.organization_id, ended.call.id, findings.uses),
         )
 
     def _may_wait(self, ended: EndedCall) -> bool:

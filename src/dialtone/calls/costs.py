@@ -5,16 +5,30 @@ Costs are millionths of the price table's currency, so that sums of them are exa
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel, Field
-from sqlalchemy import Executable, func, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Executable, Table, bindparam, func, select, update
 
 from dialtone.calls.tables import Call, CallUsage
-from dialtone.platform.tenancy import owned_by, update_owned
+from dialtone.platform.rows import insert_missing
+from dialtone.platform.tenancy import OWNER, owned_by
 from dialtone.providers.prices import MILLIONTHS, Prices
 from dialtone.providers.use import VendorUse
+
+_calls, _usage = cast(Table, Call.__table__), cast(Table, CallUsage.__table__)
+_SUM_UP = (
+    update(_calls)
+    .where(owned_by(_calls.c, OWNER), _calls.c.id == bindparam("call"))
+    .values(
+        cost_millionths=select(func.coalesce(func.sum(_usage.c.cost_millionths), 0))
+        .where(owned_by(_usage.c, OWNER), _usage.c.call_id == bindparam("call"), ~_usage.c.own_key)
+        .scalar_subquery()
+    )
+)
+
+Told = tuple[Executable, Mapping[str, Any]]
+"""A statement, and its values."""
 
 QUANTITIES = ("audio_seconds", "input_tokens", "output_tokens", "characters")
 
@@ -46,18 +60,13 @@ class Costing:
     """Parts of the call that run on the organization's own keys."""
     is_sqlite: bool
 
-    def statements(self, organization_id: str, call_id: str, uses: Iterable[VendorUse]) -> list[Executable]:
-        """Write down what was used, and sum the call's cost up. They can be repeated without harm."""
-        insert: Any = sqlite.insert if self.is_sqlite else postgresql.insert
-        rows: list[Executable] = [
-            insert(CallUsage).values(**self._row(organization_id, call_id, use)).on_conflict_do_nothing()
-            for use in uses
-        ]
+    def work(self, organization_id: str, call_id: str, uses: Iterable[VendorUse]) -> list[Told]:
+        """Write down what was used, and sum the call's cost up. It can be repeated without harm."""
+        insert = insert_missing(_usage, is_sqlite=self.is_sqlite)
+        rows: list[Told] = [(insert, self._row(organization_id, call_id, use)) for use in uses]
         if not rows:
             return []
-        of_call = owned_by(CallUsage, organization_id), CallUsage.call_id == call_id
-        cost = select(func.coalesce(func.sum(CallUsage.cost_millionths), 0)).where(*of_call, ~CallUsage.own_key)
-        return [*rows, update_owned(Call, organization_id, call_id).values(cost_millionths=cost.scalar_subquery())]
+        return [*rows, (_SUM_UP, {OWNER.key: organization_id, "call": call_id})]
 
     def _row(self, organization_id: str, call_id: str, use: VendorUse) -> dict[str, Any]:
         used = asdict(use)

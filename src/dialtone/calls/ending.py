@@ -7,10 +7,9 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Table, bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dialtone.calls.kept import Kept, seal, unseal
@@ -20,7 +19,8 @@ from dialtone.calls.tables import Call, CallMessage, KeptCall
 from dialtone.jobs.jobs import Jobs
 from dialtone.platform.crypto import SecretKeyError, Secrets
 from dialtone.platform.db import Database
-from dialtone.platform.tenancy import get_owned, owned_by
+from dialtone.platform.rows import insert_missing
+from dialtone.platform.tenancy import OWNER, owned_by
 from dialtone.trunks.channels import Channels
 from dialtone.webhooks.service import Report, Webhooks
 
@@ -31,6 +31,33 @@ AFTER_CALL = "after-call"
 
 RecordingUrl = Callable[[Call], str | None]
 
+_calls, _kept, _messages = (cast(Table, table.__table__) for table in (Call, KeptCall, CallMessage))
+_SHOWN = (
+    *("status", "direction", "assistant_name", "caller_phone", "assistant_phone", "recording", "error", "end_reason"),
+    *("started_at", "ended_at", "duration_seconds", "cost_millionths"),
+)
+_ENDED = (
+    select(*(_calls.c[name] for name in _SHOWN), _kept.c.kept)
+    .join_from(_calls, _kept, _kept.c.call_id == _calls.c.id)
+    .where(owned_by(_calls.c, OWNER), _calls.c.id == bindparam("call"), _calls.c.ended_at.is_not(None))
+)
+_MESSAGES = (
+    select(_messages.c.role, _messages.c.content)
+    .where(owned_by(_messages.c, OWNER), _messages.c.call_id == bindparam("call"))
+    .order_by(_messages.c.position)
+)
+_OVER = (
+    select(
+        *(_calls.c[name] for name in ("id", "organization_id", "node", "recording", "status", "error", "end_reason")),
+        _calls.c.ended_at,
+        _kept.c.kept,
+    )
+    .join_from(_calls, _kept, _kept.c.call_id == _calls.c.id, isouter=True)
+    .where(_calls.c.id.in_(bindparam("calls", expanding=True)), _calls.c.ended_at.is_not(None))
+    .with_for_update(of=_calls)
+)
+"""Whose calls they are is compared with who says that they are over."""
+
 
 @dataclass(frozen=True, slots=True)
 class EndedCall:
@@ -38,10 +65,35 @@ class EndedCall:
 
     organization_id: str
     call: Call
-    """Its row, in the session that it was found in."""
+    """What its row says, in no session."""
     messages: Sequence[Mapping[str, Any]]
     """`role` and `content`, in order; in GDPR mode from what is kept encrypted."""
     kept: Kept
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """A conversation begins."""
+
+    organization_id: str
+    kept: Kept
+    at: datetime
+
+    @property
+    def call_id(self) -> str:
+        return self.kept.context.call_id
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """A call is over."""
+
+    organization_id: str
+    call_id: str
+    kept: Kept | None = None
+    """None: this process did not hold the call, and looks up what was kept of it."""
+    messages: Sequence[Mapping[str, Any]] | None = None
+    """The transcript in GDPR mode, kept encrypted until the report is on its way."""
 
 
 class Endings:
@@ -65,74 +117,79 @@ class Endings:
 
     async def keep(self, session: AsyncSession, organization_id: str, kept: Kept) -> None:
         """From now on the call ends with a report, whatever happens to this process."""
-        insert: Any = sqlite.insert if self._database.is_sqlite else postgresql.insert
-        row = insert(KeptCall).values(
-            call_id=kept.context.call_id, organization_id=organization_id, kept=await seal(self._secrets, kept)
-        )
-        await session.execute(row.on_conflict_do_nothing())
+        row = {
+            "call_id": kept.context.call_id,
+            "organization_id": organization_id,
+            "kept": await seal(self._secrets, kept),
+        }
+        await session.execute(insert_missing(_kept, is_sqlite=self._database.is_sqlite), row)
 
-    async def answered(self, session: AsyncSession, organization_id: str, kept: Kept, at: datetime) -> None:
-        """The conversation begins. Nothing happens where it is over already, and this is told once more."""
-        of_call = owned_by(Call, organization_id), Call.id == kept.context.call_id, Call.ended_at.is_not(None)
-        if await session.scalar(select(Call.id).where(*of_call)) is not None:
-            return
-        await self.keep(session, organization_id, kept)
-        await self._webhooks.status_update(
-            session, organization_id, kept.with_status(IN_PROGRESS), at, keeps_content=not kept.gdpr_mode
-        )
+    async def answered(self, session: AsyncSession, beginnings: Sequence[Beginning]) -> None:
+        """Conversations begin. Nothing happens where one is over already, and this is told once more."""
+        for call in beginnings:
+            if not self._webhooks.tells_status(call.kept.context):
+                continue
+            over = owned_by(Call, call.organization_id), Call.id == call.call_id, Call.ended_at.is_not(None)
+            if await session.scalar(select(Call.id).where(*over)) is not None:
+                continue
+            context, keeps_content = call.kept.with_status(IN_PROGRESS), not call.kept.gdpr_mode
+            await self._webhooks.status_update(
+                session, call.organization_id, context, call.at, keeps_content=keeps_content
+            )
 
-    async def ended(
-        self,
-        session: AsyncSession,
-        organization_id: str,
-        call_id: str,
-        messages: Sequence[Mapping[str, Any]] | None = None,
-    ) -> None:
-        """The call's row says that it is over. A call that nothing was kept of tells nobody: a web call that nobody
-        came to. `messages`: the transcript in GDPR mode, kept encrypted until the report is on its way.
+    async def ended(self, session: AsyncSession, ends: Sequence[End]) -> None:
+        """The calls' rows say that they are over. A call that nothing is kept of tells nobody: a web call that nobody
+        came to, or one that was reported, or erased.
         """
-        call = await get_owned(session, Call, organization_id, call_id, lock=True)
-        if call is not None and call.ended_at is not None:
-            await self._recordings.ended(session, call)
-            await self._channels.end(session, organization_id, call.id)
-        kept = await self._kept(session, organization_id, call_id)
-        if call is None or kept is None or call.ended_at is None:
+        found = await session.execute(_OVER, {"calls": [end.call_id for end in ends]})
+        rows = {(row.organization_id, row.id): row for row in found}
+        over = {key: end for end in ends if (key := (end.organization_id, end.call_id)) in rows}
+        if not over:
             return
-        await self._webhooks.status_update(
-            session,
-            organization_id,
-            kept.with_status(end_status(call)),
-            call.ended_at,
-            keeps_content=not kept.gdpr_mode,
-            error=call.error,
-            end_reason=call.end_reason,
-        )
-        if messages is not None:
-            sealed = await seal(self._secrets, replace(kept, messages=list(messages)))
-            of_call = update(KeptCall).where(owned_by(KeptCall, organization_id), KeptCall.call_id == call_id)
-            await session.execute(of_call.values(kept=sealed))
-        payload = {"organization_id": organization_id, "call_id": call_id}
-        await self._jobs.defer(session, AFTER_CALL, payload, once=call_id)
+        await self._channels.end(session, list(over))
+        after_call: dict[str, dict[str, Any]] = {}
+        for (organization_id, call_id), end in over.items():
+            row = rows[organization_id, call_id]
+            await self._recordings.ended(session, row.node, row.recording)
+            kept = (end.kept or await self._unsealed(call_id, row.kept)) if row.kept is not None else None
+            if kept is None:
+                continue
+            await self._webhooks.status_update(
+                session,
+                organization_id,
+                kept.with_status(end_status(row.status, row.error)),
+                row.ended_at,
+                keeps_content=not kept.gdpr_mode,
+                error=row.error,
+                end_reason=row.end_reason,
+            )
+            if end.messages is not None:
+                sealed = await seal(self._secrets, replace(kept, messages=list(end.messages)))
+                of_call = update(KeptCall).where(owned_by(KeptCall, organization_id), KeptCall.call_id == call_id)
+                await session.execute(of_call.values(kept=sealed))
+            after_call[call_id] = {"organization_id": organization_id, "call_id": call_id}
+        await self._jobs.defer_once(session, AFTER_CALL, after_call)
 
-    async def find(
-        self, session: AsyncSession, organization_id: str, call_id: str, *, lock: bool = False
-    ) -> EndedCall | None:
-        """The call that an after-call job names; None for one that was reported, or erased. `lock` holds it until the
-        transaction ends, so that of two who would report it one does.
-        """
-        call = await get_owned(session, Call, organization_id, call_id, lock=lock)
-        kept = await self._kept(session, organization_id, call_id)
-        if call is None or kept is None or call.ended_at is None:
+    async def find(self, organization_id: str, call_id: str) -> EndedCall | None:
+        """The call that an after-call job names; None for one that was reported, or erased."""
+        of_call = {OWNER.key: organization_id, "call": call_id}
+        found = await self._database.look_up(_ENDED, of_call)
+        kept = await self._unsealed(call_id, found[0]["kept"]) if found else None
+        if kept is None:
             return None
         messages = kept.messages
         if messages is None:
-            query = (
-                select(CallMessage.role, CallMessage.content)
-                .where(owned_by(CallMessage, organization_id), CallMessage.call_id == call_id)
-                .order_by(CallMessage.position)
-            )
-            messages = [dict(row) for row in (await session.execute(query)).mappings()]
-        return EndedCall(organization_id, call, messages, kept)
+            messages = [dict(row) for row in await self._database.look_up(_MESSAGES, of_call)]
+        columns = {name: found[0][name] for name in _SHOWN}
+        return EndedCall(organization_id, Call(id=call_id, organization_id=organization_id, **columns), messages, kept)
+
+    async def take(self, session: AsyncSession, ended: EndedCall) -> bool:
+        """Forget what was kept of the call, in the transaction that reports it: of two who would, one does, and nobody
+        where it was erased meanwhile.
+        """
+        of_call = owned_by(KeptCall, ended.organization_id), KeptCall.call_id == ended.call.id
+        gone = await session.scalar(delete(KeptCall).where(*of_call).returning(KeptCall.call_id))
+        return gone is not None
 
     async def report(
         self,
@@ -143,11 +200,11 @@ class Endings:
         analysis: Mapping[str, Any] | None = None,
         more: Mapping[str, Any] | None = None,
     ) -> None:
-        """Put the end-of-call-report on its way, and forget what was kept. `more`: further fields of the report."""
+        """Put the end-of-call-report on its way. `more`: further fields of it."""
         call = ended.call
         assert call.ended_at is not None
         report = Report(
-            status=end_status(call),
+            status=end_status(call.status, call.error),
             duration_seconds=call.duration_seconds or 0,
             summary=summary,
             messages=ended.messages,
@@ -161,7 +218,6 @@ class Endings:
         await self._webhooks.report(
             session, ended.organization_id, context, report, keeps_content=not ended.kept.gdpr_mode, more=more
         )
-        await self.forget(session, ended.organization_id, [call.id])
 
     async def forget(self, session: AsyncSession, organization_id: str, call_ids: Sequence[str]) -> None:
         """Keep nothing more of these calls: they will not be reported."""
@@ -169,16 +225,14 @@ class Endings:
             delete(KeptCall).where(owned_by(KeptCall, organization_id), KeptCall.call_id.in_(call_ids))
         )
 
-    async def _kept(self, session: AsyncSession, organization_id: str, call_id: str) -> Kept | None:
-        of_call = select(KeptCall.kept).where(owned_by(KeptCall, organization_id), KeptCall.call_id == call_id)
-        stored = await session.scalar(of_call)
+    async def _unsealed(self, call_id: str, stored: str) -> Kept | None:
         try:
-            return None if stored is None else await unseal(self._secrets, stored)
+            return await unseal(self._secrets, stored)
         except SecretKeyError:
             logger.error("call %s can't be reported: what was kept of it was encrypted with another key", call_id)
             return None
 
 
-def end_status(call: Call) -> str:
+def end_status(status: str, error: str | None) -> str:
     """The status that events tell of a call that is over: it ended well, or with an error that says what failed."""
-    return "ended-with-error" if call.status == FAILED or call.error is not None else "ended"
+    return "ended-with-error" if status == FAILED or error is not None else "ended"

@@ -3,22 +3,21 @@
 from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
-from sqlalchemy import Update, select
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import Table, Update, bindparam, select
 
 from dialtone.calls.costs import Costing
-from dialtone.calls.ending import Endings
+from dialtone.calls.ending import Beginning, End, Endings
 from dialtone.calls.kept import Kept
 from dialtone.calls.status import ENDED, FAILED, IN_PROGRESS, RINGING, TRANSFERRED
 from dialtone.calls.tables import Call, CallMessage, CallTurn
-from dialtone.calls.writer import CallWriter
+from dialtone.calls.writer import CallWriter, Work
 from dialtone.conversation.journal import Ending, EndReason, TurnLatency
 from dialtone.organizations.credit import charge
 from dialtone.platform.db import now
-from dialtone.platform.tenancy import owned_by, update_owned
+from dialtone.platform.rows import insert_missing
+from dialtone.platform.tenancy import OWNER, change_owned, given, owned_by
 from dialtone.providers.use import VendorUse
 
 MOST_MESSAGES = 2000
@@ -26,6 +25,27 @@ MOST_MESSAGES = 2000
 MOST_NOTES = 100
 NOTE_CHARACTERS = 500
 CONTENT_CHARACTERS = 32_000
+
+_calls, _messages, _turns = (cast(Table, table.__table__) for table in (Call, CallMessage, CallTurn))
+_LIVE = _calls.c.ended_at.is_(None)
+
+
+def _changing(*names: str) -> Update:
+    """Made once: putting a statement together takes longer than carrying it out."""
+    return change_owned(Call, *names, "updated_at")
+
+
+_RINGING = _changing("status").where(_LIVE)
+_FAILED = _changing("status", "end_reason", "error", "ended_at").where(_LIVE)
+_ANSWERED = _changing("status", "started_at").where(_LIVE)
+_RECORDED = _changing("recording")
+_NOTED = _changing("notes")
+_ENDED = _changing("status", "end_reason", "error", "ended_at", "duration_seconds", "notes").where(_LIVE)
+_CHARGED = charge(
+    OWNER,
+    bindparam("seconds"),
+    select(_calls.c.id).where(owned_by(_calls.c, OWNER), _calls.c.id == bindparam("call"), _LIVE).exists(),
+)
 
 
 class StoredJournal:
@@ -62,35 +82,31 @@ class StoredJournal:
 
     def ringing(self) -> None:
         """The destination of an outbound call rings."""
-        self._put(self._update(status=RINGING).where(Call.ended_at.is_(None)), must=True)
+        self._put(self._change(_RINGING, status=RINGING), must=True)
 
     def failed(self, reason: EndReason, error: str, uses: tuple[VendorUse, ...] = ()) -> None:
         """The call was never answered. In place of `answered` and `ended`. `uses`: what it used of its vendors while it
         rang.
         """
         words = _storable(error, CONTENT_CHARACTERS)
-        over = self._update(status=FAILED, end_reason=reason, error=words, ended_at=now())
-        costs = self._costing.statements(self._organization_id, self._call_id, uses)
-        self._put(over.where(Call.ended_at.is_(None)), *costs, self._tell_end, must=True)
+        over = self._change(_FAILED, status=FAILED, end_reason=reason, error=words, ended_at=now())
+        self._put(over, *self._costing.work(self._organization_id, self._call_id, uses), self._tell_end(), must=True)
 
     def answered(self, at: datetime) -> None:
         """See `Journal.answered`."""
-
-        async def tell(session: AsyncSession) -> None:
-            await self._endings.answered(session, self._organization_id, self._kept, at)
-
-        begun = self._update(status=IN_PROGRESS, started_at=at)
-        self._put(begun.where(Call.ended_at.is_(None)), tell, must=True)
+        begun = self._change(_ANSWERED, status=IN_PROGRESS, started_at=at)
+        self._put(begun, (self._endings.answered, Beginning(self._organization_id, self._kept, at)), must=True)
 
     def consented(self) -> None:
         """See `Journal.consented`."""
         self.note("the caller agreed to be recorded")
         if self._once_consented is not None:
-            self._put(self._update(**self._once_consented), must=True)
+            change = _changing(*self._once_consented)
+            self._put(self._change(change, **self._once_consented), must=True)
 
     def recording_began(self) -> None:
         """See `Journal.recording_began`."""
-        self._put(self._update(recording=self._recording), must=True)
+        self._put(self._change(_RECORDED, recording=self._recording), must=True)
 
     def message(self, role: Literal["system", "user", "assistant", "tool"], content: str) -> None:
         """See `Journal.message`."""
@@ -100,14 +116,14 @@ class StoredJournal:
         elif self._messages < MOST_MESSAGES and self._kept.gdpr_mode:
             self._unwritten.append({"role": role, "content": content})
         elif self._messages < MOST_MESSAGES:
-            self._insert(CallMessage, self._messages, role=role, content=content, created_at=now())
+            self._insert(_messages, self._messages, role=role, content=content, created_at=now())
         self._messages += 1
 
     def turn(self, latency: TurnLatency) -> None:
         """See `Journal.turn`."""
         if self._turns < MOST_MESSAGES:
             self._insert(
-                CallTurn,
+                _turns,
                 self._turns,
                 endpointing=latency.endpointing,
                 stt_final=latency.stt_final,
@@ -123,40 +139,36 @@ class StoredJournal:
         """See `Journal.note`."""
         if len(self._notes) < MOST_NOTES:
             self._notes.append(_storable(text, NOTE_CHARACTERS))
-            self._put(self._update(notes=list(self._notes)))
+            self._put(self._change(_NOTED, notes=list(self._notes)))
 
     def ended(self, ending: Ending) -> None:
         """See `Journal.ended`."""
-        not_ended = (
-            select(Call.id)
-            .where(owned_by(Call, self._organization_id), Call.id == self._call_id, Call.ended_at.is_(None))
-            .exists()
-        )
-        used = [charge(self._organization_id, ending.duration_seconds, not_ended)] if ending.duration_seconds else []
-        over = self._update(
+        seconds = ending.duration_seconds
+        told = {OWNER.key: self._organization_id, "call": self._call_id, "seconds": seconds}
+        charged: list[Work] = [(_CHARGED, told)] if seconds else []
+        over = self._change(
+            _ENDED,
             status=TRANSFERRED if ending.end_reason == "transferred" else ENDED,
             end_reason=ending.end_reason,
             error=None if ending.error is None else _storable(ending.error, CONTENT_CHARACTERS),
             ended_at=ending.ended_at,
-            duration_seconds=ending.duration_seconds,
+            duration_seconds=seconds,
             notes=list(self._notes),
         )
-        costs = self._costing.statements(self._organization_id, self._call_id, ending.uses)
-        self._put(*used, over.where(Call.ended_at.is_(None)), *costs, self._tell_end, must=True)
+        costs = self._costing.work(self._organization_id, self._call_id, ending.uses)
+        self._put(*charged, over, *costs, self._tell_end(), must=True)
 
-    async def _tell_end(self, session: AsyncSession) -> None:
+    def _tell_end(self) -> Work:
         transcript = self._unwritten if self._kept.gdpr_mode else None
-        await self._endings.ended(session, self._organization_id, self._call_id, transcript)
+        return self._endings.ended, End(self._organization_id, self._call_id, self._kept, transcript)
 
-    def _update(self, **values: Any) -> Update:
-        return update_owned(Call, self._organization_id, self._call_id).values(**values, updated_at=now())
+    def _change(self, statement: Update, **new: Any) -> Work:
+        return statement, given(self._organization_id, self._call_id, **new, updated_at=now())
 
-    def _insert(self, table: type[CallMessage] | type[CallTurn], position: int, **values: Any) -> None:
-        insert: Any = sqlite.insert if self._costing.is_sqlite else postgresql.insert
-        row = insert(table).values(
-            call_id=self._call_id, organization_id=self._organization_id, position=position, **values
-        )
-        self._put(row.on_conflict_do_nothing())
+    def _insert(self, table: Table, position: int, **values: Any) -> None:
+        insert = insert_missing(table, is_sqlite=self._costing.is_sqlite)
+        of_call = {"call_id": self._call_id, "organization_id": self._organization_id, "position": position}
+        self._put((insert, {**of_call, **values}))
 
 
 def _storable(text: str, most: int) -> str:

@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from sqlalchemy import Update
-
 from dialtone.calls.costs import Costing
 from dialtone.calls.ending import Endings
 from dialtone.calls.journal import StoredJournal
@@ -45,7 +43,7 @@ from dialtone.lines.websocket.socket_line import CLOSE_BUSY
 from dialtone.media.audio import MULAW_8K, AudioFormat
 from dialtone.platform.db import now
 from dialtone.platform.errors import ApiError
-from dialtone.platform.tenancy import update_owned
+from dialtone.platform.tenancy import change_owned, given
 from dialtone.providers.base import ProviderError
 from dialtone.providers.factory import Vendors
 from dialtone.providers.prices import Prices
@@ -353,7 +351,8 @@ class LiveCalls:
         """The vendors with the organization's own keys; which of these the call uses is written down."""
         used = own_keys_used(claimed.assistant, claimed.own_keys)
         if any(used.values()):
-            self._writer.put(claimed.call_id, _change_of(claimed).values(**used), must=True)
+            told = given(claimed.organization_id, claimed.call_id, **used)
+            self._writer.put(claimed.call_id, (change_owned(Call, *used), told), must=True)
         return self._vendors.with_own_keys(claimed.own_keys)
 
     def _recording(self, claimed: ClaimedCall, *, asks_consent: bool = False) -> str | None:
@@ -408,7 +407,3 @@ class _Unanswered:
 
     reason: EndReason
     words: str
-
-
-def _change_of(claimed: ClaimedCall) -> Update:
-    return update_owned(Call, claimed.organization_id, claimed.call_id)

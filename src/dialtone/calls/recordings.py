@@ -116,12 +116,12 @@ class Recordings:
         finally:
             self._store.growing.ended(key)
 
-    async def ended(self, session: AsyncSession, call: Call) -> None:
-        """The call is over, says the session's transaction: with it comes the job that takes its recording to the
-        store.
+    async def ended(self, session: AsyncSession, node: str, recording: str | None) -> None:
+        """A call that this node held is over, says the session's transaction: with it comes the job that takes its
+        recording to the store.
         """
-        if call.recording is not None and self._store is not None:
-            await self._defer_move(session, call.node, call.recording)
+        if recording is not None and self._store is not None:
+            await self._defer_move(session, node, recording)
 
     async def delete(self, session: AsyncSession, calls: Sequence[Call]) -> None:
         """Take the recordings from these calls, rows of the session. The files and objects go soon after its

@@ -4,13 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Executable, delete, insert
+from sqlalchemy import delete, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from dialtone.calls.costs import Told
 from dialtone.calls.ending import EndedCall
 from dialtone.calls.tables import Call, CallMessage
 from dialtone.platform.db import now
-from dialtone.platform.tenancy import get_owned, owned_by
+from dialtone.platform.tenancy import change_owned, get_owned, given, owned_by
+
+_FOUND_OUT = change_owned(Call, "summary", "analysis", "analysis_error", "updated_at")
 
 MOST_NOTES = 200
 NOTE_CHARACTERS = 500
@@ -24,7 +27,7 @@ class Results:
     """Why something is missing, in words without content."""
     messages: Sequence[Mapping[str, Any]] | None = None
     """A better transcript, in place of the one that was taken down live."""
-    costs: Sequence[Executable] = ()
+    costs: Sequence[Told] = ()
     """What finding out used of vendors, see `costs.Costing`."""
 
 
@@ -36,17 +39,17 @@ def assistant_of(ended: EndedCall) -> Mapping[str, Any]:
 
 
 async def store(session: AsyncSession, ended: EndedCall, results: Results) -> EndedCall:
-    """Keep the results with the call, which was found in this session. Returns the call as it is to be reported."""
-    call = ended.call
-    call.analysis_error = results.error
+    """Keep the results with the call. Returns the call as it is to be reported."""
+    new: dict[str, Any] = {"summary": None, "analysis": None, "analysis_error": results.error}
     if not ended.kept.gdpr_mode:
-        call.summary = results.summary
-        call.analysis = None if results.analysis is None else dict(results.analysis)
+        new["summary"] = results.summary
+        new["analysis"] = None if results.analysis is None else dict(results.analysis)
         if results.messages is not None:
             await _replace_messages(session, ended, results.messages)
-    await session.flush()
-    for statement in results.costs:
-        await session.execute(statement)
+    if any(value is not None for value in new.values()):
+        await session.execute(_FOUND_OUT, given(ended.organization_id, ended.call.id, **new, updated_at=now()))
+    for statement, told in results.costs:
+        await session.execute(statement, told)
     return ended if results.messages is None else replace(ended, messages=results.messages)
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import secrets as random
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from dialtone.assistants.resolving import ResolvedAssistant
 from dialtone.assistants.service import Assistants
 from dialtone.byok.service import Byok
-from dialtone.calls.ending import Endings
+from dialtone.calls.ending import End, Endings
 from dialtone.calls.kept import Kept
 from dialtone.calls.masking import masked, masked_forwardings, who_called
 from dialtone.calls.outbound_schemas import OutboundCallRequest
@@ -22,7 +22,6 @@ from dialtone.calls.plans import wants_consent
 from dialtone.calls.schemas import AssistantChoice, WebCallRequest
 from dialtone.calls.status import CONNECTING, ENDED, FAILED, IN_PROGRESS, REJECTED, RINGING
 from dialtone.calls.tables import Call, CallMessage, CallTurn, CallUsage, KeptCall, WebCallToken
-from dialtone.calls.writer import Step
 from dialtone.numbers.service import InboundNumber, OutboundNumber
 from dialtone.organizations.credit import charge
 from dialtone.organizations.service import Organizations
@@ -35,6 +34,8 @@ from dialtone.platform.tenancy import get_owned, owned_by, select_owned_ids, upd
 from dialtone.providers.factory import OwnKey
 from dialtone.tools.envelope import CallContext, CallType
 from dialtone.webhooks.service import Webhooks
+
+Step = Callable[[AsyncSession], Awaitable[None]]
 
 TOKEN_SECONDS = 60
 UNUSED_SECONDS = TOKEN_SECONDS + 60
@@ -387,7 +388,7 @@ class Calls:
             for name, value in _failed("server_shutdown", "The server stopped before anybody answered.").items():
                 setattr(call, name, value)
             await session.flush()
-            await self._endings.ended(session, call.organization_id, call.id)
+            await self._endings.ended(session, [End(call.organization_id, call.id)])
         return True
 
     async def _end_answered(self, node: str, recorded_seconds: Callable[[str], float | None]) -> bool:
@@ -410,7 +411,7 @@ class Calls:
                 call.duration_seconds = max(0, round((last_sign - call.started_at).total_seconds()))
                 await session.execute(charge(call.organization_id, call.duration_seconds, true()))
             await session.flush()
-            await self._endings.ended(session, call.organization_id, call.id)
+            await self._endings.ended(session, [End(call.organization_id, call.id)])
         return True
 
     async def _fail(self, token: WebCallToken, end_reason: str, error: str) -> None:

@@ -1,17 +1,17 @@
 """Writes what happens in live calls to the database, behind the event loop's back.
 
-A call's journal puts statements and steps on one queue; one task writes them in order, many in a transaction. A
-database that is away delays the writing, never the calls. All of it can be repeated without harm, so a batch whose fate
-is unknown is simply tried again.
+A call's journal puts its work on one queue; one task does it, that of many calls in a transaction, and what is the same
+for several of them in one go. A database that is away delays the writing, never the calls. All of it can be repeated
+without harm, so a batch whose fate is unknown is simply tried again.
 """
 
 import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from typing import Any
 
 from sqlalchemy import Executable
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -31,18 +31,21 @@ MOST_WAITING = 50_000
 FIRST_RETRY_SECONDS = 0.1
 LAST_RETRY_SECONDS = 5.0
 
-Step = Callable[[AsyncSession], Awaitable[None]]
-"""What takes more than a statement, within the same transaction."""
-
-_AWAY = (OperationalError, InterfaceError, PoolTimeoutError, OSError, TimeoutError)
+Steps = Callable[[AsyncSession, Sequence[Any]], Awaitable[None]]
+"""What takes more than a statement, for one call or several, within the same transaction."""
+Work = tuple[Executable | Steps, Any]
+"""What to do, which is the same for all calls, and with what: for a statement, its values."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Statements and steps of one call that take effect together or not at all."""
+    """Work of one call, in order, that takes effect together or not at all."""
 
     call_id: str
-    work: tuple[Executable | Step, ...]
+    work: tuple[Work, ...]
+
+
+_AWAY = (OperationalError, InterfaceError, PoolTimeoutError, OSError, TimeoutError)
 
 
 class CallWriter:
@@ -62,8 +65,8 @@ class CallWriter:
         """Begin to write."""
         self._task = asyncio.get_running_loop().create_task(self._run())
 
-    def put(self, call_id: str, *work: Executable | Step, must: bool = False) -> None:
-        """Queue an entry of a call. `must`: it is kept however long the queue is. Returns at once."""
+    def put(self, call_id: str, *work: Work, must: bool = False) -> None:
+        """Queue an entry. `must`: it is kept however long the queue is. Returns at once."""
         if len(self._waiting) >= MOST_WAITING and not must:
             self._lost += 1
             return
@@ -132,11 +135,25 @@ class CallWriter:
     async def _transaction(self, batch: Sequence[Entry]) -> None:
         async with self._database.write() as session:
             connection = await session.connection()
-            for work in chain.from_iterable(entry.work for entry in batch):
-                if isinstance(work, Executable):
-                    await connection.execute(work)
+            for what, given in _together(batch):
+                if isinstance(what, Executable):
+                    await connection.execute(what, given)
                 else:
-                    await work(session)
+                    await what(session, given)
+
+
+def _together(batch: Sequence[Entry]) -> Iterator[tuple[Executable | Steps, list[Any]]]:
+    """The same work of several calls together, each call's own in its order."""
+    left: dict[str, deque[Work]] = {}
+    for entry in batch:
+        left.setdefault(entry.call_id, deque()).extend(entry.work)
+    while left := {call_id: work for call_id, work in left.items() if work}:
+        what = next(iter(left.values()))[0][0]
+        given = []
+        for work in left.values():
+            while work and work[0][0] == what:
+                given.append(work.popleft()[1])
+        yield what, given
 
 
 def _away(problem: Exception) -> bool:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -18,7 +18,7 @@ from dialtone.jobs.base import FailedJob, GiveUp, Handler, Job, RetryLater
 from dialtone.jobs.heartbeat import Heartbeat
 from dialtone.jobs.runner import Runner
 from dialtone.jobs.schedule import Every, EveryDay, Schedule
-from dialtone.jobs.store import JobStore
+from dialtone.jobs.store import JobStore, NewJob
 from dialtone.jobs.tables import MAX_KEY, MAX_KIND
 from dialtone.platform.db import Database, new_id, now
 
@@ -86,11 +86,24 @@ class Jobs:
         retries. With `once` nothing is written where a job with this key waits already. Raises `ValueError` for a
         payload or key too long, or a payload that is not JSON.
         """
-        if len(json.dumps(payload, allow_nan=False)) > MAX_PAYLOAD_CHARACTERS:
-            raise ValueError(f"a job's payload may have {MAX_PAYLOAD_CHARACTERS} characters of JSON: ids, no content")
-        if not 0 < len(kind) <= MAX_KIND or any(key is not None and len(key) > MAX_KEY for key in (order, once)):
-            raise ValueError(f"a job's kind may have {MAX_KIND} characters, its keys {MAX_KEY}")
-        await self._store.add(session, kind, payload, at or self._clock(), order, once)
+        await self._defer(session, kind, [NewJob(payload, at or self._clock(), order, once)])
+
+    async def defer_once(self, session: AsyncSession, kind: str, payloads: Mapping[str, Mapping[str, Any]]) -> None:
+        """The same for several jobs of a kind, by their keys for `once`."""
+        if payloads:
+            due_at = self._clock()
+            jobs = [NewJob(payload, due_at, once=once) for once, payload in payloads.items()]
+            await self._defer(session, kind, jobs)
+
+    async def _defer(self, session: AsyncSession, kind: str, jobs: Sequence[NewJob]) -> None:
+        for job in jobs:
+            if len(json.dumps(job.payload, allow_nan=False)) > MAX_PAYLOAD_CHARACTERS:
+                raise ValueError(
+                    f"a job's payload may have {MAX_PAYLOAD_CHARACTERS} characters of JSON: ids, no content"
+                )
+            if not 0 < len(kind) <= MAX_KIND or any(len(key) > MAX_KEY for key in (job.order, job.once) if key):
+                raise ValueError(f"a job's kind may have {MAX_KIND} characters, its keys {MAX_KEY}")
+        await self._store.add(session, kind, jobs)
         deferred: set[str] | None = session.info.get(_DEFERRED)
         if deferred is None:
             deferred = session.info[_DEFERRED] = set()

@@ -9,7 +9,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Integer, Row, Table, bindparam, delete, func, literal_column, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Insert,
+    Integer,
+    Row,
+    Table,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal_column,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -30,6 +44,14 @@ _WAITING, _PARKED, _RUNNING, _FAILED = (
     cast(ColumnElement[str], literal_column(f"'{state}'")) for state in (WAITING, PARKED, RUNNING, FAILED)
 )
 _UNENDED = _jobs.c.state != _FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    payload: Mapping[str, Any]
+    due_at: datetime
+    order: str | None = None
+    once: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,39 +87,31 @@ class JobStore:
 
     def __init__(self, worker: str, *, is_sqlite: bool) -> None:
         self._worker = worker
-        self._insert = sqlite.insert if is_sqlite else postgresql.insert
         self._is_sqlite = is_sqlite
+        self._insert = insert(_jobs)
+        self._insert_once = _insert_once(is_sqlite=is_sqlite)
 
-    async def add(
-        self,
-        session: AsyncSession,
-        kind: str,
-        payload: Mapping[str, Any],
-        due_at: datetime,
-        order: str | None = None,
-        once: str | None = None,
-    ) -> None:
-        row = self._insert(_jobs).values(
-            kind=kind,
-            payload=dict(payload),
-            state=WAITING,
-            attempts=0,
-            due_at=due_at,
-            order_key=order,
-            once_key=once,
-            deferred_at=now(),
-        )
-        if once is not None:
-            waits = _jobs.c.state.in_([_WAITING, _PARKED])
-            # Not "do nothing": the job that waits must be held, or it could run before what is told by this one counts.
-            unchanged = {"once_key": row.excluded.once_key}
-            row = row.on_conflict_do_update(index_elements=["once_key"], index_where=waits, set_=unchanged)
-        await session.execute(row)
+    async def add(self, session: AsyncSession, kind: str, jobs: Sequence[NewJob]) -> None:
+        """All of `jobs` have a key, or none."""
+        rows = [
+            {
+                "kind": kind,
+                "payload": dict(job.payload),
+                "state": WAITING,
+                "attempts": 0,
+                "due_at": job.due_at,
+                "order_key": job.order,
+                "once_key": job.once,
+                "deferred_at": now(),
+            }
+            for job in jobs
+        ]
+        await session.execute(self._insert if jobs[0].once is None else self._insert_once, rows)
 
     async def add_repeated(self, session: AsyncSession, kind: str, due_at: datetime) -> None:
         """The next job of a kind that repeats itself; one of them waits at a time, and one runs."""
         key = f"every {kind}"
-        await self.add(session, kind, {}, due_at, order=key, once=key)
+        await self.add(session, kind, [NewJob({}, due_at, order=key, once=key)])
 
     async def announce(self, session: AsyncSession, kind: str = "") -> None:
         """Let the other processes know of work, once the transaction is committed; without `kind`, of any."""
@@ -262,7 +276,8 @@ class JobStore:
 
     async def take_over_lost(self, session: AsyncSession, seconds: float) -> list[Taken]:
         """Show that this process lives, and make its own what those were running that did not for so long."""
-        seen = self._insert(_workers).values(id=self._worker, seen_at=func.now())
+        insert_here: Any = sqlite.insert if self._is_sqlite else postgresql.insert
+        seen = insert_here(_workers).values(id=self._worker, seen_at=func.now())
         await session.execute(seen.on_conflict_do_update(index_elements=["id"], set_={"seen_at": func.now()}))
         stale = _workers.c.seen_at < func.now() - timedelta(seconds=seconds)
         await session.execute(delete(_workers).where(stale))
@@ -287,3 +302,12 @@ def _taken(row: Row[Any], attempt: int) -> Taken:
 
 def _short(reason: str | None) -> str | None:
     return reason[:MAX_REASON] if reason else reason
+
+
+def _insert_once(*, is_sqlite: bool) -> Insert:
+    new: Any = sqlite.insert(_jobs) if is_sqlite else postgresql.insert(_jobs)
+    waits = _jobs.c.state.in_([_WAITING, _PARKED])
+    # Not "do nothing": the job that waits must be held, or it could run before what is told by this one counts.
+    unchanged = {"once_key": new.excluded.once_key}
+    statement: Insert = new.on_conflict_do_update(index_elements=["once_key"], index_where=waits, set_=unchanged)
+    return statement

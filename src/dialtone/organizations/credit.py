@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Update, func, select, update
+from sqlalchemy import BindParameter, ColumnElement, Select, Update, func, select, update
 from sqlalchemy.orm import aliased
 
 from dialtone.organizations.tables import Organization
+from dialtone.platform.tenancy import OrganizationId
 
 
 def minutes(seconds: int) -> float:
@@ -18,7 +19,7 @@ def balance_of(organization_id: str) -> Select[Any]:
     return select(Organization.balance_seconds).where(Organization.id == _payer(organization_id))
 
 
-def charge(organization_id: str, seconds: int, only_if: ColumnElement[bool]) -> Update:
+def charge(organization_id: OrganizationId, seconds: int | BindParameter[int], only_if: ColumnElement[bool]) -> Update:
     """The statement that takes `seconds` from the balance behind an organization.
 
     Run it in the transaction that ends the call, before the statement that does, with an `only_if` that this makes
@@ -31,6 +32,6 @@ def charge(organization_id: str, seconds: int, only_if: ColumnElement[bool]) -> 
     )
 
 
-def _payer(organization_id: str) -> ColumnElement[Any]:
+def _payer(organization_id: OrganizationId) -> ColumnElement[Any]:
     member = aliased(Organization)
     return select(func.coalesce(member.payer_id, member.id)).where(member.id == organization_id).scalar_subquery()

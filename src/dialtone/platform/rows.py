@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Protocol
 
+from sqlalchemy import Insert, Table
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from dialtone.platform.db import now
@@ -37,6 +40,14 @@ def changes_of(row: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, A
     if changes:
         changes["updated_at"] = max(now(), row["updated_at"] + _TICK)
     return changes
+
+
+@cache
+def insert_missing(rows: Table, *, is_sqlite: bool) -> Insert:
+    """Adds a row, of which it is told the columns, unless it is there."""
+    insert: Any = sqlite.insert if is_sqlite else postgresql.insert
+    statement: Insert = insert(rows).on_conflict_do_nothing()
+    return statement
 
 
 def is_duplicate(error: IntegrityError) -> bool:

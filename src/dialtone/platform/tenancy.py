@@ -72,6 +72,18 @@ def update_owned(table: type[Row], organization_id: str, row_id: str) -> Update:
     return update(table).where(table.organization_id == organization_id, table.id == row_id)
 
 
+@cache
+def change_owned(table: type[Owned], *names: str) -> Update:
+    """`update_owned` made once, for these columns; `given` says what to tell it. Narrow it with further `.where()`."""
+    rows = _rows(table)
+    return update(rows).where(rows.c.organization_id == OWNER, rows.c.id == bindparam(_ROW)).values(_new(rows, names))
+
+
+def given(organization_id: str, row_id: str, **new: Any) -> dict[str, Any]:
+    """What `change_owned` is told: whose row, which one, and its columns' new values."""
+    return {OWNER.key: organization_id, _ROW: row_id, **{f"{_NEW}{name}": value for name, value in new.items()}}
+
+
 async def prune(database: Database, table: type[Row], *old: ColumnElement[bool]) -> int:
     """Delete the rows of all organizations that fulfil these conditions, in transactions of 1,000 rows, so that no
     writer waits for long. Returns how many.
@@ -154,9 +166,8 @@ async def change_if_unchanged(
     """Write columns of a row that `OwnedLookUps` gave, unless somebody changed or deleted it since. The table has an
     `updated_at`, and `changes` moves it on: that is how a change is known.
     """
-    seen = {OWNER.key: row["organization_id"], _ROW: row["id"], _SEEN: row["updated_at"]}
-    new = {f"{_NEW}{name}": value for name, value in changes.items()}
-    return await database.write_one(_change(_rows(table), tuple(changes)), {**seen, **new}) == 1
+    told = {_SEEN: row["updated_at"], **given(row["organization_id"], row["id"], **changes)}
+    return await database.write_one(_change(_rows(table), tuple(changes)), told) == 1
 
 
 def _rows(table: type[Owned]) -> Table:
@@ -178,8 +189,12 @@ def _change(rows: Table, names: tuple[str, ...]) -> Update:
     """Likewise, for each set of columns that clients change together."""
     of_owner = rows.c.organization_id == OWNER
     unchanged = rows.c.updated_at == bindparam(_SEEN)
-    changed = {name: bindparam(f"{_NEW}{name}", type_=rows.c[name].type) for name in names}
-    return update(rows).where(of_owner, rows.c.id == bindparam(_ROW), unchanged).values(changed)
+    return update(rows).where(of_owner, rows.c.id == bindparam(_ROW), unchanged).values(_new(rows, names))
+
+
+def _new(rows: Table, names: Sequence[str]) -> dict[str, Any]:
+    """Columns by their names, and what stands for their values in a statement that is made once."""
+    return {name: bindparam(f"{_NEW}{name}", type_=rows.c[name].type) for name in names}
 
 
 async def hold_owned(session: AsyncSession, table: type[Row], organization_id: str, row_id: str) -> str | None:

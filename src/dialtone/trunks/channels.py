@@ -4,18 +4,23 @@ Both are counted in the database, so that all processes count together. A channe
 call's end is written, whoever writes it: a killed process leaves none taken.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import cast
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Table, bindparam, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dialtone.platform.db import Database, new_id, now
-from dialtone.platform.tenancy import owned_by, select_owned, update_owned
+from dialtone.platform.tenancy import OWNER, owned_by, select_owned, update_owned
 from dialtone.trunks.tables import Trunk, TrunkChannel
 
 PACE_SECONDS = 3.0
 """How long a call may wait for its turn."""
+
+_channels = cast(Table, TrunkChannel.__table__)
+_FREE = delete(_channels).where(owned_by(_channels.c, OWNER), _channels.c.call_id == bindparam("call"))
 
 
 class NoChannelError(Exception):
@@ -71,10 +76,10 @@ class Channels:
         async with self._database.write() as session:
             await session.execute(delete(TrunkChannel).where(*ours))
 
-    async def end(self, session: AsyncSession, organization_id: str, call_id: str) -> None:
-        """The call is over: its channels are free."""
-        of_call = owned_by(TrunkChannel, organization_id), TrunkChannel.call_id == call_id
-        await session.execute(delete(TrunkChannel).where(*of_call))
+    async def end(self, session: AsyncSession, calls: Sequence[tuple[str, str]]) -> None:
+        """These calls, each named by its organization's id and its own, are over: their channels are free."""
+        told = [{OWNER.key: organization_id, "call": call_id} for organization_id, call_id in calls]
+        await session.execute(_FREE, told)
 
     async def _take(self, session: AsyncSession, row: TrunkChannel) -> _Limits:
         limits = await _limits(session, row)

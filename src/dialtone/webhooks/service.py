@@ -79,6 +79,10 @@ class Webhooks:
             return url, secret
         return await account_webhook(self._database, self._secrets, organization_id)
 
+    def tells_status(self, call: CallContext) -> bool:
+        """Whether anybody wants to know how the call goes on."""
+        return _is_wanted(call, STATUS_UPDATE)
+
     async def status_update(
         self,
         session: AsyncSession,
@@ -134,7 +138,7 @@ class Webhooks:
         more: Mapping[str, Any],
     ) -> None:
         """`state` tells apart the events of one kind that a call has."""
-        if call.webhook_url is None or (call.webhook_events is not None and event not in call.webhook_events):
+        if not _is_wanted(call, event):
             return
         insert: Any = sqlite.insert if self._database.is_sqlite else postgresql.insert
         moment = self._clock()
@@ -306,3 +310,7 @@ def _filtered(organization_id: str, chosen: DeliveryFilter) -> Select[Any]:
         if wanted is not None:
             query = query.where(column == wanted)
     return query
+
+
+def _is_wanted(call: CallContext, event: str) -> bool:
+    return call.webhook_url is not None and (call.webhook_events is None or event in call.webhook_events)
