@@ -46,6 +46,7 @@ _MESSAGES = (
     .where(owned_by(_messages.c, OWNER), _messages.c.call_id == bindparam("call"))
     .order_by(_messages.c.position)
 )
+_TAKE = delete(_kept).where(owned_by(_kept.c, OWNER), _kept.c.call_id == bindparam("call")).returning(_kept.c.call_id)
 _OVER = (
     select(
         *(_calls.c[name] for name in ("id", "organization_id", "node", "recording", "status", "error", "end_reason")),
@@ -187,9 +188,8 @@ class Endings:
         """Forget what was kept of the call, in the transaction that reports it: of two who would, one does, and nobody
         where it was erased meanwhile.
         """
-        of_call = owned_by(KeptCall, ended.organization_id), KeptCall.call_id == ended.call.id
-        gone = await session.scalar(delete(KeptCall).where(*of_call).returning(KeptCall.call_id))
-        return gone is not None
+        gone = await session.execute(_TAKE, {OWNER.key: ended.organization_id, "call": ended.call.id})
+        return gone.first() is not None
 
     async def report(
         self,

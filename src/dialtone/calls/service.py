@@ -6,9 +6,9 @@ import secrets as random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Select, and_, delete, func, or_, select, true, update
+from sqlalchemy import Select, Table, and_, delete, func, insert, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dialtone.assistants.resolving import ResolvedAssistant
@@ -34,6 +34,9 @@ from dialtone.platform.tenancy import get_owned, owned_by, select_owned_ids, upd
 from dialtone.providers.factory import OwnKey
 from dialtone.tools.envelope import CallContext, CallType
 from dialtone.webhooks.service import Webhooks
+
+_INSERT = insert(cast(Table, Call.__table__))
+"""Made once, like all that every call takes."""
 
 Step = Callable[[AsyncSession], Awaitable[None]]
 
@@ -265,24 +268,23 @@ class Calls:
         """
         assistant = call.assistant
         who = {} if wants_consent(assistant) else who_called(call.context, masks=assistant.gdpr_mode)
-        row = Call(
-            id=call.call_id,
-            organization_id=call.organization_id,
-            node=self._node,
-            status=RINGING,
-            direction="inbound",
+        row = {
+            "id": call.call_id,
+            "organization_id": call.organization_id,
+            "node": self._node,
+            "status": RINGING,
+            "direction": "inbound",
             **who,
-            assistant_phone=masked(number.phone_number) if assistant.gdpr_mode else number.phone_number,
-            number_id=number.id,
-            assistant_id=assistant.id,
-            assistant_name=assistant.name or None,
-            business_name=assistant.business_name,
-            call_metadata=_kept_metadata(assistant),
-            notes=list(notes),
-        )
+            "assistant_phone": masked(number.phone_number) if assistant.gdpr_mode else number.phone_number,
+            "number_id": number.id,
+            "assistant_id": assistant.id,
+            "assistant_name": assistant.name or None,
+            "business_name": assistant.business_name,
+            "metadata": _kept_metadata(assistant),
+            "notes": list(notes),
+        }
         async with self._database.write() as session:
-            session.add(row)
-            await session.flush()
+            await session.execute(_INSERT, row)
             await self._endings.keep(session, call.organization_id, Kept.of(call.context, assistant))
             if also is not None:
                 await also(session)

@@ -45,6 +45,18 @@ _WAITING, _PARKED, _RUNNING, _FAILED = (
 )
 _UNENDED = _jobs.c.state != _FAILED
 
+_GIVEN = _jobs.c.id.in_(bindparam("ids", expanding=True))
+_NEXT = (
+    select(_jobs)
+    .where(_jobs.c.kind == bindparam("kind"), _jobs.c.state == _WAITING)
+    .order_by(_jobs.c.due_at, _jobs.c.id)
+    .limit(bindparam("most", type_=Integer()))
+    .with_for_update(skip_locked=True)
+)
+_PARK = update(_jobs).where(_GIVEN).values(state=PARKED)
+_BEGIN = update(_jobs).where(_GIVEN).values(state=RUNNING, worker=bindparam("taken_by"), attempts=_jobs.c.attempts + 1)
+_END = delete(_jobs).where(_GIVEN, _jobs.c.worker == bindparam("holder"), _jobs.c.state == _RUNNING)
+
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
@@ -125,23 +137,15 @@ class JobStore:
         """Take up to `count` jobs that are due."""
         free: list[Row[Any]] = []
         for limit in (count + 1, max(count + 1, PARK_BATCH)):  # what stands behind others must not hide what is free
-            query = (
-                select(_jobs)
-                .where(_jobs.c.kind == kind, _jobs.c.state == _WAITING)
-                .order_by(_jobs.c.due_at, _jobs.c.id)
-                .limit(limit)
-                .with_for_update(skip_locked=True)
-            )
-            rows = (await session.execute(query)).all()
+            rows = (await session.execute(_NEXT, {"kind": kind, "most": limit})).all()
             due = [row for row in rows if row.due_at <= moment]
             free, parked, busy = await self._sort_out(session, due)
             if parked:
-                await self._set(session, parked, state=PARKED)
+                await session.execute(_PARK, {"ids": parked})
             if len(free) >= count or not parked:
                 break
         if taken := free[:count]:
-            begun = {"state": RUNNING, "worker": self._worker, "attempts": _jobs.c.attempts + 1}
-            await self._set(session, [row.id for row in taken], **begun)
+            await session.execute(_BEGIN, {"ids": [row.id for row in taken], "taken_by": self._worker})
         if len(due) == limit or len(free) > count:
             again: datetime | None = moment
         elif busy:
@@ -177,9 +181,6 @@ class JobStore:
         parked = [row.id for row in behind if row.order_key in known]
         return free, parked, len(parked) < len(behind)
 
-    async def _set(self, session: AsyncSession, ids: Collection[int], **values: Any) -> None:
-        await session.execute(update(_jobs).where(_jobs.c.id.in_(ids)).values(**values))
-
     # Ending
 
     async def end(self, session: AsyncSession, ended: Sequence[Ended], moment: datetime) -> set[str]:
@@ -193,7 +194,7 @@ class JobStore:
         kept = repeated | {each.taken.job.id for each in failed}
         done = [int(each.taken.job.id) for each in ended if each.taken.job.id not in kept]
         if done:
-            await session.execute(delete(_jobs).where(_jobs.c.id.in_(done), self._mine()))
+            await session.execute(_END, {"ids": done, "holder": self._worker})
         await self._write(
             session,
             [{"_id": int(each.taken.job.id), "_reason": _short(each.reason)} for each in failed],

@@ -7,9 +7,9 @@ call's end is written, whoever writes it: a killed process leaves none taken.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, delete, func, select
+from sqlalchemy import Select, Table, bindparam, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dialtone.platform.db import Database, new_id, now
@@ -19,7 +19,12 @@ from dialtone.trunks.tables import Trunk, TrunkChannel
 PACE_SECONDS = 3.0
 """How long a call may wait for its turn."""
 
-_channels = cast(Table, TrunkChannel.__table__)
+_channels, _trunks = cast(Table, TrunkChannel.__table__), cast(Table, Trunk.__table__)
+_TAKE = insert(_channels)
+_LIMITS: Select[Any] = select(
+    *(_trunks.c[name] for name in ("max_channels", "max_calls_per_second", "next_call_at"))
+).where(owned_by(_trunks.c, OWNER), _trunks.c.id == bindparam("trunk"))
+_LIMITS_HELD = _LIMITS.with_for_update(key_share=True)
 _FREE = delete(_channels).where(owned_by(_channels.c, OWNER), _channels.c.call_id == bindparam("call"))
 
 
@@ -53,16 +58,19 @@ class Channels:
 
     async def take(self, session: AsyncSession, organization_id: str, trunk_id: str, call_id: str) -> None:
         """A channel for a call that comes in, in the transaction that writes the call down. Raises `NoChannelError`."""
-        await self._take(session, TrunkChannel(organization_id=organization_id, trunk_id=trunk_id, call_id=call_id))
+        await self._take(session, new_id(), organization_id, trunk_id, call_id)
 
     async def take_for_dialing(self, organization_id: str, trunk_id: str, call_id: str) -> Channel:
         """A channel for a call that goes out, and when its turn is. Raises `NoChannelError`."""
-        row = TrunkChannel(id=new_id(), organization_id=organization_id, trunk_id=trunk_id, call_id=call_id)
+        channel_id = new_id()
         async with self._database.write() as session:
-            limits = await self._take(session, row)
+            limits = await self._take(session, channel_id, organization_id, trunk_id, call_id)
             if limits.max_calls_per_second is None:
-                return Channel(row.id)
-            return Channel(row.id, await self._turn(session, row, limits.max_calls_per_second, limits.next_call_at))
+                return Channel(channel_id)
+            wait = await self._turn(
+                session, organization_id, trunk_id, limits.max_calls_per_second, limits.next_call_at
+            )
+            return Channel(channel_id, wait)
 
     async def check(self, organization_id: str, trunk_id: str, max_channels: int | None) -> None:
         """Look whether a channel is free, without taking it. Raises `NoChannelError`."""
@@ -81,19 +89,21 @@ class Channels:
         told = [{OWNER.key: organization_id, "call": call_id} for organization_id, call_id in calls]
         await session.execute(_FREE, told)
 
-    async def _take(self, session: AsyncSession, row: TrunkChannel) -> _Limits:
-        limits = await _limits(session, row)
+    async def _take(
+        self, session: AsyncSession, channel_id: str, organization_id: str, trunk_id: str, call_id: str
+    ) -> _Limits:
+        limits = await _limits(session, _LIMITS, organization_id, trunk_id)
         if limits.any:
             # Held until the transaction ends, so that all who want a channel count in turn.
-            limits = await _limits(session, row, lock=True)
+            limits = await _limits(session, _LIMITS_HELD, organization_id, trunk_id)
         if limits.max_channels is not None:
-            await _check(session, row.organization_id, row.trunk_id, limits.max_channels)
-        session.add(row)
-        await session.flush()
+            await _check(session, organization_id, trunk_id, limits.max_channels)
+        row = {"id": channel_id, "organization_id": organization_id, "trunk_id": trunk_id, "call_id": call_id}
+        await session.execute(_TAKE, row)
         return limits
 
     async def _turn(
-        self, session: AsyncSession, row: TrunkChannel, rate: float, next_call_at: datetime | None
+        self, session: AsyncSession, organization_id: str, trunk_id: str, rate: float, next_call_at: datetime | None
     ) -> float:
         """Seconds until the call's turn, which is then nobody else's."""
         at = now() if self._database.is_sqlite else (await session.execute(select(func.clock_timestamp()))).scalar_one()
@@ -101,21 +111,14 @@ class Channels:
         wait = (turn - at).total_seconds()
         if wait > PACE_SECONDS:
             raise NoChannelError(f"The trunk takes no more calls at the moment: it allows {rate:g} a second.")
-        following = update_owned(Trunk, row.organization_id, row.trunk_id)
+        following = update_owned(Trunk, organization_id, trunk_id)
         await session.execute(following.values(next_call_at=turn + timedelta(seconds=1 / rate)))
         return wait
 
 
-async def _limits(session: AsyncSession, row: TrunkChannel, *, lock: bool = False) -> _Limits:
+async def _limits(session: AsyncSession, of_trunk: Select[Any], organization_id: str, trunk_id: str) -> _Limits:
     """Raises `NoChannelError` where the trunk is gone."""
-    of_trunk = (
-        select_owned(Trunk, row.organization_id)
-        .where(Trunk.id == row.trunk_id)
-        .with_only_columns(Trunk.max_channels, Trunk.max_calls_per_second, Trunk.next_call_at)
-    )
-    if lock:
-        of_trunk = of_trunk.with_for_update(key_share=True)
-    found = (await session.execute(of_trunk)).first()
+    found = (await session.execute(of_trunk, {OWNER.key: organization_id, "trunk": trunk_id})).first()
     if found is None:
         raise NoChannelError("The trunk was deleted.")
     return _Limits(*found)
