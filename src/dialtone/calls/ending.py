@@ -180,7 +180,7 @@ class Endings:
             return None
         messages = kept.messages
         if messages is None:
-            messages = [dict(row) for row in await self._database.look_up(_MESSAGES, of_call)]
+            messages = [dict(row) for row in await self._database.look_up_many(_MESSAGES, of_call)]
         columns = {name: found[0][name] for name in _SHOWN}
         return EndedCall(organization_id, Call(id=call_id, organization_id=organization_id, **columns), messages, kept)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, cast
 
-from sqlalchemy import DateTime, Dialect, MetaData, Select, Update, Uuid, text
+from sqlalchemy import DateTime, Dialect, Engine, MetaData, Select, Update, Uuid, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
@@ -147,13 +147,19 @@ class Database:
             yield session
 
     async def look_up(self, query: Select[Any], given: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-        """The rows of one query. For what clients ask all day: a session and its transaction cost as much again."""
+        """The rows of one query that finds a few by their keys. For what clients ask all day: a session and its
+        transaction cost as much again.
+        """
+        if self._engines.in_loop is not None:
+            try:
+                return _rows(self._engines.in_loop, query, given)
+            except OperationalError:  # the database is locked, or not there yet
+                pass
+        return await self.look_up_many(query, given)
 
-        def rows() -> Sequence[Mapping[str, Any]]:
-            with self._engines.look_up.sync_engine.connect() as connection:
-                return cast(Sequence[Mapping[str, Any]], connection.execute(query, given).mappings().all())
-
-        return await greenlet_spawn(rows)
+    async def look_up_many(self, query: Select[Any], given: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+        """The same for rows that may be many."""
+        return await greenlet_spawn(_rows, self._engines.single_query.sync_engine, query, given)
 
     async def write_one(self, statement: Update, given: Mapping[str, Any]) -> int:
         """How many rows one statement changed, in a transaction of its own: one way to the database and back, where
@@ -220,7 +226,7 @@ class Database:
         if self.is_sqlite and self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         try:
-            async with self._engines.look_up.connect() as connection:
+            async with self._engines.single_query.connect() as connection:
                 return await connection.run_sync(current_revision)
         except OperationalError as problem:
             raise DatabaseUnavailableError(self.url, problem) from None
@@ -261,7 +267,7 @@ class Database:
     async def ping(self) -> float:
         """Milliseconds that the database takes to answer. Raises `sqlalchemy.exc.SQLAlchemyError` or `OSError`."""
         started = perf_counter()
-        async with self._engines.look_up.connect() as connection:
+        async with self._engines.single_query.connect() as connection:
             await connection.execute(text("SELECT 1"))
         return (perf_counter() - started) * 1000
 
@@ -280,6 +286,11 @@ class Database:
 
     async def close(self) -> None:
         await self._engines.dispose()
+
+
+def _rows(engine: Engine, query: Select[Any], given: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    with engine.connect() as connection:
+        return cast(Sequence[Mapping[str, Any]], connection.execute(query, given).mappings().all())
 
 
 def _serialize(value: Any) -> str:
