@@ -81,7 +81,9 @@ class Practice:
         """A call of somebody else that comes in by way of others."""
         number = {"phone_number": CALLED, "assistant_id": await self.assistant(**fields)}
         await self.request("POST", "/numbers", 201, json=number)
-        decision = await self.house.room.inbound.decide(CALLED, OTHER, tuple(forwarded_from))
+        number = await self.house.app.state.parts.numbers.for_inbound(CALLED)
+        assert number is not None
+        decision = await self.house.room.inbound.decide(number, OTHER, tuple(forwarded_from))
         assert isinstance(decision, Acceptance)
         await self.house.room.calls.create_inbound_call(decision.call, decision.number, ())
         live = self.house.room.started()
