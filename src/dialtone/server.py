@@ -269,6 +269,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await parts.data_keys.stop()
         await parts.key_uses.close()
         await parts.assistants.close()
+        await parts.numbers.close()
+        await parts.byok.close()
         await parts.authenticator.close()
         await parts.rate_limits.close()
         await parts.database.close()

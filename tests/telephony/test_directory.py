@@ -86,6 +86,23 @@ async def test_an_organizations_trunks_with_their_passwords(
     assert "s3cret" not in repr(trunk)
 
 
+async def test_transfers_go_by_a_chosen_trunk_or_the_first_that_is_active(
+    client: httpx.AsyncClient, other_client: httpx.AsyncClient, directory: TrunkDirectory
+) -> None:
+    second = await make(client, address="192.0.2.1", priority=2)
+    first = await make(client, address="192.0.2.2", priority=1)
+    idle = await make(client, address="192.0.2.3", is_active=False)
+    foreign = await make(other_client, address="192.0.2.4")
+    organization_id = (await client.get(f"/api/v1/sip-trunks/{first}")).json()["trunk"]["org_id"]
+    chosen = {trunk_id: await directory.first(organization_id, trunk_id) for trunk_id in (None, second, idle, foreign)}
+    assert {asked: trunk and trunk.id for asked, trunk in chosen.items()} == {
+        None: first,
+        second: second,
+        idle: None,
+        foreign: None,
+    }
+
+
 async def test_changes_and_deletions_are_seen(
     client: httpx.AsyncClient, directory: TrunkDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,7 +19,7 @@ from dialtone.platform.errors import ApiError, invalid
 from dialtone.platform.fields import ignored_fields
 from dialtone.platform.problems import problem
 from dialtone.platform.sealing import MASK_WITHOUT_SECRET, sealed
-from dialtone.platform.tenancy import look_up_all_owned, owned_by, select_owned
+from dialtone.platform.tenancy import AllOwnedLookUps, owned_by, select_owned
 from dialtone.providers.addresses import BASE_URLS, check_own_address
 from dialtone.providers.factory import OwnKey
 from dialtone.settings import Settings
@@ -38,6 +38,7 @@ class Byok:
         self._secrets = secrets
         self._settings = settings
         self._to_base_urls = settings.byok_to_base_urls
+        self._rows = AllOwnedLookUps(database, ProviderKey)
 
     # What the API does
 
@@ -110,6 +111,9 @@ class Byok:
         without_effect = [f"config.{name}" for name in body.config if name not in known]
         return shown, ignored_fields(body) + without_effect
 
+    async def close(self) -> None:
+        await self._rows.close()
+
     # What other rooms ask
 
     async def key(self, organization_id: str, provider: str) -> str | None:
@@ -120,12 +124,12 @@ class Byok:
 
     async def providers(self, organization_id: str) -> frozenset[str]:
         """The vendors of which the organization has a key of its own."""
-        rows = await look_up_all_owned(self._database, ProviderKey, organization_id)
+        rows = await self._rows.get(organization_id)
         return frozenset(row["provider"] for row in rows)
 
     async def own_keys(self, organization_id: str) -> Mapping[str, OwnKey]:
         """The keys that the organization's calls use, by vendor. Raises `crypto.SecretKeyError`."""
-        rows = await look_up_all_owned(self._database, ProviderKey, organization_id)
+        rows = await self._rows.get(organization_id)
         return {row["provider"]: OwnKey(self._secrets.decrypt(row["secret"]), self._address(row)) for row in rows}
 
     async def carrier_account(self, session: AsyncSession, organization_id: str, carrier: str) -> CarrierAccount | None:

@@ -1,6 +1,6 @@
 """Phone numbers: registered, linked to assistants and trunks, looked up, deleted, and chosen for a call."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from dialtone.assistants.service import Assistants
 from dialtone.numbers.schemas import NUMBER_READ_ONLY, NumberCreate, NumberFields, NumberUpdate
 from dialtone.numbers.tables import Number
+from dialtone.platform.batches import Batches
 from dialtone.platform.db import Database, iso, now, parse_id
 from dialtone.platform.errors import ApiError, invalid, not_found
 from dialtone.platform.fields import given, ignored_fields
@@ -24,9 +25,12 @@ from dialtone.trunks.service import Trunks
 MAX_NUMBERS = 1000
 """Numbers of one organization."""
 
-_ACTIVE = select(*Number.__table__.c).where(
-    Number.phone_number.in_(bindparam("called", expanding=True)), Number.is_active
-)
+_ACTIVE = select(
+    *(
+        Number.__table__.c[name]
+        for name in ("id", "organization_id", "phone_number", "name", "assistant_id", "transfer_trunk_id", "carrier")
+    )
+).where(Number.phone_number.in_(bindparam("called", expanding=True)), Number.is_active)
 """Made once: it is asked for every call that comes in."""
 
 
@@ -74,6 +78,7 @@ class Numbers:
         self._public_url = None if public_url is None else public_url.rstrip("/")
         self._assistants = assistants
         self._trunks = trunks
+        self._called: Batches[tuple[str, ...], list[InboundNumber]] = Batches(self._look_up)
 
     async def create(self, organization_id: str, body: NumberCreate) -> tuple[dict[str, Any], list[str]]:
         """The new number as the API shows it, and the fields that were ignored."""
@@ -167,8 +172,17 @@ class Numbers:
 
     async def for_inbound_among(self, called: Collection[str]) -> dict[str, InboundNumber]:
         """Those of these numbers, in E.164 form, that are registered and active, whosever they are."""
-        rows = await self._database.look_up(_ACTIVE, {"called": list(called)})
-        return {row["phone_number"]: _inbound(row) for row in rows}
+        found = await self._called.ask(tuple(called))
+        return {number.phone_number: number for number in found}
+
+    async def close(self) -> None:
+        await self._called.close()
+
+    async def _look_up(self, questions: Sequence[tuple[str, ...]]) -> list[list[InboundNumber]]:
+        called = list({number for numbers in questions for number in numbers})
+        rows = await self._database.look_up(_ACTIVE, {"called": called})
+        found = {row["phone_number"]: _inbound(row) for row in rows}
+        return [[found[number] for number in numbers if number in found] for numbers in questions]
 
     async def _links(
         self, session: AsyncSession, organization_id: str, body: NumberFields, stored: Number | None

@@ -153,11 +153,28 @@ async def look_up_owned(
     return found[0] if found else None
 
 
-async def look_up_all_owned(
-    database: Database, table: type[Owned], organization_id: str
-) -> Sequence[Mapping[str, Any]]:
-    """The columns of all rows that `select_owned` selects; for tables of which an organization has few."""
-    return await database.look_up(_by_owner(_rows(table)), {OWNER.key: organization_id})
+class AllOwnedLookUps:
+    """The columns of all rows that `select_owned` selects, for tables of which an organization has few: shared like
+    `OwnedLookUps`.
+    """
+
+    def __init__(self, database: Database, table: type[Owned]) -> None:
+        self._database = database
+        rows = _rows(table)
+        self._query = select(*rows.c).where(rows.c.organization_id.in_(bindparam(_ROW, expanding=True)))
+        self._batches: Batches[str, list[Mapping[str, Any]]] = Batches(self._look_up)
+
+    async def get(self, organization_id: str) -> list[Mapping[str, Any]]:
+        return await self._batches.ask(organization_id)
+
+    async def close(self) -> None:
+        await self._batches.close()
+
+    async def _look_up(self, owners: Sequence[str]) -> list[list[Mapping[str, Any]]]:
+        found: dict[str, list[Mapping[str, Any]]] = {owner: [] for owner in owners}
+        for row in await self._database.look_up(self._query, {_ROW: list(found)}):
+            found[row["organization_id"]].append(row)
+        return [found[owner] for owner in owners]
 
 
 async def change_if_unchanged(
@@ -177,11 +194,6 @@ def _rows(table: type[Owned]) -> Table:
 @cache
 def _by_id(rows: Table) -> Select[Any]:
     return select(*rows.c).where(rows.c.organization_id == OWNER, rows.c.id == bindparam(_ROW))
-
-
-@cache
-def _by_owner(rows: Table) -> Select[Any]:
-    return select(*rows.c).where(rows.c.organization_id == OWNER)
 
 
 @lru_cache(maxsize=256)

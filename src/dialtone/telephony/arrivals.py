@@ -19,9 +19,9 @@ from dialtone.sip.events import IncomingCall
 from dialtone.telephony.admission import Doorkeeper, Meant
 from dialtone.telephony.announcing import Announcements
 from dialtone.telephony.dialled import caller_of, forwarded_from
+from dialtone.telephony.directory import TrunkDirectory
 from dialtone.trunks.channels import Channels, NoChannelError
 from dialtone.trunks.events import TrunkEvents
-from dialtone.trunks.service import Trunks
 from dialtone.trunks.uses import CallingTrunk
 
 logger = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class Arrivals:
         doorkeeper: Doorkeeper,
         inbound: Inbound,
         calls: Calls,
-        trunks: Trunks,
+        directory: TrunkDirectory,
         channels: Channels,
         events: TrunkEvents,
         live: Callable[[], LiveCalls],
@@ -59,7 +59,7 @@ class Arrivals:
         self._doorkeeper = doorkeeper
         self._inbound = inbound
         self._calls = calls
-        self._trunks = trunks
+        self._directory = directory
         self._channels = channels
         self._events = events
         self._live = live
@@ -191,7 +191,7 @@ class Arrivals:
 
     async def _transfer_server(self, call: IncomingSipCall, trunk: CallingTrunk, number: InboundNumber) -> SipServer:
         """Where a caller is handed over to a telephone number: at the number's trunk, else at whoever called."""
-        chosen = await self._trunks.get_for_dialing(number.organization_id, number.trunk_id)
+        chosen = await self._directory.first(number.organization_id, number.trunk_id)
         if chosen is None:
             return SipServer(call.invitation.source, numbering=trunk.numbering)
         return SipServer(chosen.host, chosen.port, numbering=chosen.numbering)

@@ -77,6 +77,16 @@ class TrunkDirectory:
         await self._refresh(MISS_SECONDS)
         return self._sorted(self._owned.get(organization_id, ()))
 
+    async def first(self, organization_id: str, trunk_id: str | None) -> CallingTrunk | None:
+        """The organization's trunk with this id, or the one that calls go out by first; None where it is not there, or
+        not active.
+        """
+        await self._refresh(HIT_SECONDS)
+        trunks = self._sorted(self._owned.get(organization_id, ()))
+        if trunk_id is not None:
+            return next((trunk for trunk in trunks if trunk.id == trunk_id), None)
+        return max(trunks, key=lambda trunk: (-trunk.priority, trunk.created_at, trunk.id), default=None)
+
     async def get(self, trunk_ids: Iterable[str]) -> list[CallingTrunk]:
         """Those of these trunks that are there still, and active."""
         await self._refresh(HIT_SECONDS)

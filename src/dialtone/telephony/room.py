@@ -72,7 +72,7 @@ class TelephonyRoom:
             doorkeeper,
             self._calls.inbound,
             self._calls.calls,
-            self._trunks,
+            directory,
             self._calls.channels,
             self._trunk_events,
             self._calls.started,

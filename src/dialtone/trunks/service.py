@@ -117,12 +117,6 @@ class Trunks:
         """
         return await hold_owned(session, Trunk, organization_id, trunk_id)
 
-    async def get_for_dialing(self, organization_id: str, trunk_id: str | None = None) -> DialingTrunk | None:
-        """The active trunk with this id, or the first of those that are active; None where there is none."""
-        found = await self.all_for_dialing(organization_id)
-        canonical = None if trunk_id is None else parse_id(trunk_id)
-        return next((trunk for trunk in found if trunk_id is None or trunk.id == canonical), None)
-
     async def all_for_dialing(self, organization_id: str) -> list[DialingTrunk]:
         """The organization's active trunks, by priority, and of equals the newest first."""
         rows = await self._database.look_up(_ACTIVE, {OWNER.key: organization_id})

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import RowMapping, Table
@@ -61,6 +62,8 @@ class CallingTrunk(_Account):
     inbound_addresses: tuple[str, ...]
     """IP addresses and networks that its calls come from, beside those of `host`."""
     max_channels: int | None
+    priority: int
+    created_at: datetime
 
     @property
     def logs_in(self) -> bool:
@@ -82,8 +85,9 @@ _OF_ACCOUNT = (
     *("id", "organization_id", "address", "transport", "auth_username", "outbound_number", "auth_password"),
     *("country_code", "national_prefix", "international_prefix", "outbound_format"),
 )
+_OF_CALLING = ("is_active", "inbound_addresses", "max_channels", "priority", "created_at")
 DIALING = [trunks.c[name] for name in (*_OF_ACCOUNT, "name", "outbound_from")]
-CALLING = [trunks.c[name] for name in (*_OF_ACCOUNT, "is_active", "inbound_addresses", "max_channels", "updated_at")]
+CALLING = [trunks.c[name] for name in (*_OF_ACCOUNT, *_OF_CALLING, "updated_at")]
 REGISTERING = [trunks.c[name] for name in (*_OF_ACCOUNT, "register_expires")]
 """The columns that each is made of: rows that are read often are not worth a session's care."""
 
@@ -103,6 +107,8 @@ def calling(row: Columns, secrets: Secrets) -> CallingTrunk:
         is_active=row["is_active"],
         inbound_addresses=tuple(row["inbound_addresses"] or ()),
         max_channels=row["max_channels"],
+        priority=row["priority"],
+        created_at=row["created_at"],
     )
 
 

@@ -39,6 +39,7 @@ class WebhooksRoom:
 
     async def stop(self) -> None:
         await self._deliverer.close()
+        await self.webhooks.close()
 
     async def _prune(self, job: Job) -> None:
         await self.webhooks.prune(self._log_for)

@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dialtone.jobs.jobs import Jobs
-from dialtone.organizations.webhook import account_webhook
+from dialtone.organizations.webhook import AccountWebhooks
 from dialtone.platform.crypto import SecretKeyError, Secrets
 from dialtone.platform.db import Database, iso, now
 from dialtone.platform.errors import ApiError, not_found
@@ -67,6 +67,10 @@ class Webhooks:
         self._database = database
         self._secrets = secrets
         self._jobs = jobs
+        self._account_webhooks = AccountWebhooks(database, secrets)
+
+    async def close(self) -> None:
+        await self._account_webhooks.close()
 
     # Events
 
@@ -77,7 +81,7 @@ class Webhooks:
         """
         if url is not None:
             return url, secret
-        return await account_webhook(self._database, self._secrets, organization_id)
+        return await self._account_webhooks.get(organization_id)
 
     def tells_status(self, call: CallContext) -> bool:
         """Whether anybody wants to know how the call goes on."""
