@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from dialtone.providers.base import Message, ProviderError, ReplyDone, ReplyEvent, TextDelta, ToolCall, ToolSpec
-from dialtone.providers.llm.openai_chat import OpenAIChat
+from dialtone.providers.llm.openai_chat import CONNECTS_A_SECOND, OpenAIChat
 from dialtone.providers.llm.openai_request import dialect, request_body
 from tests.fakes.openai_chat import Call, FakeOpenAIChat, Reply
 from tests.providers.contracts import TURN, LanguageModelContract, no_task_is_left
@@ -149,6 +149,15 @@ class TestConnection:
                 await reply_of(model)
             assert fake.probes == 1
             assert len(fake.peers) == 1, "connect and every complete reply must share one connection"
+
+    async def test_calls_that_begin_together_share_what_some_of_them_connected(
+        self, http: aiohttp.ClientSession
+    ) -> None:
+        async with FakeOpenAIChat() as fake, FakeOpenAIChat() as other:
+            await asyncio.gather(*(client(fake, http).connect() for _ in range(50)))
+            assert 0 < fake.probes <= CONNECTS_A_SECOND
+            await client(other, http).connect()
+            assert other.probes == 1, "another server's connections are its own"
 
     async def test_connecting_ahead_never_fails(self, http: aiohttp.ClientSession) -> None:
         async with FakeOpenAIChat() as fake:

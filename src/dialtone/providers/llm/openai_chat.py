@@ -6,7 +6,9 @@ completion" and "Streaming".
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
+from weakref import WeakKeyDictionary
 
 import aiohttp
 
@@ -22,6 +24,11 @@ _LONGEST_RETRY_SECONDS = 2.0
 """A server that asks for a longer pause is not asked again: the caller is waiting."""
 _USAGE_SECONDS = 1.0
 """How long the usage and the end of the stream may lag behind the last token."""
+
+CONNECTS_A_SECOND = 10
+MOST_SERVERS = 1000
+_connected: WeakKeyDictionary[aiohttp.ClientSession, dict[str, deque[float]]] = WeakKeyDictionary()
+"""When connections were opened ahead, by session and server."""
 
 
 class _TryAgainError(Exception):
@@ -69,6 +76,8 @@ class OpenAIChat:
 
     async def connect(self) -> None:
         """Leave an open connection in the session's pool, by the cheapest request there is. Never raises."""
+        if not self._takes_turn():
+            return
         try:
             async with (
                 asyncio.timeout(self._first_token_timeout),
@@ -77,6 +86,18 @@ class OpenAIChat:
                 await response.read()
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
             return
+
+    def _takes_turn(self) -> bool:
+        """Of many calls that begin together, some connect: what they leave in the pool serves the others as well."""
+        at = asyncio.get_running_loop().time()
+        servers = _connected.setdefault(self._http, {})
+        if len(servers) >= MOST_SERVERS:
+            servers.clear()
+        recent = servers.setdefault(self._base_url, deque(maxlen=CONNECTS_A_SECOND))
+        if len(recent) == CONNECTS_A_SECOND and at - recent[0] < 1.0:
+            return False
+        recent.append(at)
+        return True
 
     async def reply(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> AsyncIterator[ReplyEvent]:
         """Stream one reply. Closing the iterator drops the request at once. Raises `ProviderError`."""
