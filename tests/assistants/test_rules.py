@@ -321,7 +321,10 @@ REST = {
     "url": "https://x.example/a/{{day}}",
     "parameters": PARAMETERS,
 }
-UNKNOWN = "must hold only placeholders of the tool's arguments, or of caller_number, assistant_number, forwarded_from, forwarding_reason, call_id, now, date"
+UNKNOWN = (
+    "must hold only placeholders of the tool's arguments, or of caller_number, assistant_number, forwarded_from,"
+    " forwarding_reason, call_id, now, date"
+)
 
 
 @pytest.mark.parametrize(

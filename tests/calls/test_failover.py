@@ -173,7 +173,7 @@ async def test_a_crash_leaves_no_channel_taken(settings: Settings) -> None:
         async with house.database.write() as session:  # the cancelled attempt has given its channel back
             call_id = await session.scalar(select(Call.id))
             trunk = (await session.execute(select(Trunk.id, Trunk.organization_id))).one()
-            await house.room.channels.take(session, trunk.organization_id, trunk.id, str(call_id))
+            await house.room.channels.take(session, [(trunk.organization_id, trunk.id, str(call_id))])
     async with open_house(settings) as house:
         dialer = FakeDialer()
         house.room.dialers.append(dialer)

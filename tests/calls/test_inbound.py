@@ -12,6 +12,7 @@ from dialtone.calls.inbound import Acceptance, Rejection
 from dialtone.organizations.organization_commands import change_balance
 from dialtone.platform.forwarding import Forwarding
 from dialtone.settings import Settings
+from dialtone.trunks.channels import NoChannelError
 from tests.calls.conftest import TRANSIENT, House, open_house
 from tests.fakes.webhook_receiver import WebhookReceiver
 from tests.platform_http.servers import http_server
@@ -100,6 +101,29 @@ async def test_who_sent_the_call_on_is_told_and_kept(board: Switchboard) -> None
     assert request.message["call"]["forwarded_from"] == [first, second]
     await board.house.room.calls.create_inbound_call(decision.call, decision.number, ())
     assert (await board.house.get(decision.call.call_id))["forwarded_from"] == [first, second]
+
+
+async def test_calls_that_come_together_do_not_suffer_for_those_without_a_channel(board: Switchboard) -> None:
+    await board.number()
+    trunk = await board.post(
+        "sip-trunks", {"name": "Small", "provider": "custom", "address": "192.0.2.1", "max_channels": 2}
+    )
+    room, accepted = board.house.room, [await board.accepted() for _ in range(5)]
+    written = await asyncio.gather(
+        *(
+            room.calls.create_inbound_call(
+                each.call, each.number, (), (room.channels.take, (trunk["org_id"], trunk["id"], each.call.call_id))
+            )
+            for each in accepted
+        ),
+        return_exceptions=True,
+    )
+    refused = [problem for problem in written if problem is not None]
+    assert (len(refused), {type(problem) for problem in refused}) == (3, {NoChannelError})
+    async with board.house.client() as client:
+        listed = {call["id"] for call in (await client.get("/api/v1/calls")).json()["calls"]}
+    on_record = zip(accepted, written, strict=True)
+    assert listed == {each.call.call_id for each, problem in on_record if problem is None}
 
 
 async def test_an_empty_answer_means_the_saved_assistant(board: Switchboard) -> None:

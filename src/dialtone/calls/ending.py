@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, delete, select, update
+from sqlalchemy import Insert, Table, bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dialtone.calls.kept import Kept, seal, unseal
@@ -118,12 +118,17 @@ class Endings:
 
     async def keep(self, session: AsyncSession, organization_id: str, kept: Kept) -> None:
         """From now on the call ends with a report, whatever happens to this process."""
+        statement, row = await self.keeping(organization_id, kept)
+        await session.execute(statement, row)
+
+    async def keeping(self, organization_id: str, kept: Kept) -> tuple[Insert, dict[str, Any]]:
+        """The statement of `keep`, and its values."""
         row = {
             "call_id": kept.context.call_id,
             "organization_id": organization_id,
             "kept": await seal(self._secrets, kept),
         }
-        await session.execute(insert_missing(_kept, is_sqlite=self._database.is_sqlite), row)
+        return insert_missing(_kept, is_sqlite=self._database.is_sqlite), row
 
     async def answered(self, session: AsyncSession, beginnings: Sequence[Beginning]) -> None:
         """Conversations begin. Nothing happens where one is over already, and this is told once more."""

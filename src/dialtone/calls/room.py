@@ -154,6 +154,7 @@ class CallsRoom:
             await self.door.close()
             await self.live.stop(drain_seconds)
             await self._writer.close(FLUSH_SECONDS)
+            await self.calls.close()
         await self._open.aclose()
 
     def hurry(self) -> None:

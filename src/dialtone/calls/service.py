@@ -3,7 +3,7 @@
 import hashlib
 import json
 import secrets as random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from dialtone.assistants.resolving import ResolvedAssistant
 from dialtone.assistants.service import Assistants
 from dialtone.byok.service import Byok
+from dialtone.calls.beginnings import Beginnings
 from dialtone.calls.ending import End, Endings
 from dialtone.calls.kept import Kept
 from dialtone.calls.masking import masked, masked_forwardings, who_called
@@ -22,6 +23,7 @@ from dialtone.calls.plans import wants_consent
 from dialtone.calls.schemas import AssistantChoice, WebCallRequest
 from dialtone.calls.status import CONNECTING, ENDED, FAILED, IN_PROGRESS, REJECTED, RINGING
 from dialtone.calls.tables import Call, CallMessage, CallTurn, CallUsage, KeptCall, WebCallToken
+from dialtone.calls.writer import Steps, Work
 from dialtone.numbers.service import InboundNumber, OutboundNumber
 from dialtone.organizations.credit import charge
 from dialtone.organizations.service import Organizations
@@ -37,8 +39,6 @@ from dialtone.webhooks.service import Webhooks
 
 _INSERT = insert(cast(Table, Call.__table__))
 """Made once, like all that every call takes."""
-
-Step = Callable[[AsyncSession], Awaitable[None]]
 
 TOKEN_SECONDS = 60
 UNUSED_SECONDS = TOKEN_SECONDS + 60
@@ -129,6 +129,7 @@ class Calls:
         self._byok = byok
         self._webhooks = webhooks
         self._endings = endings
+        self._beginnings = Beginnings(database)
         self._node = node
 
     # Web calls
@@ -261,20 +262,20 @@ class Calls:
         call: ClaimedCall,
         number: InboundNumber,
         notes: Sequence[str],
-        also: Step | None = None,
+        also: Work | None = None,
     ) -> None:
         """The record of a call that is about to be answered. Of a caller who is asked for consent it says nothing.
         `also` is done in the same transaction; what it raises leaves no record.
         """
         assistant = call.assistant
-        who = {} if wants_consent(assistant) else who_called(call.context, masks=assistant.gdpr_mode)
+        who = who_called(call.context, masks=assistant.gdpr_mode)
         row = {
             "id": call.call_id,
             "organization_id": call.organization_id,
             "node": self._node,
             "status": RINGING,
             "direction": "inbound",
-            **who,
+            **(dict.fromkeys(who) if wants_consent(assistant) else who),
             "assistant_phone": masked(number.phone_number) if assistant.gdpr_mode else number.phone_number,
             "number_id": number.id,
             "assistant_id": assistant.id,
@@ -283,11 +284,11 @@ class Calls:
             "metadata": _kept_metadata(assistant),
             "notes": list(notes),
         }
-        async with self._database.write() as session:
-            await session.execute(_INSERT, row)
-            await self._endings.keep(session, call.organization_id, Kept.of(call.context, assistant))
-            if also is not None:
-                await also(session)
+        keeping = await self._endings.keeping(call.organization_id, Kept.of(call.context, assistant))
+        await self._beginnings.write(call.call_id, (_INSERT, row), keeping, *([] if also is None else [also]))
+
+    async def close(self) -> None:
+        await self._beginnings.close()
 
     async def create_rejected_call(
         self,
@@ -296,7 +297,7 @@ class Calls:
         caller: str | None,
         end_reason: str,
         error: str,
-        also: Step | None = None,
+        also: tuple[Steps, Any] | None = None,
         forwarded_from: Sequence[Forwarding] = (),
     ) -> None:
         """The record of a call that was turned away. Which assistant's rules for content hold was never settled, so
@@ -323,7 +324,8 @@ class Calls:
             session.add(row)
             if also is not None:
                 await session.flush()
-                await also(session)
+                step, given = also
+                await step(session, [given])
 
     # For live calls
 

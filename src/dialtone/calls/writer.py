@@ -134,12 +134,17 @@ class CallWriter:
 
     async def _transaction(self, batch: Sequence[Entry]) -> None:
         async with self._database.write() as session:
-            connection = await session.connection()
-            for what, given in _together(batch):
-                if isinstance(what, Executable):
-                    await connection.execute(what, given)
-                else:
-                    await what(session, given)
+            await write(session, batch)
+
+
+async def write(session: AsyncSession, batch: Sequence[Entry]) -> None:
+    """Do all of it in the session's transaction."""
+    connection = await session.connection()
+    for what, given in _together(batch):
+        if isinstance(what, Executable):
+            await connection.execute(what, given)
+        else:
+            await what(session, given)
 
 
 def _together(batch: Sequence[Entry]) -> Iterator[tuple[Executable | Steps, list[Any]]]:

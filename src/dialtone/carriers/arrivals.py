@@ -119,7 +119,7 @@ class Arrivals:
             incoming.caller,
             rejection.end_reason,
             error,
-            partial(note, account=account, call=incoming.call, call_id=rejection.call_id),
+            (note, (account, incoming.call, rejection.call_id)),
         )
         return await self._turn_away(account, incoming, rejection.words)
 
@@ -130,7 +130,7 @@ class Arrivals:
             acceptance.call,
             acceptance.number,
             acceptance.notes,
-            partial(note, account=account, call=incoming.call, call_id=acceptance.call.call_id),
+            (note, (account, incoming.call, acceptance.call.call_id)),
         )
         call = self._carrier_calls.expect(account, incoming.number, incoming.call)
         called = acceptance.number.phone_number

@@ -1,6 +1,7 @@
 """Which calls of carriers are on record already."""
 
 import hashlib
+from collections.abc import Sequence
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -24,13 +25,13 @@ class SeenCalls:
             return await session.scalar(known) is not None
 
 
-async def note(session: AsyncSession, account: CarrierAccount, call: str, call_id: str) -> None:
-    """The carrier's `call` is the one with this id, whose record is made in the same transaction.
-
-    Raises `IntegrityError` where it is on record already.
+async def note(session: AsyncSession, calls: Sequence[tuple[CarrierAccount, str, str]]) -> None:
+    """These calls of accounts, by their carriers' ids, are those with our ids, whose records are made in the same
+    transaction. Raises `IntegrityError` where one is on record already.
     """
-    row = CarrierCallRow(hash=_hash(account, call), call_id=call_id, organization_id=account.organization_id)
-    session.add(row)
+    for account, call, call_id in calls:
+        row = CarrierCallRow(hash=_hash(account, call), call_id=call_id, organization_id=account.organization_id)
+        session.add(row)
     await session.flush()
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from functools import partial
 from typing import Any
 
 from dialtone.calls.inbound import Acceptance, Inbound, Rejection
@@ -167,12 +166,7 @@ class Arrivals:
         call.prepare()
         number, claimed = acceptance.number, acceptance.call
         server = await self._transfer_server(call, trunk, number)
-        with_channel = partial(
-            self._channels.take,
-            organization_id=trunk.organization_id,
-            trunk_id=trunk.id,
-            call_id=claimed.call_id,
-        )
+        with_channel = self._channels.take, (trunk.organization_id, trunk.id, claimed.call_id)
         try:
             await self._calls.create_inbound_call(claimed, number, acceptance.notes, with_channel)
         except NoChannelError as problem:

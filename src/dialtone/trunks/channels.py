@@ -4,7 +4,7 @@ Both are counted in the database, so that all processes count together. A channe
 call's end is written, whoever writes it: a killed process leaves none taken.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -56,15 +56,21 @@ class Channels:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def take(self, session: AsyncSession, organization_id: str, trunk_id: str, call_id: str) -> None:
-        """A channel for a call that comes in, in the transaction that writes the call down. Raises `NoChannelError`."""
-        await self._take(session, new_id(), organization_id, trunk_id, call_id)
+    async def take(self, session: AsyncSession, calls: Sequence[tuple[str, str, str]]) -> None:
+        """A channel for each call that comes in, by the ids of organization, trunk and call, in the transaction that
+        writes the calls down. Raises `NoChannelError` where there are not enough of them.
+        """
+        by_trunk: dict[tuple[str, str], dict[str, str]] = {}
+        for organization_id, trunk_id, call_id in calls:
+            by_trunk.setdefault((organization_id, trunk_id), {})[new_id()] = call_id
+        for (organization_id, trunk_id), channels in by_trunk.items():
+            await self._take(session, organization_id, trunk_id, channels)
 
     async def take_for_dialing(self, organization_id: str, trunk_id: str, call_id: str) -> Channel:
         """A channel for a call that goes out, and when its turn is. Raises `NoChannelError`."""
         channel_id = new_id()
         async with self._database.write() as session:
-            limits = await self._take(session, channel_id, organization_id, trunk_id, call_id)
+            limits = await self._take(session, organization_id, trunk_id, {channel_id: call_id})
             if limits.max_calls_per_second is None:
                 return Channel(channel_id)
             wait = await self._turn(
@@ -90,16 +96,18 @@ class Channels:
         await session.execute(_FREE, told)
 
     async def _take(
-        self, session: AsyncSession, channel_id: str, organization_id: str, trunk_id: str, call_id: str
+        self, session: AsyncSession, organization_id: str, trunk_id: str, channels: Mapping[str, str]
     ) -> _Limits:
+        """`channels`: the calls that they are for, by their ids."""
         limits = await _limits(session, _LIMITS, organization_id, trunk_id)
         if limits.any:
             # Held until the transaction ends, so that all who want a channel count in turn.
             limits = await _limits(session, _LIMITS_HELD, organization_id, trunk_id)
         if limits.max_channels is not None:
-            await _check(session, organization_id, trunk_id, limits.max_channels)
-        row = {"id": channel_id, "organization_id": organization_id, "trunk_id": trunk_id, "call_id": call_id}
-        await session.execute(_TAKE, row)
+            await _check(session, organization_id, trunk_id, limits.max_channels, len(channels))
+        of_trunk = {"organization_id": organization_id, "trunk_id": trunk_id}
+        rows = [{**of_trunk, "id": channel_id, "call_id": call_id} for channel_id, call_id in channels.items()]
+        await session.execute(_TAKE, rows)
         return limits
 
     async def _turn(
@@ -124,7 +132,9 @@ async def _limits(session: AsyncSession, of_trunk: Select[Any], organization_id:
     return _Limits(*found)
 
 
-async def _check(session: AsyncSession, organization_id: str, trunk_id: str, max_channels: int) -> None:
+async def _check(
+    session: AsyncSession, organization_id: str, trunk_id: str, max_channels: int, wanted: int = 1
+) -> None:
     taken = select_owned(TrunkChannel, organization_id).where(TrunkChannel.trunk_id == trunk_id)
-    if (await session.scalar(taken.with_only_columns(func.count())) or 0) >= max_channels:
+    if (await session.scalar(taken.with_only_columns(func.count())) or 0) + wanted > max_channels:
         raise NoChannelError(f"All channels of the trunk are in use: it carries {max_channels} calls at a time.")
