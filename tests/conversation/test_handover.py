@@ -191,6 +191,25 @@ def test_a_recording_that_was_consented_to_ends_when_somebody_joins_who_was_not_
     assert voices_heard(notes) > 100, "the caller hears the desk all the same"
 
 
+def test_a_recording_that_was_consented_to_ends_when_another_telephone_takes_the_callers_place(tmp_path: Path) -> None:
+    path = tmp_path / "call.wav"
+    stage = Stage(
+        Says(3.0, 4.0, "it is me now"),
+        consent_message="Press 1.",
+        direction="inbound",
+        recording_path=path,
+        hang_up_at=8,
+    )
+    stage.at += [(0.5, lambda call: call.on_dtmf("1")), (2.5, lambda call: call.on_replaced())]
+    notes = stage.play()
+    assert notes.notes == [
+        "the caller agreed to be recorded",
+        "the recording ended here: whoever took the caller's place was not asked for consent",
+    ]
+    samples = np.frombuffer(path.read_bytes()[HEADER_BYTES:], "<i2").reshape(-1, 2)
+    assert len(samples) / 8000 == pytest.approx(2.0, abs=0.1)
+
+
 def test_the_assistant_hands_over_with_its_tool() -> None:
     call = ToolCall("t1", "transfer_call", f'{{"destination": "{DESK}"}}')
     stage = Stage(Says(1.0, 2.0, "sales please"), replies=[["Of course.", call]], hang_up_at=9)

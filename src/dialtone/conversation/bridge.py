@@ -63,6 +63,9 @@ class Bridge:
     def on_note(self, text: str) -> None:
         self._on_note(f"second leg: {text}")
 
+    def on_replaced(self) -> None:
+        """Whoever is at the desk was not asked for anything."""
+
     def on_closed(self, reason: str, *, failed: bool) -> None:
         self.leave(reason if failed else None)
 

@@ -153,9 +153,7 @@ class Call:
     def leave(self, bridge: Bridge) -> None:
         """The caller talks with somebody else from now on: the assistant and its vendors go."""
         self._instead = self._bridge = bridge
-        if self._recorder is not None and self._plan.consent_message is not None:
-            self._recorder.finish()
-            self._journal.note("the recording ended here: whoever was called is not asked for consent")
+        self._end_consented_recording("whoever was called is not asked for consent")
         self._quiet()
         self._background.stop()
         listening, self._listening = self._listening, None
@@ -287,6 +285,15 @@ class Call:
 
     def on_note(self, text: str) -> None:
         self._journal.note(text)
+
+    def on_replaced(self) -> None:
+        self._end_consented_recording("whoever took the caller's place was not asked for consent")
+
+    def _end_consented_recording(self, why: str) -> None:
+        """Consent is that of whoever gave it."""
+        if self._recorder is not None and self._plan.consent_message is not None and not self._recorder.is_closing:
+            self._recorder.finish()
+            self._journal.note(f"the recording ended here: {why}")
 
     def on_closed(self, reason: str, *, failed: bool) -> None:
         if self._failure is not None:

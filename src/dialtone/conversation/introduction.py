@@ -190,6 +190,9 @@ class Introduction:
     def on_note(self, text: str) -> None:
         self._journal.note(f"second leg: {text}")
 
+    def on_replaced(self) -> None:
+        """Whoever listens now can take the call as well."""
+
     def on_closed(self, reason: str, *, failed: bool) -> None:
         self._settle("they hung up before they took the call")
 

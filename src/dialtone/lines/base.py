@@ -95,6 +95,9 @@ class LineHandler(Protocol):
         is being closed.
         """
 
+    def on_replaced(self) -> None:
+        """Somebody else is at the far end from now on."""
+
     def on_closed(self, reason: str, *, failed: bool) -> None:
         """The far end hung up (`failed` False) or the line broke. Called once, never after `close`."""
 

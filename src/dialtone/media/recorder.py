@@ -70,6 +70,10 @@ class Recorder:
             else:
                 self._hand_over()
 
+    @property
+    def is_closing(self) -> bool:
+        return self._closing is not None
+
     def finish(self) -> None:
         """Begin to close: what is given to `write` from now on is not recorded."""
         if self._closing is None:

@@ -29,6 +29,7 @@ class Owner:
     marks: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     closed: list[tuple[str, bool]] = field(default_factory=list)
+    replaced: int = 0
 
     def on_audio(self, audio: bytes) -> None:
         self.frames += 1
@@ -41,6 +42,9 @@ class Owner:
 
     def on_note(self, text: str) -> None:
         self.notes.append(text)
+
+    def on_replaced(self) -> None:
+        self.replaced += 1
 
     def on_closed(self, reason: str, *, failed: bool) -> None:
         self.closed.append((reason, failed))
@@ -179,7 +183,7 @@ def test_another_telephone_takes_the_place_of_the_far_end() -> None:
             other.agent.send_info(call, "application/dtmf-relay", b"Signal=5\r\n")
             await asyncio.sleep(0.5)
             assert stage.owner.keys == ["5"]
-            assert stage.owner.closed == []
+            assert (stage.owner.closed, stage.owner.replaced) == ([], 1)
             assert len(stage.owner.notes) == 1
             frames = stage.owner.frames
             await asyncio.sleep(1)

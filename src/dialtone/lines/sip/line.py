@@ -186,6 +186,8 @@ class SipLine:
             self._handler.on_note(audio_in_words(self._session.statistics))
         self._call, self._session, self._negotiation = successor._call, successor._session, successor._negotiation
         self._session.start(self)
+        if self._handler is not None:
+            self._handler.on_replaced()
 
     def lost_successor(self) -> None:
         """The other call came to nothing."""
