@@ -328,13 +328,15 @@ async def test_no_more_keys_than_there_may_be(organization: Organization) -> Non
 
 
 async def test_the_last_key_stays(organization: Organization) -> None:
-    """Two keys, each revoked by the other at the same time."""
+    """Two keys, both revoked at the same time."""
     own = (await organization.read("/api-keys"))["api_keys"][0]["id"]
-    made = await organization.make("/api-keys")
     for _ in range(ROUNDS):
+        made = await organization.make("/api-keys")
         removals = [("DELETE", f"/api-keys/{key_id}", None) for key_id in (made["id"], own)]
         answers = await organization.all(*removals)
         assert sorted(statuses(answers)) in ([200, 409], [200, 401])
+        if answers[1].status_code == 200:
+            break  # what asks is gone; the other server may take it for good for a moment still
 
 
 async def test_calls_find_a_way_out_or_are_told_why_not(organization: Organization) -> None:
