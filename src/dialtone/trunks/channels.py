@@ -13,7 +13,7 @@ from sqlalchemy import Select, Table, bindparam, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dialtone.platform.db import Database, new_id, now
-from dialtone.platform.tenancy import OWNER, owned_by, select_owned, update_owned
+from dialtone.platform.tenancy import OWNER, owned_by, update_owned
 from dialtone.trunks.tables import Trunk, TrunkChannel
 
 PACE_SECONDS = 3.0
@@ -21,6 +21,9 @@ PACE_SECONDS = 3.0
 
 _channels, _trunks = cast(Table, TrunkChannel.__table__), cast(Table, Trunk.__table__)
 _TAKE = insert(_channels)
+_TAKEN: Select[Any] = select(func.count().label("taken")).where(
+    owned_by(_channels.c, OWNER), _channels.c.trunk_id == bindparam("trunk")
+)
 _LIMITS: Select[Any] = select(
     *(_trunks.c[name] for name in ("max_channels", "max_calls_per_second", "next_call_at"))
 ).where(owned_by(_trunks.c, OWNER), _trunks.c.id == bindparam("trunk"))
@@ -81,8 +84,8 @@ class Channels:
     async def check(self, organization_id: str, trunk_id: str, max_channels: int | None) -> None:
         """Look whether a channel is free, without taking it. Raises `NoChannelError`."""
         if max_channels is not None:
-            async with self._database.read() as session:
-                await _check(session, organization_id, trunk_id, max_channels)
+            of_trunk = {OWNER.key: organization_id, "trunk": trunk_id}
+            _check((await self._database.look_up(_TAKEN, of_trunk))[0]["taken"], 1, max_channels)
 
     async def release(self, organization_id: str, channel: Channel) -> None:
         """The channel's call did not get through."""
@@ -104,7 +107,8 @@ class Channels:
             # Held until the transaction ends, so that all who want a channel count in turn.
             limits = await _limits(session, _LIMITS_HELD, organization_id, trunk_id)
         if limits.max_channels is not None:
-            await _check(session, organization_id, trunk_id, limits.max_channels, len(channels))
+            taken = await session.scalar(_TAKEN, {OWNER.key: organization_id, "trunk": trunk_id})
+            _check(taken or 0, len(channels), limits.max_channels)
         of_trunk = {"organization_id": organization_id, "trunk_id": trunk_id}
         rows = [{**of_trunk, "id": channel_id, "call_id": call_id} for channel_id, call_id in channels.items()]
         await session.execute(_TAKE, rows)
@@ -132,9 +136,7 @@ async def _limits(session: AsyncSession, of_trunk: Select[Any], organization_id:
     return _Limits(*found)
 
 
-async def _check(
-    session: AsyncSession, organization_id: str, trunk_id: str, max_channels: int, wanted: int = 1
-) -> None:
-    taken = select_owned(TrunkChannel, organization_id).where(TrunkChannel.trunk_id == trunk_id)
-    if (await session.scalar(taken.with_only_columns(func.count())) or 0) + wanted > max_channels:
+def _check(taken: int, wanted: int, max_channels: int) -> None:
+    """Raises `NoChannelError`."""
+    if taken + wanted > max_channels:
         raise NoChannelError(f"All channels of the trunk are in use: it carries {max_channels} calls at a time.")

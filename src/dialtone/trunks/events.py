@@ -1,6 +1,8 @@
 """What went wrong at a trunk, its registration, whether its server answers: the newest, for whoever sets it up."""
 
 import logging
+import time
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -17,6 +19,9 @@ logger = logging.getLogger(__name__)
 MAX_EVENTS = 100
 """Kept of one trunk."""
 REASON_CHARACTERS = 500
+SAME_SECONDS = 1.0
+"""A flood of calls that are turned away must not drive out what else happened, nor cost much."""
+MAX_TOLD = 1000
 MAX_WRITING = 20
 """Written at a time; in a flood the others are left out."""
 
@@ -55,9 +60,12 @@ class TrunkEventsAnswer(BaseModel):
 
 
 class TrunkEvents:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
         self._database = database
+        self._clock = clock
         self._writing = 0
+        self._told: dict[tuple[object, ...], float] = {}
+        """What was written down last, and when."""
 
     async def note(
         self,
@@ -68,11 +76,11 @@ class TrunkEvents:
         called: str | None = None,
         kind: EventKind = "inbound",
     ) -> None:
-        """Something happened. Older events give way; a trunk that is gone has none. Never raises: calls go on without
-        what explains them.
+        """Something happened. Older events give way, and the same one within a second is the same; a trunk that is gone
+        has none. Never raises: calls go on without what explains them.
         """
         logger.info("SIP trunk %s, %s: %s", trunk_id, kind, reason)
-        if self._writing >= MAX_WRITING:
+        if self._writing >= MAX_WRITING or self._is_told(trunk_id, kind, status, reason, called):
             return
         self._writing += 1
         event = TrunkEvent(
@@ -90,6 +98,15 @@ class TrunkEvents:
             logger.warning("an event of a SIP trunk could not be stored (%s)", type(problem).__name__)
         finally:
             self._writing -= 1
+
+    def _is_told(self, *event: object) -> bool:
+        at = self._clock()
+        if at - self._told.get(event, float("-inf")) < SAME_SECONDS:
+            return True
+        if len(self._told) >= MAX_TOLD:
+            self._told.clear()
+        self._told[event] = at
+        return False
 
     async def _write(self, event: TrunkEvent) -> None:
         organization_id, trunk_id = event.organization_id, event.trunk_id
