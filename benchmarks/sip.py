@@ -50,7 +50,7 @@ class Scale:
     runs: int
 
 
-FULL = Scale((50, 100, 130, 160, 200), WEB_FULL, 6.0, 20.0, 50, 10.0, CODECS, 100, 6, 3)
+FULL = Scale((50, 100, 130, 160, 200), WEB_FULL, 6.0, 20.0, 50, 10.0, CODECS, 50, 6, 3)
 QUICK = Scale((40,), WEB_QUICK, 6.0, 3.0, 10, 2.0, CODECS[:1], 20, 1, 1)
 
 
