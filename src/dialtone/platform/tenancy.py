@@ -142,17 +142,6 @@ class OwnedLookUps:
         return [rows.get(row_id) for row_id in ids]
 
 
-async def look_up_owned(
-    database: Database, table: type[Owned], organization_id: str, row_id: str
-) -> Mapping[str, Any] | None:
-    """The columns of the row that `get_owned` finds, by their names."""
-    canonical = parse_id(row_id)
-    if canonical is None:
-        return None
-    found = await database.look_up(_by_id(_rows(table)), {OWNER.key: organization_id, _ROW: canonical})
-    return found[0] if found else None
-
-
 class AllOwnedLookUps:
     """The columns of all rows that `select_owned` selects, for tables of which an organization has few: shared like
     `OwnedLookUps`.
@@ -191,14 +180,9 @@ def _rows(table: type[Owned]) -> Table:
     return cast(Table, table.__table__)  # type: ignore[attr-defined]
 
 
-@cache
-def _by_id(rows: Table) -> Select[Any]:
-    return select(*rows.c).where(rows.c.organization_id == OWNER, rows.c.id == bindparam(_ROW))
-
-
 @lru_cache(maxsize=256)
 def _change(rows: Table, names: tuple[str, ...]) -> Update:
-    """Likewise, for each set of columns that clients change together."""
+    """Made once for each set of columns that clients change together."""
     of_owner = rows.c.organization_id == OWNER
     unchanged = rows.c.updated_at == bindparam(_SEEN)
     return update(rows).where(of_owner, rows.c.id == bindparam(_ROW), unchanged).values(_new(rows, names))
