@@ -1,14 +1,15 @@
 """What G.711 and G.722 have in common: 64 kbit/s whose payloads can be cut and joined at any octet."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 OCTETS_PER_MS = 8
 
 
-class OctetStream:
+class OctetStream(ABC):
+    @abstractmethod
     def encode(self, frame: bytes) -> bytes:
         """See `Codec.encode`."""
-        raise NotImplementedError
 
     def pieces(self, frame: bytes, milliseconds: int) -> list[bytes]:
         """See `Codec.pieces`."""
