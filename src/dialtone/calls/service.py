@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from dialtone.assistants.resolving import ResolvedAssistant
 from dialtone.assistants.service import Assistants
 from dialtone.byok.service import Byok
-from dialtone.calls.beginnings import Beginnings
 from dialtone.calls.ending import End, Endings
+from dialtone.calls.inbound_records import InboundRecords
 from dialtone.calls.kept import Kept
 from dialtone.calls.masking import masked, masked_forwardings, who_called
 from dialtone.calls.outbound_schemas import OutboundCallRequest
@@ -129,7 +129,7 @@ class Calls:
         self._byok = byok
         self._webhooks = webhooks
         self._endings = endings
-        self._beginnings = Beginnings(database)
+        self._inbound_records = InboundRecords(database)
         self._node = node
 
     # Web calls
@@ -285,10 +285,10 @@ class Calls:
             "notes": list(notes),
         }
         keeping = await self._endings.keeping(call.organization_id, Kept.of(call.context, assistant))
-        await self._beginnings.write(call.call_id, (_INSERT, row), keeping, *([] if also is None else [also]))
+        await self._inbound_records.write(call.call_id, (_INSERT, row), keeping, *([] if also is None else [also]))
 
     async def close(self) -> None:
-        await self._beginnings.close()
+        await self._inbound_records.close()
 
     async def create_rejected_call(
         self,

@@ -9,7 +9,7 @@ from dialtone.platform.db import Database
 AT_ONCE = 20
 
 
-class Beginnings:
+class InboundRecords:
     """Unlike what happens in calls later, a call waits for its record: it is not answered without one."""
 
     def __init__(self, database: Database) -> None:
