@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from dialtone.assistants.resolving import ResolvedAssistant
 from dialtone.platform.errors import ApiError
-from tests.assistants.test_objects import FULL, create
+from tests.assistants.test_objects import ASSISTANTS, FULL, create
 
 
 class Resolving:
@@ -48,6 +48,17 @@ async def test_a_stored_assistant_is_whole(client: httpx.AsyncClient, resolve: R
     assert resolved.llm_config["tools"] == FULL["llm_config"]["tools"]
     shown = {name: value for name, value in made.items() if name not in ("created_at", "updated_at")}
     assert resolved.public == shown
+
+
+async def test_a_change_is_heeded_from_the_next_call_on(client: httpx.AsyncClient, resolve: Resolving) -> None:
+    made = await create(client, first_message="Good morning.")
+    assert (await resolve(made["id"])).first_message == "Good morning."
+    for message in ("Good afternoon.", "Good evening."):
+        answer = await client.patch(f"{ASSISTANTS}/{made['id']}", json={"first_message": message})
+        assert answer.status_code == 200
+        assert (await resolve(made["id"])).first_message == message
+    assert (await client.delete(f"{ASSISTANTS}/{made['id']}")).status_code == 200
+    assert (await resolve.refused(made["id"])).status == 404
 
 
 async def test_what_an_assistant_leaves_open_has_defaults(client: httpx.AsyncClient, resolve: Resolving) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sqlite3
 
 import httpx
 import pytest
@@ -13,6 +14,7 @@ from dialtone.organizations.tables import Organization
 from dialtone.platform import engines
 from dialtone.platform.db import Database
 from dialtone.platform.json_text import to_json
+from dialtone.settings import Settings
 
 ASSISTANTS = "/api/v1/assistants"
 SLOW = {
@@ -128,6 +130,21 @@ async def test_numbers_of_any_size_come_back_as_they_were_sent(client: httpx.Asy
     read = (await client.get(ASSISTANTS)).json()["assistants"][0]
     for shown in (answer.json()["assistant"], read):
         assert shown["analysis_plan"]["structured_data_plan"]["schema"] == schema
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_look_up_waits_for_a_locked_database_beside_the_event_loop(settings: Settings) -> None:
+    database = Database(settings)
+    other = sqlite3.connect(str(database.url.database), isolation_level=None)
+    other.execute("PRAGMA locking_mode=EXCLUSIVE")
+    other.execute("INSERT INTO organizations (id, name, created_at) VALUES ('0', 'Late', '2026-01-01')")
+    asking = asyncio.ensure_future(database.look_up(NAMES, {"name": "Late"}))
+    for _ in range(20):
+        await asyncio.sleep(0.005)
+    assert not asking.done()
+    other.close()
+    assert await asking == [{"name": "Late"}]
+    await database.close()
 
 
 def test_json_is_compact_and_exact() -> None:
