@@ -33,7 +33,7 @@ from dialtone.providers.base import (
 )
 from dialtone.tools.toolbox import ToolOutcome
 from tests.conversation.scripted_ears import Noise, Says, ScriptedDetector, ScriptedEars
-from tests.conversation.virtual_time import run
+from tests.conversation.virtual_time import VirtualTimeLoop, run
 
 __all__ = ["Noise", "Says", "ScriptedDetector", "ScriptedEars"]
 
@@ -316,7 +316,7 @@ class Stage:
         self.tools = ScriptedTools(tools)
         self.cache = MemoryCache()
         self.ambience = AmbienceLibrary()
-        self.recordings = RecordingWriter()
+        self.recordings = self._thread = RecordingWriter()
         self.legs: SecondLegs | None = None
         if apology_kept:
             self.cache.kept[speech_key(self.voice.cache_key, MULAW_8K, apology("en"))] = b"\x10" * 8000
@@ -344,6 +344,8 @@ class Stage:
 
     async def _play(self) -> None:
         loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualTimeLoop)
+        loop.stand_still_while(lambda: any(recorder.is_closing for recorder in self._thread._recorders))
         shared = Shared(MediaClock(), self.detector, self.recordings, self.cache, self.ambience)
         choice = VendorChoice(
             lambda: CallVendors(self.ears, self.model, self.voice), lambda: self.spare, lambda: self.voice
