@@ -64,6 +64,7 @@ class IncomingSession(Session):
             request.number("max-forwards", 70),
             _extra_headers(request),
             next(iter(_identities(request, "p-called-party-id")), None),
+            _privacy(request),
         )
 
     def ring(self, status: int, description: str | None) -> None:
@@ -237,6 +238,12 @@ def _identities(request: Request, header: str) -> list[Identity]:
         except ParseError:
             continue
     return found
+
+
+def _privacy(request: Request) -> frozenset[str]:
+    """Wishes are divided by semicolons (RFC 3323 section 4.2); some write commas."""
+    wishes = ";".join(request.lines("privacy")[:_MAX_IDENTITIES]).replace(",", ";").split(";")
+    return frozenset(wish.strip().lower() for wish in wishes if wish.strip())
 
 
 def _extra_headers(request: Request) -> dict[str, tuple[str, ...]]:

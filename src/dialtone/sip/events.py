@@ -70,6 +70,8 @@ class IncomingCall:
     """Headers beginning with `X-`, by name in lower case."""
     called_party: Identity | None = None
     """P-Called-Party-ID (RFC 7315): who was called, where a registrar put the registered address in its place."""
+    privacy: frozenset[str] = frozenset()
+    """What the caller wants withheld (Privacy, RFC 3323 section 4.2): `id`, `user`, `header` ..., in lower case."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,11 @@ from dialtone.sip.uri import parse_uri
 
 _HIDDEN_HOST = "anonymous.invalid"
 """RFC 3323 section 4.1.1.3."""
+_HIDDEN_USERS = frozenset(("anonymous", "restricted", "unavailable"))
+_WITHHOLDING = frozenset(("id", "user", "header"))
+"""Values of Privacy after which nobody beyond the trunk may learn who calls (RFC 3323 section 4.2, RFC 3325 section
+9.3).
+"""
 
 
 def called_numbers(numbering: Numbering, *uris: str | None) -> list[str]:
@@ -22,15 +27,26 @@ def caller_of(invitation: IncomingCall, numbering: Numbering) -> str | None:
     """The caller's number; None where it is withheld, or no number. What the trunk asserts (RFC 3325) counts more than
     what the caller says.
     """
-    if invitation.caller.uri.partition("@")[2].partition(":")[0].partition(";")[0] == _HIDDEN_HOST:
-        return None
-    if invitation.caller.number.lower() in ("anonymous", "restricted", "unavailable"):
+    if _is_withheld(invitation):
         return None
     said: list[Identity] = [invitation.caller]
     if invitation.asserted is not None:
         said.insert(0, invitation.asserted)
     numbers = (numbering.e164(identity.number) for identity in said)
     return next((number for number in numbers if number is not None), None)
+
+
+def _is_withheld(invitation: IncomingCall) -> bool:
+    """Not every trunk writes an anonymous address: where From has to name an account, only Privacy or the display name
+    tells (RFC 3323 section 4.1.1.1).
+    """
+    caller = invitation.caller
+    return (
+        bool(invitation.privacy & _WITHHOLDING)
+        or caller.uri.partition("@")[2].partition(":")[0].partition(";")[0] == _HIDDEN_HOST
+        or caller.number.lower() in _HIDDEN_USERS
+        or caller.display_name.lower() == "anonymous"
+    )
 
 
 def forwarded_from(invitation: IncomingCall, numbering: Numbering) -> tuple[Forwarding, ...]:
