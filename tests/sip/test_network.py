@@ -13,10 +13,11 @@ from dialtone.sip.errors import ParseError, TransportError
 from dialtone.sip.events import Answered, Ended, IncomingCall
 from dialtone.sip.exchange import leads_there
 from dialtone.sip.flow import Target
+from dialtone.sip.guard import Guard
 from dialtone.sip.locating import locate
 from dialtone.sip.stream import MESSAGE_SECONDS, STRANGER_SECONDS
 from dialtone.sip.stun import binding_request, is_stun, mapped_address
-from dialtone.sip.transports import MAX_CONNECTIONS_PER_ADDRESS
+from dialtone.sip.transports import MAX_CONNECTIONS_PER_ADDRESS, Listener, TransportOptions, Transports
 from dialtone.sip.udp import UdpFlow, UdpSocket
 from dialtone.sip.uri import parse_uri
 from tests.sip.certificates import make_certificate
@@ -247,6 +248,25 @@ def test_a_stun_server_tells_our_address() -> None:
             await asyncio.sleep(0)
             with pytest.raises(TransportError):
                 await alice.agent.learn_public_address(server)
+
+    run(main())
+
+
+def test_a_public_address_is_told_only_to_its_own_family() -> None:
+    async def main() -> None:
+        listeners = (Listener("udp", "127.0.0.1", 0), Listener("udp", "::1", 0))
+        options = TransportOptions(listeners, public_address="203.0.113.5")
+        guard = Guard(asyncio.get_running_loop().time)
+        transports = Transports(options, guard, lambda message, flow: None, lambda flow: None)
+        await transports.open()
+        ports = {address[0]: address[1] for _, address in transports.listening_on()}
+        over_ipv4 = await transports.flow_to(Target("udp", "8.8.8.8", 5060))
+        over_ipv6 = await transports.flow_to(Target("udp", "2606:4700::1111", 5060))
+        assert transports.contact(over_ipv4, "bob") == f"sip:bob@203.0.113.5:{ports['127.0.0.1']}"
+        assert transports.contact(over_ipv6, "bob") == f"sip:bob@[::1]:{ports['::1']}"
+        assert transports.address_for("8.8.8.8") == "203.0.113.5"
+        assert transports.address_for("2606:4700::1111") == "::1"
+        await transports.close()
 
     run(main())
 

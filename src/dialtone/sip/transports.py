@@ -35,7 +35,8 @@ class Listener:
 class TransportOptions:
     listeners: tuple[Listener, ...]
     public_address: str | None = None
-    """Our address as peers outside our network see it, where that is not the one of the socket."""
+    """Our address as peers outside our network see it, where that is not the one of the socket; for those of its own
+    family, IPv4 or IPv6."""
     tls_client: ssl.SSLContext | None = field(default=None, repr=False)
     """For TLS connections that we open; without it, certificates are verified by the system's authorities."""
 
@@ -185,12 +186,15 @@ class Transports:
 
     def sent_by(self, flow: Flow) -> SocketAddress:
         """Host and port under which the peer of a flow reaches us."""
-        port = self._listening_port(flow)
-        if not _is_outside(flow.remote[0]):
-            return self._source_address(flow), port
-        if isinstance(flow, UdpFlow) and flow.socket in self._mapped:
+        host = flow.remote[0]
+        if isinstance(flow, UdpFlow) and flow.socket in self._mapped and _is_outside(host):
             return self._mapped[flow.socket]
-        return self._options.public_address or self._source_address(flow), port
+        return self._public_address(host) or self._address_on_the_way(flow.local[0], host), self._listening_port(flow)
+
+    def _public_address(self, host: str) -> str | None:
+        """What stands for us to a peer outside our network; None where that is of the other family of addresses."""
+        public = self._options.public_address
+        return public if public is not None and _is_outside(host) and (":" in public) == (":" in host) else None
 
     def _listening_port(self, flow: Flow) -> int:
         if isinstance(flow, StreamConnection) and flow.outgoing:
@@ -205,15 +209,11 @@ class Transports:
         is_ipv6 = ":" in host
         sockets = [udp for udp in self._udp if (udp.family == socket.AF_INET6) == is_ipv6]
         if _is_outside(host):
-            mapped = next((self._mapped[udp][0] for udp in sockets if udp in self._mapped), None)
-            seen = mapped or self._options.public_address
-            if seen is not None and (":" in seen) == is_ipv6:
+            seen = next((self._mapped[udp][0] for udp in sockets if udp in self._mapped), self._public_address(host))
+            if seen is not None:
                 return seen
         bound = [listener.host for listener in self._options.listeners if (":" in listener.host) == is_ipv6]
         return self._address_on_the_way(bound[0] if bound else "::" if is_ipv6 else "0.0.0.0", host)
-
-    def _source_address(self, flow: Flow) -> str:
-        return self._address_on_the_way(flow.local[0], flow.remote[0])
 
     def _address_on_the_way(self, bound: str, host: str) -> str:
         """Our address on the way to a peer: of a socket that is bound to all, the one the system would choose."""
