@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from dialtone.sip.events import Answered, Confirmed, Ended, IncomingCall, Ringing
+from dialtone.sip.events import Answered, Confirmed, Ended, IncomingCall, OfferReceived, Ringing
 from dialtone.sip.message import Request
 from tests.sip.stage import ANSWER, OFFER, order, phone, run
 from tests.sip.wire import wire
@@ -248,6 +248,28 @@ def test_hanging_up_right_after_the_answer_waits_for_its_acknowledgement() -> No
             bye = await bob.request("BYE")
             assert bye.to.tag == "wire"
             assert (await alice.expect(Ended)).by == "us"
+
+    run(main())
+
+
+def test_hanging_up_does_not_wait_for_the_acknowledgement_of_other_media() -> None:
+    async def main() -> None:
+        async with phone() as alice, wire() as bob:
+            bob.send(bob.new("INVITE", body=OFFER), alice)
+            call = (await alice.expect(IncomingCall)).call
+            alice.agent.answer(call, ANSWER)
+            await bob.response(100)
+            to = (await bob.response(200)).lines("to")[0]
+            bob.send(bob.new("ACK", to=to), alice)
+            bob.send(bob.new("INVITE", number=2, to=to, body=OFFER.replace("1 IN", "2 IN")), alice)
+            await alice.expect(Confirmed)
+            await alice.expect(OfferReceived)
+            alice.agent.answer_offer(call, ANSWER)
+            alice.agent.hangup(call)
+            assert (await alice.expect(Ended)).by == "us"
+            await bob.response(100)
+            await bob.response(200)
+            await bob.request("BYE")
 
     run(main())
 

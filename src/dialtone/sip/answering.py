@@ -33,6 +33,8 @@ class IncomingSession(Session):
         self._answer: str | None = None
         self._told_early: str | None = None
         """The description that the caller has acknowledged before the answer."""
+        self._is_acknowledged = False
+        """The caller's ACK of our answer has come."""
         self._hangup_when_acknowledged = False
         self._hangup_cause: Cause | None = None
         self.note_peer(request)
@@ -124,6 +126,7 @@ class IncomingSession(Session):
             self.replaced.hangup(None)
 
     def _acknowledged(self, ack: Request) -> None:
+        self._is_acknowledged = True
         if self._hangup_when_acknowledged:
             self._bye_and_end(self._hangup_cause)
             return
@@ -191,7 +194,7 @@ class IncomingSession(Session):
         if not self.confirmed:
             self._refuse(603, cause=cause)
             self.end("us", 603, "", cause)
-        elif self.unacknowledged is not None:
+        elif not self._is_acknowledged:
             # Not before its ACK, so that the BYE does not overtake the answer (RFC 3261 section 15).
             self._hangup_when_acknowledged, self._hangup_cause = True, cause
         else:
