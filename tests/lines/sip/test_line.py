@@ -1,7 +1,7 @@
 """A telephone line on real sockets and in virtual time, its far end a user agent that says what the test wants."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -14,10 +14,20 @@ from dialtone.lines.sip.server import SipServer
 from dialtone.media.clock import MediaClock
 from dialtone.media.rtp.ports import PortPool
 from dialtone.sip.endpoint import Options
-from dialtone.sip.events import Answered, Ended, IncomingCall, OfferRefused, ReferReceived, TransferProgress
+from dialtone.sip.events import (
+    Answered,
+    Ended,
+    Event,
+    IncomingCall,
+    OfferAnswered,
+    OfferRefused,
+    ReferReceived,
+    TransferProgress,
+)
+from dialtone.sip.flow import Transport
 from dialtone.sip.offer_answer import AudioOptions, LocalAudio, make_offer
 from dialtone.sip.transports import Listener, TransportOptions
-from tests.sip.stage import OFFER, Phone, accept_all, order, phone, run
+from tests.sip.stage import AUDIO, OFFER, Phone, accept_all, order, phone, run
 
 PAIRS = 50
 
@@ -62,20 +72,24 @@ class Stage:
 
 
 @asynccontextmanager
-async def answered() -> AsyncIterator[Stage]:
-    """A call that the far end has placed, and that is a line now."""
+async def answered(
+    *,
+    transports: tuple[Transport, ...] = ("udp",),
+    far_reacts: Callable[[Phone, Event], None] = lambda far, event: None,
+) -> AsyncIterator[Stage]:
+    """A call that the far end has placed by the first of the transports, and that is a line now."""
     arrived: asyncio.Queue[IncomingSipCall] = asyncio.Queue()
     ports = PortPool(36000, 36000 + 2 * PAIRS - 1)
 
     def on_call(near: SipPhone, invitation: IncomingCall) -> None:
         arrived.put_nowait(IncomingSipCall(near, invitation))
 
-    options = Options(TransportOptions((Listener("udp", "127.0.0.1", 0),)))
+    options = Options(TransportOptions(tuple(Listener(transport, "127.0.0.1", 0) for transport in transports)))
     near = SipPhone(options, ports, MediaClock(), accept_all, on_call)
     await near.open()
-    async with phone() as far:
-        port = near.listening_on()[0][1][1]
-        call = far.agent.invite(order(f"sip:bob@127.0.0.1:{port}"))
+    async with phone(transports=transports) as far:
+        far.react = lambda event: far_reacts(far, event)
+        call = far.agent.invite(order(uri_of(near, transports[0])))
         coming = await arrived.get()
         coming.ring()
         coming.prepare()
@@ -86,7 +100,62 @@ async def answered() -> AsyncIterator[Stage]:
         yield Stage(far, call, line, owner, ports, arrived, near)
         await line.close("assistant_hangup")
         await near.close()
+        assert near.calls == 0
     assert ports.free == PAIRS
+
+
+def uri_of(near: SipPhone, transport: str = "udp") -> str:
+    port = next(address[1] for kind, address in near.listening_on() if kind == transport)
+    return f"sip:bob@127.0.0.1:{port};transport={transport}"
+
+
+def hangs_up_once_answered(far: Phone, event: Event) -> None:
+    """Its ACK and its BYE arrive together where they share a connection."""
+    if isinstance(event, Answered):
+        far.agent.hangup(event.call)
+
+
+def test_a_far_end_that_hangs_up_with_its_acknowledgement_ends_the_call() -> None:
+    async def scenario() -> None:
+        async with answered(transports=("tcp",), far_reacts=hangs_up_once_answered) as stage:
+            await asyncio.sleep(0.5)
+            assert stage.owner.closed == [("The far end hung up.", False)]
+
+    run(scenario())
+
+
+def test_an_offer_that_comes_with_the_acknowledgement_is_answered() -> None:
+    moved = make_offer(LocalAudio("192.0.2.1", 10010), AUDIO, OFFER)
+
+    def moves_at_once(far: Phone, event: Event) -> None:
+        if isinstance(event, Answered):
+            far.agent.offer(event.call, moved)
+
+    async def scenario() -> None:
+        async with answered(transports=("tcp",), far_reacts=moves_at_once) as stage:
+            before = asyncio.get_running_loop().time()
+            assert (await stage.far.expect(OfferAnswered)).call == stage.call
+            assert asyncio.get_running_loop().time() - before < 0.5
+            assert stage.line.ticked._parameters.remote == ("192.0.2.1", 10010)
+
+    run(scenario())
+
+
+def test_an_answer_that_is_given_up_while_it_is_acknowledged_leaves_nothing() -> None:
+    async def scenario() -> None:
+        async with answered() as stage, phone() as other:
+            other.agent.invite(order(uri_of(stage.near)))
+            coming = await stage.arrived.get()
+            coming.prepare()
+            answering = asyncio.ensure_future(coming.answer(stage.line.server))
+            coming._line.add_done_callback(lambda _: answering.cancel())
+            await asyncio.wait([answering])
+            assert answering.cancelled()
+            await other.eventually(Answered)
+            assert (await other.expect(Ended)).by == "them"
+            assert (stage.near.calls, stage.ports.free) == (1, PAIRS - 1)
+
+    run(scenario())
 
 
 def test_a_far_end_without_audio_ends_the_call() -> None:
@@ -175,7 +244,7 @@ def replaces(stage: Stage) -> str:
 def test_another_telephone_takes_the_place_of_the_far_end() -> None:
     async def scenario() -> None:
         async with answered() as stage, phone() as other:
-            target = f"sip:bob@127.0.0.1:{stage.near.listening_on()[0][1][1]}"
+            target = uri_of(stage.near)
             call = other.agent.invite(order(target, replaces=replaces(stage)))
             await (await stage.arrived.get()).take_over()
             await other.eventually(Answered)
@@ -195,10 +264,36 @@ def test_another_telephone_takes_the_place_of_the_far_end() -> None:
     run(scenario())
 
 
+def test_a_successor_who_hangs_up_with_its_acknowledgement_ends_the_call() -> None:
+    async def scenario() -> None:
+        async with answered(transports=("udp", "tcp")) as stage, phone(transports=("tcp",)) as other:
+            other.react = lambda event: hangs_up_once_answered(other, event)
+            other.agent.invite(order(uri_of(stage.near, "tcp"), replaces=replaces(stage)))
+            await (await stage.arrived.get()).take_over()
+            assert (stage.owner.closed, stage.owner.replaced) == ([("The far end hung up.", False)], 0)
+
+    run(scenario())
+
+
+def test_a_line_that_is_closed_before_its_successor_is_there_ends_both_calls() -> None:
+    async def scenario() -> None:
+        async with answered() as stage, phone() as other:
+            other.agent.invite(order(uri_of(stage.near), replaces=replaces(stage)))
+            coming = await stage.arrived.get()
+            taking = asyncio.ensure_future(coming.take_over())
+            await asyncio.sleep(0)
+            await stage.line.close("assistant_hangup")
+            await taking
+            await other.eventually(Answered)
+            assert (await other.expect(Ended)).by == "them"
+
+    run(scenario())
+
+
 def test_a_call_is_not_taken_over_in_another_format_or_by_strangers() -> None:
     async def scenario() -> None:
         async with answered() as stage, phone() as other:
-            target = f"sip:bob@127.0.0.1:{stage.near.listening_on()[0][1][1]}"
+            target = uri_of(stage.near)
             wideband = make_offer(LocalAudio("192.0.2.1", 10000), AudioOptions(("G722",), "off"))
             stage.line._negotiation.peer, true = "192.0.2.9", stage.line._negotiation.peer
             for offer, status, peer in ((wideband, 488, true), (OFFER, 603, "192.0.2.9")):
@@ -217,7 +312,7 @@ def test_a_call_is_not_taken_over_in_another_format_or_by_strangers() -> None:
 def test_a_successor_who_gives_up_ends_the_call() -> None:
     async def scenario() -> None:
         async with answered() as stage, phone() as other:
-            target = f"sip:bob@127.0.0.1:{stage.near.listening_on()[0][1][1]}"
+            target = uri_of(stage.near)
             other.agent.invite(order(target, replaces=replaces(stage)))
             coming = await stage.arrived.get()
             taking = asyncio.ensure_future(coming.take_over())

@@ -36,8 +36,9 @@ class IncomingSipCall:
     def __init__(self, phone: SipPhone, invitation: IncomingCall) -> None:
         self._phone = phone
         self.invitation = invitation
-        self._confirmed: asyncio.Future[Confirmed | None] = asyncio.get_running_loop().create_future()
-        """None: the caller left."""
+        self._line: asyncio.Future[SipLine | CallerLeftError] = asyncio.get_running_loop().create_future()
+        """What came of the call."""
+        self._server: SipServer | None = None
         self._ports: MediaPorts | None = None
         self._negotiation: Negotiation | None = None
         self._parameters: RtpParameters | None = None
@@ -47,8 +48,8 @@ class IncomingSipCall:
 
     @property
     def is_over(self) -> bool:
-        """The caller gave up, or we did."""
-        return self._confirmed.done()
+        """The caller gave up, or we did, or there is a line."""
+        return self._line.done()
 
     @property
     def audio(self) -> AudioFormat:
@@ -100,12 +101,12 @@ class IncomingSipCall:
             if ready is not None:
                 await self._ring_until(ready)
             if not self.is_over:
+                self._server = server
                 self._phone.agent.answer(self.invitation.call, self._description)
             async with asyncio.timeout(CONFIRM_SECONDS):
-                confirmed = await self._confirmed
-            if confirmed is None:
-                raise CallerLeftError("The caller hung up before the call was answered.")
-            line = self._line(confirmed, server)
+                line = await self._line
+            if isinstance(line, CallerLeftError):
+                raise line
             undo.pop_all()
             return line
 
@@ -123,28 +124,29 @@ class IncomingSipCall:
         except BaseException:
             line.lost_successor()
             raise
-        line.go_on_as(successor)
-        self._phone.follow(self.invitation.call, line)
+        if line.go_on_as(successor):
+            self._phone.follow(self.invitation.call, line)
 
-    def _line(self, confirmed: Confirmed, server: SipServer) -> SipLine:
+    def _line_to(self, confirmed: Confirmed) -> SipLine | CallerLeftError:
         assert self._negotiation is not None
+        assert self._server is not None
         if self._early is not None:
             session, self._early = self._early.session, None
-            return self._phone.line_over(session, self.invitation.call, self._negotiation, server)
+            return self._phone.line_over(session, self.invitation.call, self._negotiation, self._server)
         ports, self._ports = self._ports, None
         if ports is None:
-            raise CallerLeftError("There is no way for audio to the caller's telephone.")
+            return CallerLeftError("There is no way for audio to the caller's telephone.")
         try:
             parameters = self._parameters or self._negotiation.answered(confirmed.description)
-            return self._phone.line(self.invitation.call, ports, self._negotiation, parameters, server)
+            return self._phone.line(self.invitation.call, ports, self._negotiation, parameters, self._server)
         except NoCommonAudioError as error:
             ports.close()
-            raise CallerLeftError(f"The caller's telephone has no audio in common with this server: {error}.") from None
+            return CallerLeftError(f"The caller's telephone has no audio in common with this server: {error}.")
 
     async def _ring_until(self, ready: asyncio.Event) -> None:
         """Or until the caller leaves."""
         waiting = asyncio.ensure_future(ready.wait())
-        either: list[asyncio.Future[Any]] = [waiting, self._confirmed]
+        either: list[asyncio.Future[Any]] = [waiting, self._line]
         try:
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -169,20 +171,22 @@ class IncomingSipCall:
                 return
             self._phone.agent.ring(self.invitation.call, self._description, SESSION_PROGRESS)
         playing = asyncio.ensure_future(self._early.play(audio))
-        either: list[asyncio.Future[Any]] = [playing, self._confirmed]
+        either: list[asyncio.Future[Any]] = [playing, self._line]
         try:
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         finally:
             playing.cancel()
 
     def take(self, event: Event) -> None:
-        """What the user agent tells of the call."""
-        if self._confirmed.done():
+        """What the user agent tells of the call. The line is made here, not by who waits for it: a BYE or a re-INVITE
+        may come with the caller's ACK, and is the line's.
+        """
+        if self._line.done():
             return
         if isinstance(event, Confirmed):
-            self._confirmed.set_result(event)
+            self._line.set_result(self._line_to(event))
         elif isinstance(event, Ended):
-            self._confirmed.set_result(None)
+            self._line.set_result(CallerLeftError("The caller hung up before the call was answered."))
 
     def _give_back(self) -> None:
         if self._early is not None:

@@ -175,12 +175,16 @@ class SipLine:
         """The call is about to end for another one: that is no news."""
         self._awaits_successor = True
 
-    def go_on_as(self, successor: "SipLine") -> None:
-        """Whoever is on the line goes on from the other call, whose line is given up."""
+    def go_on_as(self, successor: "SipLine") -> bool:
+        """Whoever is on the line goes on from the other call, whose line is given up. False where either is over."""
         self._awaits_successor = False
+        if successor._over is not None:
+            reason, failed = successor._over
+            self._finish(reason, failed=failed)
+            return False
         if self._closed or self._over is not None:
             successor._finish("The call was over.", failed=False)
-            return
+            return False
         self._session.close()
         if self._handler is not None:
             self._handler.on_note(audio_in_words(self._session.statistics))
@@ -188,6 +192,7 @@ class SipLine:
         self._session.start(self)
         if self._handler is not None:
             self._handler.on_replaced()
+        return True
 
     def lost_successor(self) -> None:
         """The other call came to nothing."""

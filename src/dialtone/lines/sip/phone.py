@@ -75,6 +75,11 @@ class SipPhone:
     def listening_on(self) -> list[tuple[Transport, SocketAddress]]:
         return self.agent.listening_on()
 
+    @property
+    def calls(self) -> int:
+        """How many calls somebody follows."""
+        return len(self._parties)
+
     def speaks(self, transport: str) -> bool:
         """Whether calls can go out by this transport: for UDP a socket must be open, connections are opened anew."""
         return transport in ("tcp", "tls") or any(listener.transport == "udp" for listener in self._listeners)
