@@ -51,8 +51,8 @@ def test_both_sides_see_the_same_call(codec: str, srtp: str) -> None:
     assert (ours.codec, theirs.codec) == (codec, codec)
     assert (ours.remote_address, ours.remote_port) == ("2001:db8::2", 20000)
     assert (theirs.remote_address, theirs.remote_port) == ("192.0.2.1", 10000)
-    assert ours.send_payload_type == theirs.receive_payload_type
-    assert ours.receive_payload_type == theirs.send_payload_type
+    assert ours.receive_payload_types == {theirs.send_payload_type: codec}
+    assert theirs.receive_payload_types == {ours.send_payload_type: codec}
     assert ours.send_event_type == theirs.receive_event_type == (110 if codec == "opus" else 101)
     assert (ours.send_key, ours.receive_key) == (theirs.receive_key, theirs.send_key)
     assert (ours.send_key is None) == (srtp == "off")
@@ -107,6 +107,30 @@ def test_their_numbers_for_payloads_are_kept() -> None:
     answer, agreed = answer_offer(offer, HERE, AudioOptions())
     assert (agreed.codec, agreed.send_payload_type, agreed.send_event_type) == ("opus", 118, 119)
     assert "a=rtpmap:118 opus/48000/2" in answer
+
+
+@pytest.mark.parametrize(
+    ("formats", "codec", "received"),
+    [
+        ("0 8 101", "PCMU", {0: "PCMU", 8: "PCMA"}),
+        ("8 0 101", "PCMA", {0: "PCMU", 8: "PCMA"}),
+        ("9 96 101", "G722", {9: "G722", 111: "opus"}),  # Opus comes under the number of our offer
+        ("18 8 101", "PCMA", {8: "PCMA"}),
+    ],
+)
+def test_whatever_codec_an_answer_lists_may_come(formats: str, codec: str, received: dict[int, str]) -> None:
+    offer = make_offer(HERE, OPEN)
+    answer = f"v=0\no=- 1 1 IN IP4 192.0.2.7\nc=IN IP4 192.0.2.7\nm=audio 4000 RTP/AVP {formats}\n"
+    agreed = apply_answer(offer, answer + "a=rtpmap:96 opus/48000/2\na=rtpmap:101 telephone-event/8000\n", OPEN)
+    assert (agreed.codec, agreed.receive_payload_types) == (codec, received)
+
+
+def test_a_codec_of_an_answer_that_was_not_offered_counts_only_where_it_is_the_only_one() -> None:
+    offer = make_offer(HERE, AudioOptions(("PCMA",), "off"))
+    answer = "v=0\no=- 1 1 IN IP4 192.0.2.7\nc=IN IP4 192.0.2.7\nm=audio 4000 RTP/AVP {}\n"
+    both, other = (apply_answer(offer, answer.format(formats), OPEN) for formats in ("0 8", "0"))
+    assert (both.codec, both.receive_payload_types) == ("PCMA", {8: "PCMA"})
+    assert (other.codec, other.receive_payload_types) == ("PCMU", {0: "PCMU"})
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ Nothing here is kept between calls of these functions: whoever holds a call keep
 
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -86,7 +87,10 @@ class AgreedAudio:
     codec: str
     clock_rate: int
     send_payload_type: int
-    receive_payload_type: int
+    receive_payload_types: Mapping[int, str]
+    """Names of the codecs that may come, by payload type: where we offered, whatever the answer has in common with it,
+    a packet in one and the next in another (RFC 3264 section 6.1).
+    """
     remote_address: str
     remote_port: int
     remote_control_port: int
@@ -129,7 +133,7 @@ def answer_offer(
     address = theirs.address_of(chosen) if chosen is not None else None
     if chosen is None or address is None:
         raise NotAcceptableError("no audio stream that we could take part in")
-    number, codec = _choose_codec(chosen, options)
+    number, codec = min(_codecs_of(chosen, options), key=lambda pair: options.codecs.index(pair[1].name))
     receive_key, send_key = _choose_keys(chosen, options)
     audio = Media("audio", local.port, chosen.protocol, [])
     _add_codec(audio, number, codec)
@@ -149,8 +153,9 @@ def answer_offer(
     session = _next_session(local, audio, previous)
     session.media = [audio if media is chosen else _rejected(media) for media in theirs.media]
     agreed = AgreedAudio(
-        codec.name, codec.clock_rate, int(number), int(number), address, chosen.port, _control_port(chosen), direction,
-        _packet_ms(chosen, options), event_type, event_type, noise_type, send_key, receive_key,
+        codec.name, codec.clock_rate, int(number), {int(number): codec.name}, address, chosen.port,
+        _control_port(chosen), direction, _packet_ms(chosen, options), event_type, event_type, noise_type,
+        send_key, receive_key,
     )  # fmt: skip
     return str(session), agreed
 
@@ -164,14 +169,11 @@ def apply_answer(offer: str, answer: str, options: AudioOptions) -> AgreedAudio:
     if pair is None or address is None:
         raise NotAcceptableError("our audio was refused")
     mine, other = pair
-    number, codec = _choose_codec(other, options, by_their_order=True)
-    receive_type = next(
-        (int(format_) for format_ in mine.formats if _encoding(mine, format_) == _encoding(other, number)), int(number)
-    )
+    number, codec, received = _codecs_of_answer(mine, other, options)
     send_key, receive_key = _keys_of_answer(mine, other, options)
     direction = _common_direction(ours.direction_of(mine), _their_direction(theirs, other))
     return AgreedAudio(
-        codec.name, codec.clock_rate, int(number), receive_type, address, other.port, _control_port(other), direction,
+        codec.name, codec.clock_rate, int(number), received, address, other.port, _control_port(other), direction,
         _packet_ms(other, options), _event_type(other, codec.clock_rate), _event_type(mine, codec.clock_rate),
         None, send_key, receive_key,
     )  # fmt: skip
@@ -199,16 +201,24 @@ def _encoding(media: Media, number: str) -> tuple[str, int] | None:
     return _STATIC.get(number)
 
 
-def _choose_codec(media: Media, options: AudioOptions, *, by_their_order: bool = False) -> tuple[str, Codec]:
-    """The payload type and codec to use: the first of ours that they know, or of theirs that we know."""
+def _codecs_of(media: Media, options: AudioOptions) -> list[tuple[str, Codec]]:
+    """Payload types whose codecs we know, in the media's order. Raises `NotAcceptableError` where there is none."""
     known = {(CODECS[name].name.lower(), CODECS[name].clock_rate): CODECS[name] for name in options.codecs}
     numbers = [number for number in media.formats if number.isascii() and number.isdigit() and int(number) < 128]
-    offered = [(number, known[encoding]) for number in numbers if (encoding := _encoding(media, number)) in known]
-    if not offered:
+    codecs = [(number, known[encoding]) for number in numbers if (encoding := _encoding(media, number)) in known]
+    if not codecs:
         raise NotAcceptableError("no codec in common")
-    if by_their_order:
-        return offered[0]
-    return min(offered, key=lambda pair: options.codecs.index(pair[1].name))
+    return codecs
+
+
+def _codecs_of_answer(mine: Media, other: Media, options: AudioOptions) -> tuple[str, Codec, dict[int, str]]:
+    """The payload type and codec to send, which is their first, and the names of those that may come."""
+    offered = {codec.name: number for number, codec in _codecs_of(mine, options)}
+    answered = _codecs_of(other, options)
+    # What was not offered can't come; where that is all they list, they mean it all the same.
+    common = [(number, codec) for number, codec in answered if codec.name in offered] or answered
+    # What comes has the numbers of our offer, what goes those of the answer.
+    return *common[0], {int(offered.get(codec.name, number)): codec.name for number, codec in common}
 
 
 def _event_type(media: Media, clock_rate: int) -> int | None:

@@ -14,8 +14,8 @@ m=audio 4000 RTP/AVP {formats}\r
 {attributes}"""
 
 
-def end() -> Negotiation:
-    return Negotiation(LocalAudio("192.0.2.1", 20000), AudioOptions(("PCMU",), "off"), "192.0.2.7")
+def end(*codecs: str) -> Negotiation:
+    return Negotiation(LocalAudio("192.0.2.1", 20000), AudioOptions(codecs or ("PCMU",), "off"), "192.0.2.7")
 
 
 def theirs(formats: str, *attributes: str) -> str:
@@ -48,3 +48,16 @@ def test_comfort_noise_is_done_where_it_is_asked_for(formats: str, attributes: l
     assert agreed.comfort_noise == number
     assert ("CN/8000" in answer) == (number is not None)
     assert "CN/" not in end().offer()
+
+
+@pytest.mark.parametrize(
+    ("formats", "codec", "received"),
+    [("0 8", "PCMU", {0: "PCMU", 8: "PCMA"}), ("8 9 0", "PCMA", {0: "PCMU", 8: "PCMA"}), ("9 8", "G722", {9: "G722"})],
+)
+def test_each_codec_that_the_answer_lists_in_the_format_of_the_line_is_heard(
+    formats: str, codec: str, received: dict[int, str]
+) -> None:
+    ours = end("PCMU", "PCMA", "G722")
+    ours.offer()
+    agreed = ours.answered(theirs(formats))
+    assert (agreed.codec, agreed.received) == (codec, received)

@@ -66,8 +66,7 @@ class Negotiation:
 
     def narrow(self, codec: str) -> None:
         """From now on only what keeps the format of a line that began with `codec`."""
-        same: Sequence[str] = NARROWBAND if codec in NARROWBAND else (codec,)
-        chosen = tuple(name for name in self.options.codecs if name in same)
+        chosen = tuple(name for name in self.options.codecs if name in _same_format(codec))
         self.options = AudioOptions(chosen, self.options.srtp, self.options.packet_ms, self.options.suites)
 
     def _parameters(self, agreed: AgreedAudio) -> RtpParameters:
@@ -77,7 +76,11 @@ class Negotiation:
             remote=(agreed.remote_address, agreed.remote_port),
             codec=agreed.codec,
             payload_type=agreed.send_payload_type,
-            received={agreed.receive_payload_type: agreed.codec},
+            received={
+                number: name
+                for number, name in agreed.receive_payload_types.items()
+                if name in _same_format(agreed.codec)
+            },
             # Who knows no telephone-event sends tones, whatever number we offered it under.
             received_event=None if agreed.send_event_type is None else agreed.receive_event_type,
             sent_event=agreed.send_event_type,
@@ -90,6 +93,11 @@ class Negotiation:
             sends=agreed.direction in ("sendrecv", "sendonly"),
             receives=agreed.direction in ("sendrecv", "recvonly"),
         )
+
+
+def _same_format(codec: str) -> Sequence[str]:
+    """Codecs that are the same audio on a line."""
+    return NARROWBAND if codec in NARROWBAND else (codec,)
 
 
 def _keys(agreed: AgreedAudio) -> SrtpKeys | None:
