@@ -95,6 +95,22 @@ def test_our_answer_is_repeated_until_it_is_acknowledged() -> None:
     run(main())
 
 
+def test_an_acknowledgement_with_the_branch_of_its_invite_counts() -> None:
+    async def main() -> None:
+        async with phone() as alice, wire() as bob:
+            bob.send(bob.new("INVITE", body=OFFER, branch="same"), alice)
+            call = (await alice.expect(IncomingCall)).call
+            alice.agent.answer(call, ANSWER)
+            await bob.response(100)
+            answer = await bob.response(200)
+            bob.send(bob.new("ACK", to=answer.lines("to")[0], branch="same"), alice)
+            assert (await alice.expect(Confirmed)).call == call
+            await asyncio.sleep(60)
+            assert (alice.unseen, bob.unseen) == ([], [])
+
+    run(main())
+
+
 def test_our_refusal_is_repeated_until_it_is_acknowledged() -> None:
     async def main() -> None:
         async with phone() as alice, wire() as bob:

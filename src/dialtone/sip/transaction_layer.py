@@ -55,9 +55,18 @@ class TransactionLayer:
                 return
             self._on_request(request, flow)
         elif request.method == "ACK":
-            transaction.receive_ack()
+            self._receive_ack(request, flow, transaction)
         else:
             transaction.receive_again()
+
+    def _receive_ack(self, request: Request, flow: Flow, transaction: ServerTransaction) -> None:
+        """The ACK of a 2xx is the user agent's, also where a sender gives it the branch of its INVITE (RFC 6026
+        section 7.1).
+        """
+        if transaction.final is not None and transaction.final.status < 300:
+            self._on_request(request, flow)
+        else:
+            transaction.receive_ack()
 
     def lost(self, flow: Flow) -> None:
         """A connection is gone, and with it the requests on it that nobody has begun to answer."""
