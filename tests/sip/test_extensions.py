@@ -1,4 +1,4 @@
-"""What goes over the wire of PRACK, session timers, UPDATE, glare, routes and bodies."""
+"""What goes over the wire of PRACK, UPDATE, glare, routes and bodies."""
 
 import asyncio
 
@@ -120,89 +120,6 @@ def test_an_offer_before_the_answer_is_answered_with_the_prack() -> None:
             bob.send(bob.answer(invite, 200, "bob"), alice)
             assert await alice.expect(Answered) == Answered(ours, None)
             assert (await bob.request("ACK")).body == b""
-
-    run(main())
-
-
-# --- session timers
-
-
-@pytest.mark.parametrize(("allow", "method"), [("INVITE, UPDATE", "UPDATE"), ("INVITE", "INVITE")])
-def test_a_session_is_refreshed_at_half_of_its_time(allow: str, method: str) -> None:
-    async def main() -> None:
-        async with phone() as alice, wire() as bob:
-            loop = asyncio.get_running_loop()
-            _, invite = await call_to(bob, alice, session_expires="200;refresher=uac", require="timer", allow=allow)
-            assert (invite.get("session-expires"), invite.get("min-se")) == ("1800", "90")
-            started = loop.time()
-            for _ in range(2):
-                refresh = await bob.request(method)
-                assert loop.time() - started == pytest.approx(100, abs=0.1)
-                assert refresh.get("session-expires") == "200;refresher=uac"
-                assert refresh.body.decode() == ("" if method == "UPDATE" else OFFER)
-                started = loop.time()
-                body = "" if method == "UPDATE" else ANSWER
-                bob.send(bob.answer(refresh, 200, "", body, session_expires="200;refresher=uac"), alice)
-                if method == "INVITE":
-                    await bob.request("ACK")
-            assert alice.unseen == []
-            bob.send(bob.answer(await bob.request(method), 481), alice)
-            assert (await alice.expect(Ended)).by == "failed"
-
-    run(main())
-
-
-def test_a_session_that_the_other_side_does_not_refresh_is_ended() -> None:
-    async def main() -> None:
-        async with phone() as alice, wire() as bob:
-            loop = asyncio.get_running_loop()
-            call, to = await call_from(bob, alice, session_expires="90;refresher=uac", supported="timer")
-            answer = bob.last_response(200)
-            assert answer.get("session-expires") == "90;refresher=uac"
-            assert "timer" in answer.tokens("require")
-            alice.agent.hold(call)
-            hold = await bob.request("INVITE")
-            assert hold.get("session-expires") == "90;refresher=uas"
-            bob.send(bob.answer(hold, 200, "", ANSWER, session_expires="90;refresher=uas", require="timer"), alice)
-            await bob.request("ACK")
-            await alice.expect(OfferAnswered)
-            await asyncio.sleep(50)
-            bob.send(bob.new("UPDATE", number=2, to=to, session_expires="90;refresher=uac", supported="timer"), alice)
-            assert (await bob.response(200)).get("session-expires") == "90;refresher=uac"
-            started = loop.time()
-            assert (await alice.expect(Ended)).by == "failed"
-            assert loop.time() - started == pytest.approx(60, abs=0.1)
-            await bob.request("BYE")
-
-    run(main())
-
-
-def test_we_refresh_for_who_does_not_know_how() -> None:
-    async def main() -> None:
-        async with phone(session_seconds=600) as alice, wire() as bob:
-            await call_from(bob, alice, allow="INVITE, UPDATE")
-            await bob.request("UPDATE")
-            for _ in range(10):
-                await bob.request("UPDATE")
-            assert (await alice.expect(Ended)).by == "failed", "nobody has answered for 32 s"
-
-    run(main())
-
-
-def test_intervals_that_are_too_small_are_told_and_taken() -> None:
-    async def main() -> None:
-        async with phone() as alice, wire() as bob:
-            bob.send(bob.new("INVITE", body=OFFER, session_expires="30"), alice)
-            assert (await bob.response(422)).get("min-se") == "90"
-            assert alice.events == []
-            alice.agent.invite(order(bob.uri))
-            invite = await bob.request("INVITE")
-            bob.send(bob.answer(invite, 422, "bob", min_se="3600"), alice)
-            await bob.request("ACK")
-            again = await bob.request("INVITE")
-            assert (again.get("session-expires"), again.get("min-se")) == ("3600", "3600")
-            assert again.cseq[0] > invite.cseq[0]
-            assert again.call_id == invite.call_id
 
     run(main())
 

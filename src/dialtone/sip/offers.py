@@ -35,6 +35,8 @@ class Offers:
         self._deadline: asyncio.TimerHandle | None = None
         self._retry: asyncio.TimerHandle | None = None
         self._glares = 0
+        self._is_refresh = False
+        """What is open is a sign of life of ours."""
 
     # --- theirs
 
@@ -155,61 +157,90 @@ class Offers:
         self._session.host.emit(OfferAnswered(self._session.call, description))
 
     def offer(self, description: str) -> None:
-        """Offer other media within the call. Raises `WrongStateError` while another offer is open."""
+        """Offer other media within the call, after a sign of life of ours that is open. Raises `WrongStateError` while
+        another offer is.
+        """
         session = self._session
-        if self.open is not None or session.unacknowledged is not None or self._retry is not None:
+        busy = self.open is not None and not self._is_refresh
+        if busy or session.unacknowledged is not None or self._retry is not None:
             raise WrongStateError("another offer is open")
         if not session.confirmed and "update" not in session.peer_methods:
             raise WrongStateError("before the answer, only a peer that takes UPDATE can be offered anything")
         self._glares = 0
-        self._send_offer(description)
+        self._offer_when_free(description)
 
-    def _send_offer(self, description: str) -> None:
-        session, before = self._session, self.local
+    def refresh(self, refused: Callable[[Response], None]) -> bool:
+        """Offer again what is in force, by a re-INVITE that is a sign of life (RFC 4028 section 7.4). The owner is told
+        where the answer brings other media. False while another offer is open, or before the call is answered.
+        """
+        session = self._session
+        is_free = self.open is None and session.unacknowledged is None and self._retry is None
+        if not is_free or not session.confirmed or self.local is None:
+            return False
+        self._send(self.local, self._refreshed, refused)
+        self._is_refresh = True
+        return True
+
+    def _refreshed(self, description: str | None) -> None:
+        if description is None or description == self.remote:
+            self.open = None
+        else:
+            self.answered(description)
+
+    def _offer_when_free(self, description: str) -> None:
         self._retry = None
+        if self.open is None and self._session.unacknowledged is None:
+            self._send(description, self.answered, lambda response: self._refused(description, response))
+        else:
+            self._retry = self._session.later(self.pause(), lambda: self._offer_when_free(description))
+
+    def _refused(self, description: str, response: Response) -> None:
+        session = self._session
+        if response.status == 491 and self._glares < MAX_GLARES:
+            self._glares += 1
+            self._retry = session.later(self.pause(), lambda: self._offer_when_free(description))
+        else:
+            session.host.emit(OfferRefused(session.call, response.status, response.reason))
+
+    def pause(self) -> float:
+        """After a glare, who made the call waits longer, so that the two do not meet again (RFC 3261 section 14.1)."""
+        return random.uniform(2.1, 4.0) if self._session.is_caller else random.uniform(0.0, 2.0)
+
+    def _send(self, description: str, taken: Callable[[str | None], None], refused: Callable[[Response], None]) -> None:
+        session, before, is_open = self._session, self.local, True
         request = session.request("INVITE" if session.confirmed else "UPDATE")
         set_description(request, description)
         session.timer.ask(request)
         self.offered(description)
 
         def on_response(response: Response, exchange: Exchange) -> None:
+            nonlocal is_open
             if response.status < 200:
                 return
+            first, is_open = is_open, False
             if response.status < 300:
-                self._taken(response, exchange)
-                return
-            self.open, self.local = None, before
-            if response.status == 491 and self._glares < MAX_GLARES:
-                self._glares += 1
-                self._retry = session.later(self._pause(), lambda: self._offer_again(description))
+                self._acknowledge(response, exchange)
+            if not first:
+                return  # a repeated 2xx only wants its ACK again
+            self._is_refresh = False
+            if response.status < 300:
+                session.timer.agreed(response)
+                taken(description_or_none(response))
             else:
-                session.host.emit(OfferRefused(session.call, response.status, response.reason))
+                self.open, self.local = None, before
+                refused(response)
 
         session.send(request, on_response)
 
-    def _offer_again(self, description: str) -> None:
-        self._retry = None
-        if self.open is None and self._session.unacknowledged is None:
-            self._send_offer(description)
-        else:
-            self._retry = self._session.later(self._pause(), lambda: self._offer_again(description))
-
-    def _pause(self) -> float:
-        """After a glare, who made the call waits longer, so that the two do not meet again (RFC 3261 section 14.1)."""
-        return random.uniform(2.1, 4.0) if self._session.is_caller else random.uniform(0.0, 2.0)
-
-    def _taken(self, response: Response, exchange: Exchange) -> None:
+    def _acknowledge(self, response: Response, exchange: Exchange) -> None:
+        """Nobody acknowledges the 2xx to an UPDATE."""
         session = self._session
         dialog = session.dialog
-        if dialog is None:
-            return
+        assert dialog is not None
         dialog.refresh_target(response)
-        session.timer.agreed(response)
         if exchange.request.method == "INVITE":
             ack = dialog.ack(exchange.request.cseq[0])
             session.endpoint.send_once(session.outgoing(ack, dialog))
-        if self.open == "ours":  # a repeated 2xx only wants its ACK again
-            self.answered(description_or_none(response))
 
     def stop(self) -> None:
         """The call ends; whoever waits for an answer of ours is told so."""

@@ -3,7 +3,6 @@
 import asyncio
 from typing import TYPE_CHECKING
 
-from dialtone.sip.bodies import set_description
 from dialtone.sip.errors import ParseError
 from dialtone.sip.exchange import Exchange
 from dialtone.sip.headers import parse_number
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
 SMALLEST_SECONDS = 90
 """RFC 4028 section 4."""
 LONGEST_SECONDS = 24 * 3600
+RETRY_SECONDS = 2.0
+"""After a refusal, which doubles with each; and while an offer is open."""
 
 
 class SessionTimer:
@@ -26,8 +27,14 @@ class SessionTimer:
         self._session = session
         self._seconds = max(SMALLEST_SECONDS, session.endpoint.options.session_seconds)
         self._smallest = SMALLEST_SECONDS
-        self._timer: asyncio.TimerHandle | None = None
-        self._refreshing = False
+        self._next: asyncio.TimerHandle | None = None
+        """Until our next sign of life."""
+        self._end: asyncio.TimerHandle | None = None
+        """Until the call ends for want of one."""
+        self._refusals = 0
+        """Of the sign of life that is due."""
+        self._update_refused = False
+        """They allow UPDATE and refuse it all the same: from then on by re-INVITE."""
         self._refresher = ""
         """As our next request names who gives the signs of life: "uac" is whoever sends it; empty where nobody does."""
 
@@ -51,7 +58,6 @@ class SessionTimer:
 
     def agreed(self, response: Response) -> None:
         """Their 2xx to a request that asked."""
-        self._refreshing = False
         found = _session_expires(response)
         if found is None:
             self._schedule(None, ours=False)
@@ -91,49 +97,57 @@ class SessionTimer:
             return
         self._seconds = seconds
         self._refresher = "uac" if ours else "uas"
+        self._refusals = 0
+        wait = seconds * self._session.endpoint.options.refresh_share if ours else 0.0
+        left = seconds - wait
+        self._end = self._session.later(wait + max(1.0, left - min(32, left / 3)), self._expire)
         if ours:
-            wait = seconds * self._session.endpoint.options.refresh_share
-            self._timer = self._session.later(wait, lambda: self._refresh(seconds - wait))
-        else:
-            self._timer = self._session.later(seconds - min(32, seconds / 3), self._expire)
+            self._refresh_in(wait)
 
-    def _refresh(self, left: float) -> None:
+    def _refresh_in(self, seconds: float) -> None:
+        if self._next is not None:
+            self._next.cancel()
+        self._next = self._session.later(seconds, self._refresh)
+
+    def _refresh(self) -> None:
         session = self._session
-        self._timer = session.later(max(1.0, left - min(32, left / 3)), self._expire)
-        if self._refreshing or session.dialog is None:
-            return
-        if "update" in session.peer_methods:
+        if "update" in session.peer_methods and not self._update_refused:
             request = session.request("UPDATE")
-        elif session.offers.open is None and session.unacknowledged is None and session.offers.local is not None:
-            request = session.request("INVITE")
-            set_description(request, session.offers.local)
-        else:
-            return  # an offer is under way, and its answer is a sign of life as well
-        self._refreshing = True
-        self.ask(request)
-        session.send(request, self._refreshed)
+            self.ask(request)
+            session.send(request, self._update_answered)
+        elif not session.offers.refresh(self._refused):
+            # The answer to the offer that is open is a sign of life as well, unless it is a refusal.
+            self._refresh_in(RETRY_SECONDS)
 
-    def _refreshed(self, response: Response, exchange: Exchange) -> None:
-        session = self._session
-        if response.status < 200:
-            return
-        self._refreshing = False
-        if response.status == 422 and self.too_small(response):
-            self._refresh(self._seconds / 2)
-        elif response.status < 300 and session.dialog is not None:
-            session.dialog.refresh_target(response)
-            if exchange.request.method == "INVITE":
-                ack = session.dialog.ack(exchange.request.cseq[0])
-                session.endpoint.send_once(session.outgoing(ack, session.dialog))
+    def _update_answered(self, response: Response, exchange: Exchange) -> None:
+        if 200 <= response.status < 300:
+            assert self._session.dialog is not None
+            self._session.dialog.refresh_target(response)
             self.agreed(response)
+        elif response.status >= 300:
+            if response.status not in (422, 491) and not response.lines("retry-after"):
+                self._update_refused = True  # else it is refused only for now
+            self._refused(response)
+
+    def _refused(self, response: Response) -> None:
+        """Try again while there is time, with growing pauses (RFC 4028 section 10). An answer that says that the call
+        is gone does not come here: it has ended the call.
+        """
+        if response.status == 422:
+            self.too_small(response)
+        pause = self._session.offers.pause() if response.status == 491 else RETRY_SECONDS
+        pause *= 2**self._refusals
+        self._refusals += 1
+        self._refresh_in(max(pause, response.number("retry-after", 0, LONGEST_SECONDS)))
 
     def _expire(self) -> None:
         self._session.fail("no sign of life")
 
     def stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for timer in (self._next, self._end):
+            if timer is not None:
+                timer.cancel()
+        self._next = self._end = None
 
 
 def _session_expires(message: Message) -> tuple[int, str] | None:
