@@ -1,6 +1,7 @@
 """Calls placed through a trunk: where its server is found, how it wants numbers, and whose fault a failure is."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,14 +11,19 @@ import pytest
 
 from dialtone.lines.outbound import DialError, DialRequest, OutboundTrunk
 from dialtone.lines.sip.dialer import SipDialer, failure_of
+from dialtone.lines.sip.line import SipLine
 from dialtone.lines.sip.phone import SipPhone
 from dialtone.media.clock import MediaClock
+from dialtone.media.rtp.packet import build
 from dialtone.media.rtp.ports import PortPool
 from dialtone.platform.numbering import Numbering
 from dialtone.sip.dns import Service
 from dialtone.sip.endpoint import Options
 from dialtone.sip.events import Cause, Ended, IncomingCall
+from dialtone.sip.offer_answer import AudioOptions, LocalAudio, answer_offer
+from dialtone.sip.sdp import parse_sdp
 from dialtone.sip.transports import Listener, TransportOptions
+from tests.lines.sip.test_line import Owner
 from tests.sip.certificates import make_certificate
 from tests.sip.stage import accept_all, phone, run
 from tests.sip.test_network import Names
@@ -124,6 +130,42 @@ def test_over_tls_encryption_is_demanded_and_wished_for_where_that_is_refused(tm
             assert rung == [2]
 
     run(scenario())
+
+
+def test_the_ringing_that_came_as_audio_is_neither_heard_nor_a_loss() -> None:
+    async def scenario() -> None:
+        async with dialer(Names()) as near, phone() as far:
+            trunk = OutboundTrunk("t", "127.0.0.1", far.agent.listening_on()[0][1][1], "udp", None, None)
+            dialing = asyncio.create_task(near.dial(request(trunk), lambda: None))
+            call = await far.expect(IncomingCall)
+            port = parse_sdp(call.offer or "").media[0].port
+
+            def send(sequence: int) -> None:
+                packet = build(0, sequence, 160 * sequence, 7, bytes(160))
+                sock.sendto(packet, ("127.0.0.1", port))
+
+            answer, _ = answer_offer(call.offer or "", LocalAudio(*sock.getsockname()), AudioOptions(("PCMU",), "off"))
+            far.agent.ring(call.call, answer, 183)
+            for sequence in range(60):
+                send(sequence)
+            sock.sendto(b"a report", ("127.0.0.1", port + 1))
+            await asyncio.sleep(6)
+            far.agent.answer(call.call, answer)
+            line = await dialing
+            owner = Owner()
+            line.attach(owner)
+            for sequence in range(300, 330):
+                send(sequence)
+                await asyncio.sleep(0.02)
+            await asyncio.sleep(1)
+            assert isinstance(line, SipLine)
+            statistics = line.ticked.statistics
+            assert (statistics.packets_received, statistics.packets_lost, statistics.packets_malformed) == (30, 0, 0)
+            await line.close("assistant_hangup")
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        run(scenario())
 
 
 def test_a_trunk_that_nobody_knows_is_no_way_out() -> None:

@@ -109,6 +109,7 @@ class SipDialer:
     def _line(
         self, request: DialRequest, call: str, ports: MediaPorts, negotiation: Negotiation, answer: str | None
     ) -> SipLine:
+        ports.discard(asyncio.get_running_loop().time())  # sound before the answer is not listened to
         try:
             parameters = negotiation.answered(answer)
             return self._phone.line(call, ports, negotiation, parameters, _server(request.trunk))

@@ -14,6 +14,9 @@ from dialtone.media.rtp.packet import MAX_PACKET_BYTES
 MAX_TRIES = 200
 """Pairs tried for one call; each costs about 20 us of the event loop's time."""
 
+DATAGRAMS_KEPT = 128
+"""More than the kernel keeps of a socket, so that only a flood could leave any."""
+
 
 class NoPortsError(Exception):
     """No port is left. `str()` says so in words for the operator."""
@@ -31,6 +34,15 @@ class MediaPorts:
     def port(self) -> int:
         """What the SDP answer names."""
         return self.rtp.address[1]
+
+    def discard(self, now: float) -> None:
+        """Forget what came until now, `loop.time()`. The kernel keeps the oldest packets and drops the newest: what is
+        taken of them later would be old sound, and then a gap.
+        """
+        for one in (self.rtp, self.rtcp):
+            for _ in range(DATAGRAMS_KEPT):
+                if one.receive(now) is None:
+                    break
 
     def close(self) -> None:
         """Close both and give the ports back. Idempotent."""
