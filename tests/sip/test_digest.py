@@ -2,7 +2,7 @@
 
 import pytest
 
-from dialtone.sip.digest import Challenge, Credentials, DigestClient, digest_response, parse_challenge
+from dialtone.sip.digest import Challenge, Credentials, DigestClient, RealmKey, digest_response, parse_challenge
 from dialtone.sip.digest_server import NONCE_SECONDS, DigestServer
 from dialtone.sip.errors import ParseError
 from dialtone.sip.message import Request, Response
@@ -53,7 +53,7 @@ def test_a_password_opens_the_door_and_its_nonce_is_used_again() -> None:
     server, client = DigestServer(Clock()), DigestClient(Credentials('al"ice', "pass:word"))
     first = request()
     assert server.claimed(first) is None
-    assert client.learn(refusal(*server.challenges('a "realm"')), first)
+    assert client.learn(refusal(*server.challenges('a "realm"')), set())
     for _ in range(3):
         again = request()
         client.authorize(again)
@@ -67,31 +67,48 @@ def test_a_password_opens_the_door_and_its_nonce_is_used_again() -> None:
 def test_an_old_nonce_is_stale_and_the_next_one_helps() -> None:
     clock = Clock()
     server, client = DigestServer(clock), DigestClient(MUFASA)
-    client.learn(refusal(*server.challenges("r")), request())
+    answered: set[RealmKey] = set()
+    client.learn(refusal(*server.challenges("r")), answered)
     clock.now += NONCE_SECONDS + 1
     late = request()
     client.authorize(late)
     assert server.verify(late, "r", MUFASA.password) == "stale"
-    assert client.learn(refusal(*server.challenges("r", stale=True)), late)
+    assert client.learn(refusal(*server.challenges("r", stale=True)), answered)
     client.authorize(late)
     assert server.verify(late, "r", MUFASA.password) == "right"
 
 
 def test_a_refused_password_is_not_tried_again() -> None:
+    client, answered = DigestClient(MUFASA), set[RealmKey]()
+    challenge = 'Digest realm="r", nonce="{}", algorithm=MD5, qop="auth"'
+    assert client.learn(refusal(challenge.format(1)), answered)
+    assert client.learn(refusal(challenge.format(2) + ", stale=TRUE"), answered)
+    assert client.learn(refusal(challenge.format(2), proxy=True), answered), "a proxy before the server asks, too"
+    assert not client.learn(refusal(challenge.format(3)), answered), "a new nonce does not make the password right"
+    later = request()
+    client.authorize(later)
+    assert later.lines("authorization") == [], "what was refused is not sent with the next request"
+    assert len(later.lines("proxy-authorization")) == 1
+
+
+def test_what_was_kept_may_be_refused_once() -> None:
     client = DigestClient(MUFASA)
     challenge = 'Digest realm="r", nonce="same", algorithm=MD5, qop="auth"'
-    refused = request()
-    assert client.learn(refusal(challenge), refused)
-    client.authorize(refused)
-    assert not client.learn(refusal(challenge), refused)
-    assert client.learn(refusal(challenge + ", stale=TRUE"), refused)
-    assert not client.learn(refusal("Basic realm=x", 'Digest realm="r", nonce="n", algorithm=ROT13'), request())
+    for _ in range(2):
+        answered = set[RealmKey]()
+        assert client.learn(refusal(challenge), answered)
+        assert not client.learn(refusal(challenge), answered)
+
+
+def test_what_nobody_can_answer_is_left_alone() -> None:
+    unknown = refusal("Basic realm=x", 'Digest realm="r", nonce="n", algorithm=ROT13')
+    assert not DigestClient(MUFASA).learn(unknown, set())
 
 
 def test_registrar_and_proxy_are_answered_side_by_side() -> None:
     client = DigestClient(MUFASA)
-    client.learn(refusal('Digest realm="a", nonce="1", opaque="o"'), request())
-    client.learn(refusal('Digest realm="b", nonce="2", qop="auth-int,auth"', proxy=True), request())
+    client.learn(refusal('Digest realm="a", nonce="1", opaque="o"'), set())
+    client.learn(refusal('Digest realm="b", nonce="2", qop="auth-int,auth"', proxy=True), set())
     asked = request()
     client.authorize(asked)
     assert 'nonce="1"' in asked.lines("authorization")[0]
@@ -103,12 +120,12 @@ def test_registrar_and_proxy_are_answered_side_by_side() -> None:
 def test_a_forged_nonce_or_request_is_refused() -> None:
     server, other = DigestServer(Clock()), DigestServer(Clock())
     client = DigestClient(MUFASA)
-    client.learn(refusal(*other.challenges("r")), request())
+    client.learn(refusal(*other.challenges("r")), set())
     forged = request()
     client.authorize(forged)
     assert server.verify(forged, "r", MUFASA.password) == "wrong"
     client = DigestClient(MUFASA)
-    client.learn(refusal(*server.challenges("r")), request())
+    client.learn(refusal(*server.challenges("r")), set())
     moved = request()
     client.authorize(moved)
     moved.method = "INVITE"

@@ -97,6 +97,10 @@ def digest_response(
     return hash_of(secret, challenge.nonce, count, client_nonce, challenge.qop, what)
 
 
+RealmKey = tuple[str, str]
+"""The header to answer in, and the realm."""
+
+
 @dataclass(slots=True)
 class _Realm:
     challenge: Challenge
@@ -108,13 +112,14 @@ class DigestClient:
 
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
-        self._realms: dict[tuple[str, str], _Realm] = {}
-        """By header to answer in and realm."""
+        self._realms: dict[RealmKey, _Realm] = {}
 
-    def learn(self, response: Response, refused: Request, *, first: bool = False) -> bool:
-        """Remember what a 401 or 407 asks for. False if asking again cannot help: the password was refused.
+    def learn(self, response: Response, answered: set[RealmKey]) -> bool:
+        """Remember what a 401 or 407 asks for. False if asking again cannot help.
 
-        `first`: what the request answered was kept from earlier requests, so its refusal says nothing of the password.
+        `answered`: whose challenges the request has answered already; those of now are added. Who asks once more has
+        refused the password, unless it says that only the nonce has grown old (RFC 7616 section 3.3). A refusal of what
+        was kept from earlier requests says nothing of the password.
         """
         useful = False
         for header, answer in (("www-authenticate", "authorization"), ("proxy-authenticate", "proxy-authorization")):
@@ -128,19 +133,18 @@ class DigestClient:
                 if challenge.realm in seen:
                     continue
                 seen.add(challenge.realm)
-                useful |= self._remember(answer, challenge, refused, first=first)
+                key = (answer, challenge.realm)
+                self._realms.pop(key, None)
+                if key not in answered or challenge.stale:
+                    self._remember(key, challenge)
+                    answered.add(key)
+                    useful = True
         return useful
 
-    def _remember(self, answer: str, challenge: Challenge, refused: Request, *, first: bool) -> bool:
-        used = {parsed.get("nonce") for parsed in _answers(refused, answer) if parsed.get("realm") == challenge.realm}
-        if challenge.nonce in used and not challenge.stale and not first:
-            return False
-        key = (answer, challenge.realm)
-        self._realms.pop(key, None)
+    def _remember(self, key: RealmKey, challenge: Challenge) -> None:
         while len(self._realms) >= 2 * _MAX_REALMS:
             del self._realms[next(iter(self._realms))]
         self._realms[key] = _Realm(challenge)
-        return True
 
     def authorize(self, request: Request) -> None:
         """Put the answers to all remembered challenges into a request."""
@@ -170,13 +174,3 @@ class DigestClient:
         if challenge.opaque is not None:
             parts.append(f"opaque={quoted(challenge.opaque)}")
         return "Digest " + ", ".join(parts)
-
-
-def _answers(request: Request, header: str) -> list[dict[str, str]]:
-    answers = []
-    for line in request.lines(header):
-        try:
-            answers.append(parse_fields(line))
-        except ParseError:
-            continue
-    return answers

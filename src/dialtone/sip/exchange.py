@@ -14,7 +14,7 @@ from dialtone.sip.client_transactions import (
     PlainClientTransaction,
     cancel_of,
 )
-from dialtone.sip.digest import DigestClient
+from dialtone.sip.digest import DigestClient, RealmKey
 from dialtone.sip.dns import Resolver
 from dialtone.sip.errors import SipError, TransportError
 from dialtone.sip.flow import Flow, Target
@@ -88,6 +88,12 @@ class Exchange:
         self._outgoing = outgoing
         self._on_response = on_response
         self._targets: list[Target] = []
+        """Servers that it may still go to."""
+        self._target: Target | None = None
+        self._answered_realms: set[RealmKey] = set()
+        """Of this server, or of proxies before it."""
+        self._may_reconnect = False
+        """The server has asked for a password, so that it is there, whatever becomes of the connection."""
         self._transaction: ClientTransaction | None = None
         self._challenges = 0
         self._cancelled = False
@@ -120,6 +126,8 @@ class Exchange:
     async def _try_next(self) -> None:
         while self._targets and not self._cancelled:
             target = self._targets.pop(0)
+            if target != self._target:
+                self._target, self._answered_realms = target, set()
             try:
                 flow = await self._flow_to(target)
                 self._send(flow)
@@ -148,6 +156,7 @@ class Exchange:
 
     def _send(self, flow: Flow) -> None:
         request = self.request
+        self._may_reconnect = False
         write_route(request, flow, self._sender.transports)
         if self._outgoing.contact_user is not None:
             contact = self._sender.transports.contact(flow, self._outgoing.contact_user)
@@ -182,8 +191,10 @@ class Exchange:
         self.failure = failure
         if transaction.answered or self._cancelled:
             self._finish(failure)
-        else:
-            self._again()
+            return
+        if failure == "transport" and self._may_reconnect and self._target is not None:
+            self._targets.insert(0, self._target)
+        self._again()
 
     def _again(self) -> None:
         self.request = self.request.copy()
@@ -194,13 +205,14 @@ class Exchange:
         if digest is None or self._cancelled or self._challenges >= MAX_CHALLENGES:
             return False
         self._challenges += 1
-        if not digest.learn(response, self.request, first=self._challenges == 1):
+        if not digest.learn(response, self._answered_realms):
             return False
         request = self.request.copy()
         request.set("cseq", f"{self._outgoing.next_number()} {request.method}")
         self.request = request
         try:
             self._send(self.flow)
+            self._may_reconnect = True
         except TransportError:
             self._again()
         return True
