@@ -56,7 +56,8 @@ def test_a_call_rings_is_answered_and_ends(
             ringing = await alice.expect(Ringing)
             assert (ringing.call, ringing.status, ringing.description) == (ours, 180, None)
             bob.agent.answer(call.call, ANSWER)
-            assert await alice.expect(Answered) == Answered(ours, ANSWER)
+            answered = await alice.expect(Answered)
+            assert (answered.call, answered.description, answered.wants_answer) == (ours, ANSWER, False)
             assert await bob.expect(Confirmed) == Confirmed(call.call, None)
             alice.agent.hangup(ours, Cause("Q.850", 16, "Normal"))
             assert await alice.expect(Ended) == Ended(ours, "us", 0, "", Cause("Q.850", 16, "Normal"))
@@ -172,7 +173,8 @@ def test_a_late_offer_is_made_with_the_answer_and_taken_with_the_acknowledgement
             call = await bob.expect(IncomingCall)
             assert call.offer is None
             bob.agent.answer(call.call, OFFER)
-            assert await alice.expect(Answered) == Answered(ours, OFFER, wants_answer=True)
+            answered = await alice.expect(Answered)
+            assert (answered.description, answered.wants_answer) == (OFFER, True)
             alice.agent.answer_offer(ours, ANSWER)
             assert await bob.expect(Confirmed) == Confirmed(call.call, ANSWER)
 
@@ -200,10 +202,16 @@ def test_sound_before_the_answer_is_acknowledged() -> None:
             call = await bob.expect(IncomingCall)
             bob.agent.ring(call.call, ANSWER, 183)
             bob.agent.ring(call.call)
-            assert await alice.expect(Ringing) == Ringing(ours, 183, "Session Progress", ANSWER)
+            early = await alice.expect(Ringing)
+            assert (early.call, early.status, early.reason, early.description) == (
+                ours,
+                183,
+                "Session Progress",
+                ANSWER,
+            )
             assert (await alice.expect(Ringing)).status == 180
             bob.agent.answer(call.call, ANSWER)
-            assert await alice.expect(Answered) == Answered(ours, None)
+            assert await alice.expect(Answered) == Answered(ours, ANSWER, fork=early.fork)
             await bob.expect(Confirmed)
 
     run(main())

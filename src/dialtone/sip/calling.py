@@ -13,6 +13,7 @@ from dialtone.sip.events import Answered, Cause, EndedBy, OutgoingCall, Ringing
 from dialtone.sip.exchange import Exchange, Outgoing
 from dialtone.sip.headers import NameAddr
 from dialtone.sip.message import Request, Response
+from dialtone.sip.offers import Offers
 from dialtone.sip.parameters import is_token
 from dialtone.sip.reason_header import cause_of, print_cause
 from dialtone.sip.session import Session, SessionHost
@@ -41,6 +42,8 @@ class OutgoingSession(Session):
         """By the tag of who answered, to acknowledge again what is answered again."""
         self._reliable: dict[str, int] = {}
         """The last RSeq, by tag."""
+        self._forks: dict[str, Offers] = {}
+        """By tag, until one of them answers: our one offer begins another negotiation with each whom it reaches."""
         self._hung_up: Cause | None = None
         self._gave_up: EndedBy | None = None
         self._invite: Exchange | None = None
@@ -51,13 +54,18 @@ class OutgoingSession(Session):
     # --- the INVITE
 
     def _first_invite(self) -> None:
-        if self._order.offer is not None:
-            self.offers.offered(self._order.offer)
+        self.offers = self._negotiation("")
         request = self._new_invite()
         next_hop = self._proxy or self._target
         patience = self._order.patience
         outgoing = Outgoing(request, next_hop, self.next_number, self.digest, self.contact_user, patience=patience)
         self._invite = self.endpoint.send(outgoing, self._invite_answered)
+
+    def _negotiation(self, fork: str) -> Offers:
+        offers = Offers(self, fork)
+        if self._order.offer is not None:
+            offers.offered(self._order.offer)
+        return offers
 
     def _new_invite(self) -> Request:
         order = self._order
@@ -104,7 +112,7 @@ class OutgoingSession(Session):
             self._provisional(response, exchange)
         elif response.status == 422 and self._intervals < MAX_INTERVAL_TRIES and self.timer.too_small(response):
             self._intervals += 1
-            self._drop_dialogs_but(None)
+            self._keep_only(None)
             self._first_invite()
         else:
             self._refused(response, exchange)
@@ -114,9 +122,14 @@ class OutgoingSession(Session):
     def _provisional(self, response: Response, exchange: Exchange) -> None:
         dialog = self._early_dialog(response, exchange)
         description = description_or_none(response)
-        if dialog is None or not self._is_reliable(response):
-            if self._gave_up is None:
-                self.host.emit(Ringing(self.call, response.status, response.reason, description))
+        if dialog is None:
+            self._tell_ringing(response, description)
+            return
+        offers = self.offers_of(dialog.remote_tag)
+        if not self._is_reliable(response):
+            if description is not None and offers.open == "ours":
+                offers.remote = description  # of their answer to come, which some leave out then
+            self._tell_ringing(response, description, offers.fork)
             return
         number = response.number("rseq", 0)
         last = self._reliable.get(dialog.remote_tag)
@@ -124,23 +137,27 @@ class OutgoingSession(Session):
             return  # repeated, or one before it was lost and comes again first
         self._reliable[dialog.remote_tag] = number
         rack = f"{number} {response.cseq[0]} INVITE"
-        if description is not None and self._order.offer is None and self.offers.remote is None:
+        if description is not None and self._order.offer is None and offers.remote is None:
             self._ask_for_answer_early(response, dialog, description, rack)
             return
         self._acknowledge_early(dialog, rack, None)
-        if description is not None and self.offers.open == "ours":
-            self.offers.open, self.offers.remote = None, description
+        if description is not None and offers.open == "ours":
+            offers.open, offers.remote = None, description
+        self._tell_ringing(response, description, offers.fork)
+
+    def _tell_ringing(self, response: Response, description: str | None, fork: str = "") -> None:
         if self._gave_up is None:
-            self.host.emit(Ringing(self.call, response.status, response.reason, description))
+            self.host.emit(Ringing(self.call, response.status, response.reason, description, fork=fork))
 
     @staticmethod
     def _is_reliable(response: Response) -> bool:
         return "100rel" in response.tokens("require") and bool(response.lines("rseq"))
 
     def _ask_for_answer_early(self, response: Response, dialog: Dialog, description: str, rack: str) -> None:
-        self.offers.remote = description
-        self.offers.ask(
-            Ringing(self.call, response.status, response.reason, description, wants_answer=True),
+        offers = self.offers_of(dialog.remote_tag)
+        offers.remote = description
+        offers.ask(
+            Ringing(self.call, response.status, response.reason, description, wants_answer=True, fork=offers.fork),
             lambda answer: self._acknowledge_early(dialog, rack, answer),
             lambda status: self._give_up("failed"),
         )
@@ -168,6 +185,27 @@ class OutgoingSession(Session):
         self.add_dialog(dialog)
         return dialog
 
+    def add_dialog(self, dialog: Dialog) -> None:
+        """See `Session.add_dialog`. Its offers are those of the call from here on."""
+        super().add_dialog(dialog)
+        tag = dialog.remote_tag
+        self.offers = self._forks[tag] = self._forks.get(tag) or self._negotiation(tag)
+
+    def offers_of(self, fork: str) -> Offers:
+        """See `Session.offers_of`."""
+        return self._forks.get(fork, self.offers)
+
+    def _keep_only(self, kept: Dialog | None) -> None:
+        """Leave all the others whom the call has reached; their servers end them."""
+        for dialog in self.dialogs:
+            if dialog is not kept:
+                self.abandon(dialog)
+                self.drop_dialog(dialog)
+        for tag, offers in self._forks.items():
+            if kept is None or tag != kept.remote_tag:
+                offers.stop()
+        self._forks.clear()
+
     # --- the answer
 
     def _answered(self, response: Response, exchange: Exchange) -> None:
@@ -194,27 +232,25 @@ class OutgoingSession(Session):
         self._deadline.cancel()
         self.confirmed = True
         self.note_peer(response)
-        self._drop_dialogs_but(dialog)
         self.add_dialog(dialog)
-        description = description_or_none(response)
-        if self._order.offer is None and self.offers.remote is None:
+        self._keep_only(dialog)
+        description, offers = description_or_none(response), self.offers
+        if self._order.offer is None and offers.remote is None:
             if description is None:
                 self._acknowledge(dialog, exchange, None)
                 self.fail("an answer without an offer")
                 return
-            self.offers.remote = description
-            self.offers.ask(
-                Answered(self.call, description, wants_answer=True),
+            offers.remote = description
+            offers.ask(
+                Answered(self.call, description, wants_answer=True, fork=offers.fork),
                 lambda answer: self._acknowledge(dialog, exchange, answer),
                 lambda status: self._cannot_answer(dialog, exchange),
             )
         else:
             self._acknowledge(dialog, exchange, None)
-            if self.offers.open == "ours":
-                self.offers.open, self.offers.remote = None, description
-            else:
-                description = None  # it was told with a provisional response already
-            self.host.emit(Answered(self.call, description))
+            if offers.open == "ours":
+                offers.open, offers.remote = None, description or offers.remote
+            self.host.emit(Answered(self.call, None if offers.is_answerer else offers.remote, fork=offers.fork))
         if not self.ended:
             self.timer.agreed(response)
 
@@ -230,11 +266,6 @@ class OutgoingSession(Session):
         if len(self._acks) < 2 * MAX_FORKS:
             self._acks[dialog.remote_tag] = outgoing
         self.endpoint.send_once(outgoing)
-
-    def _drop_dialogs_but(self, kept: Dialog | None) -> None:
-        for dialog in self.dialogs:
-            if dialog is not kept:
-                self.drop_dialog(dialog)
 
     # --- no answer
 
@@ -266,6 +297,8 @@ class OutgoingSession(Session):
         if self._invite is not None:
             self._invite.cancel()  # of no effect once it has its final answer
         self._deadline.cancel()
+        for offers in self._forks.values():
+            offers.stop()
         super().take_apart()
 
 

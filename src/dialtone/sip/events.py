@@ -96,6 +96,8 @@ class Ringing:
     """Their session description, for sound before the answer."""
     wants_answer: bool = False
     """`description` is an offer; `answer_offer` takes the answer."""
+    fork: str = ""
+    """Which of those whom a call rang this is: the tag of their dialog. Each negotiates for itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +106,12 @@ class Answered:
 
     call: str
     description: str | None
-    """Their answer to our offer; None where it came with `Ringing` already."""
+    """Their answer to our offer, also where it came with `Ringing` already; None where an offer of theirs was answered
+    before."""
     wants_answer: bool = False
     """`description` is an offer, since ours was not made; `answer_offer` takes the answer."""
+    fork: str = ""
+    """Who of those whom the call rang has answered; what the others negotiated is void."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +130,8 @@ class OfferReceived:
     call: str
     description: str | None
     """None: we are asked for an offer, whose answer comes as `OfferAnswered`."""
+    fork: str = ""
+    """Who of those whom our call rings, while it is not answered."""
 
 
 @dataclass(frozen=True, slots=True)

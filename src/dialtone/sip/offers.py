@@ -23,11 +23,15 @@ MAX_GLARES = 5
 class Offers:
     """At most one offer is open at a time. `local` and `remote` are the descriptions in force."""
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: "Session", fork: str = "") -> None:
+        """`fork`: with whom, where the call may ring several."""
         self._session = session
+        self.fork = fork
         self.open: Literal["ours", "theirs"] | None = None
         self.local: str | None = None
         self.remote: str | None = None
+        self.is_answerer = False
+        """`local` is the answer, `remote` was the offer."""
         self._reply: Callable[[str], None] | None = None
         self._refuse: Callable[[int], None] | None = None
         self._asked: ServerTransaction | None = None
@@ -53,7 +57,7 @@ class Offers:
         if reply is None:
             raise WrongStateError("no offer waits for an answer")
         self._settle()
-        self.local = description
+        self.local, self.is_answerer = description, True
         reply(description)
 
     def refuse(self, status: int) -> None:
@@ -97,7 +101,7 @@ class Offers:
             self.remote = offer
         self._accept(transaction, description)
         if offer is None:
-            self.open = "ours"
+            self.offered(description)
 
         def acknowledged(ack: Request) -> None:
             if offer is None:
@@ -109,8 +113,9 @@ class Offers:
 
     def _accept(self, transaction: ServerTransaction, description: str | None) -> None:
         session, request = self._session, transaction.request
-        if session.dialog is not None:
-            session.dialog.refresh_target(request)
+        dialog = session.dialog_with(request.from_.tag)
+        if dialog is not None:
+            dialog.refresh_target(request)
         response = session.endpoint.prepared(request.response(200), transaction.flow, contact_user=session.contact_user)
         set_description(response, description)
         session.timer.accept(request, response)
@@ -141,13 +146,14 @@ class Offers:
             self.remote = offer
             self._accept(transaction, description)
 
-        self.ask(OfferReceived(session.call, offer), reply, lambda status: session.respond(transaction, status))
+        event = OfferReceived(session.call, offer, "" if session.confirmed else self.fork)
+        self.ask(event, reply, lambda status: session.respond(transaction, status))
 
     # --- ours
 
     def offered(self, description: str) -> None:
         """An offer of ours is on its way."""
-        self.open, self.local = "ours", description
+        self.open, self.local, self.is_answerer = "ours", description, False
 
     def answered(self, description: str | None) -> None:
         """It was taken; tells the owner."""
@@ -207,7 +213,7 @@ class Offers:
         return random.uniform(2.1, 4.0) if self._session.is_caller else random.uniform(0.0, 2.0)
 
     def _send(self, description: str, taken: Callable[[str | None], None], refused: Callable[[Response], None]) -> None:
-        session, before, is_open = self._session, self.local, True
+        session, before, is_open = self._session, (self.local, self.is_answerer), True
         request = session.request("INVITE" if session.confirmed else "UPDATE")
         set_description(request, description)
         session.timer.ask(request)
@@ -227,7 +233,7 @@ class Offers:
                 session.timer.agreed(response)
                 taken(description_or_none(response))
             else:
-                self.open, self.local = None, before
+                self.open, (self.local, self.is_answerer) = None, before
                 refused(response)
 
         session.send(request, on_response)
@@ -235,7 +241,7 @@ class Offers:
     def _acknowledge(self, response: Response, exchange: Exchange) -> None:
         """Nobody acknowledges the 2xx to an UPDATE."""
         session = self._session
-        dialog = session.dialog
+        dialog = session.dialog_with(exchange.request.to.tag)
         assert dialog is not None
         dialog.refresh_target(response)
         if exchange.request.method == "INVITE":

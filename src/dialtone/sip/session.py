@@ -61,7 +61,7 @@ class Session:
         self.transfers = Transfers(self)
         self._dialogs: dict[DialogKey, Dialog] = {}
         self._number = 0
-        self._exchanges: set[Exchange] = set()
+        self._exchanges: dict[Exchange, Dialog] = {}
 
     # --- requests of ours
 
@@ -82,18 +82,23 @@ class Session:
 
         def answered(response: Response, exchange: Exchange) -> None:
             if response.status >= 200:
-                self._exchanges.discard(exchange)
+                self._exchanges.pop(exchange, None)
                 # A transfer that nobody knows of says nothing of the call (RFC 5057).
                 if not self.ended and response.status in GONE and request.method not in ("REFER", "NOTIFY"):
-                    if response.status == 408 and self.confirmed:
-                        self.send_bye(dialog, None)
-                    self.end("failed", 0, response.reason)
+                    self._gone(response, dialog)
             if on_response is not None and not self.ended:
                 on_response(response, exchange)
 
         exchange = self.endpoint.send(self.outgoing(request, dialog), answered)
-        self._exchanges.add(exchange)
+        self._exchanges[exchange] = dialog
         return exchange
+
+    def _gone(self, response: Response, dialog: Dialog) -> None:
+        if self.is_caller and not self.confirmed:
+            return  # one of those whom the call rings; the INVITE's own answer tells its end
+        if response.status == 408 and self.confirmed:
+            self.send_bye(dialog, None)
+        self.end("failed", 0, response.reason)
 
     def outgoing(self, request: Request, dialog: Dialog) -> Outgoing:
         names_contact = request.method in ("INVITE", "UPDATE", "REFER", "NOTIFY")
@@ -122,6 +127,12 @@ class Session:
         self.dialog = dialog
         self.host.add_dialog(dialog, self)
 
+    def abandon(self, dialog: Dialog) -> None:
+        """What becomes of our requests in this dialog says nothing of the call any more."""
+        for exchange in [exchange for exchange, within in self._exchanges.items() if within is dialog]:
+            del self._exchanges[exchange]
+            exchange.abandon()
+
     def drop_dialog(self, dialog: Dialog) -> None:
         self._dialogs.pop(dialog.key, None)
         self.host.remove_dialog(dialog)
@@ -132,6 +143,10 @@ class Session:
     @property
     def dialogs(self) -> list[Dialog]:
         return list(self._dialogs.values())
+
+    def offers_of(self, fork: str) -> Offers:
+        """Of the dialog with this tag of theirs: a call that rings several has an own negotiation with each."""
+        return self.offers
 
     def note_peer(self, message: Message) -> None:
         """What the other side says to understand."""
@@ -164,7 +179,7 @@ class Session:
             transaction.respond(response)
             return
         self.note_peer(request)
-        handle = self._handler(request.method)
+        handle = self._handler(request.method, self.offers_of(dialog.remote_tag))
         if handle is None:
             response = self.endpoint.prepared(request.response(405), transaction.flow, contact_user=self.contact_user)
             transaction.respond(response)
@@ -178,11 +193,11 @@ class Session:
         except ParseError as error:
             self.respond(transaction, 400, f"Bad Request: {error}")
 
-    def _handler(self, method: str) -> Callable[[Request, ServerTransaction], None] | None:
+    def _handler(self, method: str, offers: Offers) -> Callable[[Request, ServerTransaction], None] | None:
         handlers: dict[str, Callable[[Request, ServerTransaction], None]] = {
             "BYE": self._receive_bye,
-            "INVITE": self.offers.receive_invite,
-            "UPDATE": self.offers.receive_update,
+            "INVITE": offers.receive_invite,
+            "UPDATE": offers.receive_update,
             "PRACK": self.receive_prack,
             "INFO": self._receive_info,
             "REFER": self.transfers.receive_refer,

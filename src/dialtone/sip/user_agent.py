@@ -154,12 +154,12 @@ class UserAgent:
             raise WrongStateError("there is no description yet")
         offers.offer(with_direction(offers.local, direction))
 
-    def answer_offer(self, call: str, description: str) -> None:
-        """Our answer where an event wants one."""
-        self._session(call).offers.answer(description)
+    def answer_offer(self, call: str, description: str, fork: str = "") -> None:
+        """Our answer where an event wants one; `fork` as the event names it."""
+        self._session(call).offers_of(fork).answer(description)
 
-    def refuse_offer(self, call: str, status: int = 488) -> None:
-        self._session(call).offers.refuse(status)
+    def refuse_offer(self, call: str, status: int = 488, fork: str = "") -> None:
+        self._session(call).offers_of(fork).refuse(status)
 
     def refer(
         self, call: str, target: str | None = None, *, replaces: str | None = None, referred_by: str | None = None

@@ -168,6 +168,27 @@ def test_the_ringing_that_came_as_audio_is_neither_heard_nor_a_loss() -> None:
         run(scenario())
 
 
+def test_audio_goes_to_the_phone_that_answered_not_to_one_that_was_heard_before() -> None:
+    async def scenario() -> None:
+        async with dialer(Names()) as near, wire() as far:
+            trunk = OutboundTrunk("t", "127.0.0.1", far.port, "udp", None, None)
+            dialing = asyncio.create_task(near.dial(request(trunk), lambda: None))
+            invite = await far.request("INVITE")
+            offer, port = invite.body.decode(), invite.via.port
+            assert port is not None
+            announced = answer_offer(offer, LocalAudio("127.0.0.1", 44000), AudioOptions(("PCMU",), "off"))[0]
+            answer = answer_offer(offer, LocalAudio("127.0.0.2", 44010), AudioOptions(("PCMA",), "off"))[0]
+            far.send(far.answer(invite, 183, "announcement", announced, require="100rel", rseq="1"), port)
+            far.send(far.answer(await far.request("PRACK"), 200), port)
+            far.send(far.answer(invite, 200, "callee", answer), port)
+            line = await dialing
+            assert isinstance(line, SipLine)
+            assert line.codec == "PCMA"
+            await line.close("assistant_hangup")
+
+    run(scenario())
+
+
 def test_a_trunk_that_nobody_knows_is_no_way_out() -> None:
     async def scenario() -> None:
         async with dialer(Names()) as near:

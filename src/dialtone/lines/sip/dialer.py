@@ -124,7 +124,6 @@ class _Attempt:
     def __init__(self, on_ringing: Callable[[], None]) -> None:
         self._on_ringing = on_ringing
         self.has_rung = False
-        self._early: str | None = None
         self.answered: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
         """The far end's description."""
 
@@ -132,12 +131,11 @@ class _Attempt:
         if self.answered.done():
             return
         if isinstance(event, Ringing):
-            self._early = event.description or self._early
             if event.status in RINGING and not self.has_rung:
                 self.has_rung = True
                 self._on_ringing()
         elif isinstance(event, Answered):
-            self.answered.set_result(event.description or self._early)
+            self.answered.set_result(event.description)
         elif isinstance(event, Ended):
             self.answered.set_exception(failure_of(event))
 
