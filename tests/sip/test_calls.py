@@ -277,15 +277,15 @@ def test_a_blind_transfer_is_told_step_by_step() -> None:
             asked = await bob.expect(ReferReceived)
             assert asked == ReferReceived(theirs, "sip:carol@example.com", None, "sip:alice@example.com")
             bob.agent.accept_refer(theirs)
-            assert await alice.expect(TransferProgress) == TransferProgress(ours, 100, "Trying", final=False)
+            assert await alice.expect(TransferProgress) == TransferProgress(ours, 100, "Trying")
             bob.agent.notify_refer(theirs, 180)
-            assert await alice.expect(TransferProgress) == TransferProgress(ours, 180, "Ringing", final=False)
+            assert await alice.expect(TransferProgress) == TransferProgress(ours, 180, "Ringing")
             bob.agent.notify_refer(theirs, 486, "Busy")
-            assert await alice.expect(TransferProgress) == TransferProgress(ours, 486, "Busy", final=True)
+            assert await alice.expect(TransferProgress) == TransferProgress(ours, 486, "Busy", "failed")
             alice.agent.refer(ours, "sip:carol@example.com")
             await bob.expect(ReferReceived)
             bob.agent.reject_refer(theirs)
-            declined = TransferProgress(ours, 603, "Decline", final=True, refused=True)
+            declined = TransferProgress(ours, 603, "Decline", "refused")
             assert await alice.expect(TransferProgress) == declined
 
     run(main())
@@ -311,7 +311,7 @@ def test_an_attended_transfer_replaces_the_call() -> None:
             bob.agent.notify_refer(at_bob, 200)
             assert (await alice.expect(TransferProgress)).status == 100
             assert (await alice.expect(Ended)).call == to_carol
-            assert await alice.expect(TransferProgress) == TransferProgress(to_bob, 200, "OK", final=True)
+            assert await alice.expect(TransferProgress) == TransferProgress(to_bob, 200, "OK", "succeeded")
             await carol.expect(Confirmed)
             bob.agent.hangup(new)
 

@@ -172,17 +172,20 @@ class ReferReceived:
     referred_by: str | None
 
 
+TransferOutcome = Literal["succeeded", "failed", "refused"]
+
+
 @dataclass(frozen=True, slots=True)
 class TransferProgress:
     """How a transfer that we asked for goes on."""
 
     call: str
     status: int
-    """100 and up while it is tried; 200 when the other side has reached the target."""
+    """What the other side told last: 100 and up while it is tried, 200 when it has reached the target."""
     reason: str
-    final: bool
-    refused: bool = False
-    """It will not be tried: the REFER itself was answered so."""
+    outcome: TransferOutcome | None = None
+    """None while it is tried. `succeeded`: also where the other side hung up while it tried. `failed`: also where it
+    stopped telling before it worked. `refused`: it will not be tried, the REFER itself was answered so."""
 
 
 EndedBy = Literal["us", "them", "refused", "cancelled", "unanswered", "replaced", "failed"]

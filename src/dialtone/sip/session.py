@@ -220,6 +220,7 @@ class Session:
         self.respond(transaction, 200)
         if self.is_caller and not self.confirmed:
             return  # one branch of a forked call; the INVITE's own answer tells its end
+        self.transfers.they_hung_up()
         self.end("them", 0, "", cause_of(request))
 
     def _receive_info(self, request: Request, transaction: ServerTransaction) -> None:

@@ -5,10 +5,11 @@ import re
 from typing import TYPE_CHECKING
 
 from dialtone.sip.errors import ParseError, WrongStateError
-from dialtone.sip.events import ReferReceived, TransferProgress
+from dialtone.sip.events import ReferReceived, TransferOutcome, TransferProgress
 from dialtone.sip.exchange import Exchange
 from dialtone.sip.headers import parse_name_addr
 from dialtone.sip.message import Request, Response
+from dialtone.sip.parameters import parse_parameters
 from dialtone.sip.reasons import REASON_PHRASES
 from dialtone.sip.server_transactions import ServerTransaction
 from dialtone.sip.uri import parse_uri
@@ -31,7 +32,12 @@ class Transfers:
         self._deadline: asyncio.TimerHandle | None = None
         self._telling: str | None = None
         """The Event that our NOTIFYs carry; None while there is no transfer to tell about."""
-        self._hearing = False
+        self._refer: Exchange | None = None
+        """Our REFER, while its outcome is awaited."""
+        self._is_tried = False
+        """The other side took it."""
+        self._abandoned: set[str] = set()
+        """By which `id` NOTIFYs name REFERs of ours that nobody waits for any more (RFC 3515 section 2.4.6)."""
         self._last = (100, "Trying")
 
     # --- ours
@@ -39,39 +45,61 @@ class Transfers:
     def refer(self, target: str, referred_by: str | None) -> None:
         """Ask the other side to call `target`, a URI that may carry a Replaces. `TransferProgress` tells the rest."""
         session = self._session
-        if self._hearing or not session.confirmed:
+        if self._refer is not None or not session.confirmed:
             raise WrongStateError("a transfer is under way, or the call is not answered")
         request = session.request("REFER")
         request.set("refer-to", f"<{target}>")
         if referred_by is not None:
             request.set("referred-by", f"<{parse_uri(referred_by)}>")
-        self._hearing, self._last = True, (100, "Trying")
-        session.send(request, self._refer_answered)
+        self._is_tried, self._last = False, (100, "Trying")
+        self._refer = session.send(request, self._refer_answered)
+
+    def abandon(self) -> None:
+        """Wait no longer for what comes of our REFER. NOTIFYs of it are refused from now on, which ends what sends them
+        (RFC 6665 section 4.2.2).
+        """
+        if self._refer is not None:
+            self._abandoned.add(str(self._refer.request.cseq[0]))
+            self._refer = None
 
     def _refer_answered(self, response: Response, exchange: Exchange) -> None:
+        if exchange is not self._refer:
+            return
         if 200 <= response.status < 300:
+            self._is_tried = True
             # 202 says only that it will be tried; without NOTIFYs nothing more would come (RFC 4488).
             if (response.get("refer-sub") or "").strip().lower() == "false":
-                self._progress(200, "Accepted", final=True)
+                self._progress(200, "Accepted", "succeeded")
         elif response.status >= 300:
-            self._progress(response.status, response.reason, final=True, refused=True)
+            self._progress(response.status, response.reason, "refused")
 
     def receive_notify(self, request: Request, transaction: ServerTransaction) -> None:
-        event = (request.get("event") or "").partition(";")[0].strip().lower()
-        if event != "refer" or not self._hearing:
-            self._session.respond(transaction, 481 if event == "refer" else 489)
+        event, semicolon, rest = (request.get("event") or "").partition(";")
+        if event.strip().lower() != "refer":
+            self._session.respond(transaction, 489)
+            return
+        if self._refer is None or parse_parameters(semicolon + rest).get("id") in self._abandoned:
+            self._session.respond(transaction, 481)
             return
         self._session.respond(transaction, 200)
+        self._is_tried = True
         match = _STATUS_LINE.match(request.body.lstrip()[:300])
         if match is not None:
             self._last = (int(match[1]), (match[2] or b"").decode("utf-8", "replace").strip())
         state = (request.get("subscription-state") or "").partition(";")[0].strip().lower()
-        self._progress(*self._last, final=self._last[0] >= 200 or state == "terminated")
+        self._progress(*self._last, _outcome_of(self._last[0], is_last_word=state == "terminated"))
 
-    def _progress(self, status: int, reason: str, *, final: bool, refused: bool = False) -> None:
-        if final:
-            self._hearing = False
-        self._session.host.emit(TransferProgress(self._session.call, status, reason, final, refused))
+    def _progress(self, status: int, reason: str, outcome: TransferOutcome | None) -> None:
+        if outcome is not None:
+            self._refer = None
+        self._session.host.emit(TransferProgress(self._session.call, status, reason, outcome))
+
+    def they_hung_up(self) -> None:
+        """Many telephone systems do as soon as it works, without a last NOTIFY. One that had not even taken the REFER
+        says only that the call is over.
+        """
+        if self._refer is not None and self._is_tried:
+            self._progress(self._last[0], "the call ended", "succeeded")
 
     # --- theirs
 
@@ -144,8 +172,13 @@ class Transfers:
         if self._asked is not None:
             self._session.respond(self._asked, 481)
             self._asked = None
-        if self._hearing:
-            self._progress(self._last[0], "the call ended", final=True)
+
+
+def _outcome_of(status: int, *, is_last_word: bool) -> TransferOutcome | None:
+    """What a NOTIFY says: a subscription may end without a final status (RFC 6665 section 4.1.3)."""
+    if status >= 200:
+        return "succeeded" if status < 300 else "failed"
+    return "failed" if is_last_word else None
 
 
 def _address_or_none(value: str | None) -> str | None:

@@ -177,6 +177,12 @@ class UserAgent:
             raise ValueError("a transfer needs a target")
         self._session(call).transfers.refer(referring_uri(target, replaced), referred_by)
 
+    def abandon_refer(self, call: str) -> None:
+        """Wait no longer for what comes of our `refer`, so that another one can be tried."""
+        session = self._sessions.get(call)
+        if session is not None:
+            session.transfers.abandon()
+
     def can_connect(self, call: str, other: str) -> bool:
         """Whether the far ends of two calls say that they can be connected with one another (REFER with Replaces)."""
         one, two = self._session(call), self._session(other)

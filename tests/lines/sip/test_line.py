@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from dialtone.lines.base import TransferError
 from dialtone.lines.sip.incoming import IncomingSipCall, RefusedError
 from dialtone.lines.sip.line import SipLine
 from dialtone.lines.sip.phone import SipPhone
@@ -223,12 +224,47 @@ def test_a_caller_who_leaves_after_the_transfer_is_not_told_as_gone() -> None:
     run(scenario())
 
 
+def test_a_caller_who_leaves_before_the_transfer_was_taken_has_hung_up() -> None:
+    async def scenario() -> None:
+        async with answered() as stage:
+            transfer = asyncio.ensure_future(stage.line.transfer("+31207654321"))
+            await asyncio.sleep(0)
+            stage.far.agent.hangup(stage.call)  # crosses the REFER
+            with pytest.raises(TransferError, match="the caller hung up"):
+                await transfer
+            assert stage.owner.closed == [("The far end hung up.", False)]
+
+    run(scenario())
+
+
+def test_a_transfer_that_nobody_tells_the_end_of_can_be_tried_again() -> None:
+    async def scenario() -> None:
+        async with answered() as stage:
+            stage.far.agent.hold(stage.call, "inactive")  # so that no audio is missed
+            await stage.far.expect(OfferAnswered)
+            transfer = asyncio.ensure_future(stage.line.transfer("+31207654321"))
+            await stage.far.expect(ReferReceived)
+            stage.far.agent.accept_refer(stage.call)
+            with pytest.raises(TransferError, match="did not say within 60 s"):
+                await transfer
+            stage.far.agent.notify_refer(stage.call, 180)  # to which it hears that nobody listens any more
+            await asyncio.sleep(0.5)
+            transfer = asyncio.ensure_future(stage.line.transfer("+31207654322"))
+            assert (await stage.far.expect(ReferReceived)).target.startswith("sip:+31207654322@")
+            stage.far.agent.accept_refer(stage.call)
+            stage.far.agent.notify_refer(stage.call, 200)
+            await transfer
+            assert stage.owner.closed == []
+
+    run(scenario())
+
+
 def test_the_far_end_cannot_have_us_call_somebody() -> None:
     async def scenario() -> None:
         async with answered() as stage:
             stage.far.agent.refer(stage.call, "sip:+31209999999@desk.example.com")
             progress = await stage.far.expect(TransferProgress)
-            assert (progress.status, progress.final, progress.refused) == (603, True, True)
+            assert (progress.status, progress.outcome) == (603, "refused")
             assert stage.owner.closed == []
 
     run(scenario())

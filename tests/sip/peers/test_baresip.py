@@ -235,9 +235,9 @@ async def test_we_hand_baresip_over_to_somebody_else(tmp_path: Path) -> None:
         alice.agent.refer(line.call, carol.phone.uri("carol"))
         carols, invitation = await carol.pick_up()
         await asyncio.gather(carols.until_heard(THEIRS), bob.until_heard(CAROLS))
-        while not (progress := await alice.phone.eventually(TransferProgress)).final:
+        while (progress := await alice.phone.eventually(TransferProgress)).outcome is None:
             pass
-        assert progress.status == 200
+        assert (progress.status, progress.outcome) == (200, "succeeded")
         assert invitation.replaces is None
         carols.hang_up()
 

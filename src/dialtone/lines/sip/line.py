@@ -130,21 +130,23 @@ class SipLine:
         await self._hand_over(lambda: self._agent.refer(self._call, replaces=other._call), CONNECT_SECONDS)
 
     async def _hand_over(self, refer: Callable[[], None], seconds: float) -> None:
-        self._transfer = self._loop.create_future()
         try:
             refer()
-            async with asyncio.timeout(seconds):
-                progress = await self._transfer
         except SipError:
             raise TransferError("the call can't be transferred now") from None
+        self._transfer = self._loop.create_future()
+        try:
+            async with asyncio.timeout(seconds):
+                progress = await self._transfer
         except TimeoutError:
             raise TransferError(f"the other side did not say within {seconds:g} s that it worked") from None
         finally:
             self._transfer = None
+            self._agent.abandon_refer(self._call)
         if progress is None:
             raise TransferError("the caller hung up")
-        if progress.status >= 300:
-            raise TransferError(f"the other side answered {in_words(progress.status)}", refused=progress.refused)
+        if progress.outcome != "succeeded":
+            raise TransferError(_failure_in_words(progress.status), refused=progress.outcome == "refused")
 
     async def close(self, end_reason: str) -> None:
         """See `Line.close`."""
@@ -214,7 +216,7 @@ class SipLine:
                 self._info(event)
             case ReferReceived():
                 self._agent.reject_refer(self._call)
-            case TransferProgress(final=True):
+            case TransferProgress() if event.outcome is not None:
                 self._transferred(event)
             case _:
                 pass
@@ -257,7 +259,7 @@ class SipLine:
 
     def _transferred(self, progress: TransferProgress) -> None:
         if self._transfer is not None and not self._transfer.done():
-            self._handed_over = progress.status < 300
+            self._handed_over = progress.outcome == "succeeded"
             self._transfer.set_result(progress)
 
     def _ended(self, event: Ended) -> None:
@@ -319,6 +321,13 @@ def in_words(status: int) -> str:
     """A SIP status with its standard phrase: the far end's own may name somebody."""
     phrase = REASON_PHRASES.get(status)
     return f"{status} {phrase}" if phrase else str(status)
+
+
+def _failure_in_words(status: int) -> str:
+    """Of a transfer about which this was told last."""
+    if status < 200:
+        return "the other side stopped telling how it goes"
+    return f"the other side answered {in_words(status)}"
 
 
 def audio_in_words(statistics: RtpStatistics) -> str:
