@@ -219,3 +219,50 @@ def test_only_encryption_that_the_media_can_do_is_offered_and_taken() -> None:
     _, agreed = answer_offer(offer, HERE, able)
     assert agreed.receive_key is not None
     assert agreed.receive_key.suite == suite
+
+
+def keys_of(description: str) -> list[str]:
+    return parse_sdp(description).media[0].all("crypto")
+
+
+def test_our_key_stays_as_long_as_we_stay_where_we_are() -> None:
+    options = AudioOptions(srtp="required")
+    offer = make_offer(THERE, options)
+    first, _ = answer_offer(offer, HERE, options)
+    held, agreed = answer_offer(with_direction(offer, "sendonly"), HERE, options, first)
+    assert keys_of(held) == keys_of(first)
+    assert agreed.send_key is not None
+    assert keys_of(held) == [str(agreed.send_key)]
+    renumbered, _ = answer_offer(offer.replace("a=crypto:1 ", "a=crypto:7 "), HERE, options, held)
+    assert keys_of(renumbered) == [keys_of(first)[0].replace("1 ", "7 ", 1)]
+    weaker, _ = answer_offer(make_offer(THERE, AudioOptions(suites=(list(KEY_BYTES)[2],))), HERE, options, held)
+    moved, _ = answer_offer(offer, LocalAudio(HERE.address, HERE.port + 2), options, held)
+    for other in (weaker, moved):
+        assert not set(keys_of(other)) & set(keys_of(first))
+
+
+@pytest.mark.parametrize(
+    ("first", "protocol"),
+    [
+        (make_offer(THERE, AudioOptions(srtp="required")), "RTP/SAVP"),
+        (make_offer(THERE, AudioOptions(srtp="required")).replace("RTP/SAVP", "RTP/SAVPF"), "RTP/SAVPF"),
+        (make_offer(THERE, AudioOptions(srtp="optional")), "RTP/AVP"),
+        (make_offer(THERE, OPEN), "RTP/AVP"),
+    ],
+)
+def test_a_later_offer_is_protected_as_was_agreed(first: str, protocol: str) -> None:
+    answer, _ = answer_offer(first, HERE, AudioOptions(srtp="optional"))
+    later = make_offer(HERE, AudioOptions(srtp="optional"), answer)
+    assert parse_sdp(later).media[0].protocol == protocol
+    assert keys_of(later) == keys_of(answer)
+    assert bool(keys_of(later)) == bool(keys_of(first))
+    moved = make_offer(LocalAudio("192.0.2.9", 10000), AudioOptions(srtp="optional"), answer)
+    assert len(keys_of(moved)) == len(keys_of(answer))
+    assert not set(keys_of(moved)) & set(keys_of(answer))
+
+
+def test_offers_of_ours_in_a_call_that_we_made_keep_their_keys() -> None:
+    first = make_offer(HERE, AudioOptions(srtp="required"))
+    later = make_offer(HERE, AudioOptions(srtp="required"), first)
+    assert keys_of(later) == keys_of(first)
+    assert len(set(keys_of(first))) == len(KEY_BYTES)

@@ -5,8 +5,8 @@ Nothing here is kept between calls of these functions: whoever holds a call keep
 
 import re
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from dialtone.sip.crypto_attribute import KEY_BYTES, SrtpKey, new_key, parse_crypto
@@ -109,17 +109,15 @@ class AgreedAudio:
 
 
 def make_offer(local: LocalAudio, options: AudioOptions, previous: str | None = None) -> str:
-    """An offer; with the description that we sent before in the same call, its next version."""
-    audio = Media("audio", local.port, "RTP/SAVP" if options.srtp == "required" else "RTP/AVP", [])
+    """An offer; with the description that we sent before in the same call, its next version, protected as that was."""
+    protocol, keys = _protection(local, options, previous)
+    audio = Media("audio", local.port, protocol, [])
     codecs = [CODECS[name] for name in options.codecs]
     for codec in codecs:
         _add_codec(audio, str(codec.payload_type), codec)
     for rate in sorted({codec.clock_rate for codec in codecs}):
         _add_events(audio, str(_TELEPHONE_EVENT[rate]), rate)
-    if options.srtp != "off":
-        audio.attributes += [
-            ("crypto", str(new_key(number, suite))) for number, suite in enumerate(options.suites, start=1)
-        ]
+    audio.attributes += [("crypto", str(key)) for key in keys]
     _finish(audio, local, options)
     return str(_next_session(local, audio, previous))
 
@@ -134,7 +132,7 @@ def answer_offer(
     if chosen is None or address is None:
         raise NotAcceptableError("no audio stream that we could take part in")
     number, codec = min(_codecs_of(chosen, options), key=lambda pair: options.codecs.index(pair[1].name))
-    receive_key, send_key = _choose_keys(chosen, options)
+    receive_key, send_key = _choose_keys(chosen, options, _keys_kept(previous, local))
     audio = Media("audio", local.port, chosen.protocol, [])
     _add_codec(audio, number, codec)
     event_type = _event_type(chosen, codec.clock_rate)
@@ -250,10 +248,43 @@ def _best_key(media: Media, options: AudioOptions) -> SrtpKey | None:
     return next((key for key in _keys(media) if key.suite in options.suites), None)
 
 
-def _choose_keys(media: Media, options: AudioOptions) -> tuple[SrtpKey | None, SrtpKey | None]:
+def _choose_keys(media: Media, options: AudioOptions, kept: Sequence[SrtpKey]) -> tuple[SrtpKey | None, SrtpKey | None]:
     """The key they send with and the one we send with."""
     theirs = _best_key(media, options) if options.srtp != "off" else None
-    return (theirs, new_key(theirs.tag, theirs.suite)) if theirs is not None else (None, None)
+    return (theirs, _own_key(theirs.tag, theirs.suite, kept)) if theirs is not None else (None, None)
+
+
+def _protection(local: LocalAudio, options: AudioOptions, previous: str | None) -> tuple[str, list[SrtpKey]]:
+    """The protocol of an offer and our keys: of the first one as it is wished, later as it was agreed."""
+    before = None if previous is None else _audio_of(parse_sdp(previous))
+    if before is None:
+        suites = () if options.srtp == "off" else options.suites
+        protocol = "RTP/SAVP" if options.srtp == "required" else "RTP/AVP"
+        return protocol, [new_key(tag, suite) for tag, suite in enumerate(suites, start=1)]
+    kept = _keys_kept(previous, local)
+    return before.protocol, [_own_key(key.tag, key.suite, kept) for key in _keys(before)]
+
+
+def _keys_kept(previous: str | None, local: LocalAudio) -> list[SrtpKey]:
+    """Our keys so far, which we go on with: the other side need not begin anew with what it knows of our packets. At
+    another address or port there must be others (RFC 4568 section 7.1.4).
+    """
+    if previous is None:
+        return []
+    session = parse_sdp(previous)
+    audio = _audio_of(session)
+    if audio is None or (session.address_of(audio), audio.port) != (local.address, local.port):
+        return []
+    return _keys(audio)
+
+
+def _audio_of(session: SessionDescription) -> Media | None:
+    """The stream of a description of ours."""
+    return next((media for media in session.media if media.port and media.kind == "audio"), None)
+
+
+def _own_key(tag: int, suite: str, kept: Sequence[SrtpKey]) -> SrtpKey:
+    return next((replace(key, tag=tag) for key in kept if key.suite == suite), None) or new_key(tag, suite)
 
 
 def _keys_of_answer(mine: Media, other: Media, options: AudioOptions) -> tuple[SrtpKey | None, SrtpKey | None]:

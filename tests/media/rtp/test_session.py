@@ -1,4 +1,5 @@
 import random
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -223,6 +224,34 @@ def test_encrypted_speech_comes_through_and_what_is_not_authentic_does_not(time)
     assert statistics.packets_malformed > 100
     end.run(10.0)
     assert rtcp.parse(far.unprotect_rtcp(end.rtcp.sent[0][0])) is not None
+
+
+def test_a_caller_whose_numbers_have_wrapped_is_heard_after_a_hold(time):
+    ours, theirs = SrtpKey.generate(), SrtpKey.generate()
+    agreed = parameters(srtp=SrtpKeys(ours, theirs))
+    end, far = End(time, agreed), Srtp(theirs, ours)
+    packets = speech_packets(SPEECH[:16000] * 2, sequence=65536 - 60)
+    end.rtp.arriving.extend((at, far.protect(packet), CALLER) for at, packet in packets[:100])
+    end.run(2.0)
+    for keys in (SrtpKeys(ours, theirs), SrtpKeys(SrtpKey.generate(), theirs)):
+        end.session.update(replace(agreed, srtp=keys, sends=False))
+        end.session.update(replace(agreed, srtp=keys))
+    end.rtp.arriving.extend((at, far.protect(packet), CALLER) for at, packet in packets[100:])
+    end.run(2.5)
+    statistics = end.session.statistics
+    assert (statistics.packets_received, statistics.packets_malformed) == (200, 0)
+
+
+def test_a_far_end_with_another_key_need_not_know_what_was_sent_before(time, monkeypatch):
+    beginnings = iter([7, 65530, 0, 8, 5, 0])  # SSRC, sequence number and timestamp: the first ones wrap
+    monkeypatch.setattr("secrets.randbits", lambda bits: next(beginnings))
+    ours, theirs, successors = (SrtpKey.generate() for _ in range(3))
+    end = End(time, parameters(srtp=SrtpKeys(ours, theirs)))
+    for far in (Srtp(theirs, ours), Srtp(successors, ours)):
+        end.run(1.0)
+        assert len({parse(far.unprotect(data)).ssrc for data, _ in end.rtp.sent}) == 1
+        end.rtp.sent.clear()
+        end.session.update(parameters(srtp=SrtpKeys(ours, successors)))
 
 
 def test_reports_tell_both_ends_of_loss_jitter_and_the_round_trip(time):

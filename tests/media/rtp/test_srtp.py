@@ -57,6 +57,27 @@ def test_the_rollover_of_sequence_numbers_is_counted():
         assert there.unprotect(here.protect(packet)) == packet
 
 
+def test_each_direction_goes_on_counting_rollovers_as_long_as_its_key_stays():
+    ours, theirs = SrtpKey.generate(), SrtpKey.generate()
+    here, there = Srtp(ours, theirs), Srtp(theirs, ours)
+    numbers = iter(range(65500, 65536 * 2))
+
+    def both_understand():
+        for _ in range(50):
+            packet = build(0, next(numbers) % 65536, 160, 7, b"speech")
+            assert there.unprotect(here.protect(packet)) == packet
+            assert here.unprotect(there.protect(packet)) == packet
+
+    both_understand()
+    here = Srtp(ours, theirs, here)
+    both_understand()
+    other = SrtpKey.generate()
+    here, there = Srtp(other, theirs, here), Srtp(theirs, other, there)
+    both_understand()
+    here, there = Srtp(other, ours, here), Srtp(ours, other, there)
+    both_understand()
+
+
 def test_keys_are_read_and_written_as_in_sdp():
     key = SrtpKey.generate()
     assert SrtpKey.from_inline(SUITES[0], key.inline) == key

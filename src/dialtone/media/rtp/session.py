@@ -73,7 +73,7 @@ class RtpSession:
         try:
             self._codec = create(parameters.codec)
             self._latch = self._new_latch(parameters)
-            self._srtp = _srtp_of(parameters)
+            self._srtp = _srtp_of(parameters, None)
             self._incoming = Incoming(parameters, self._codec, self._latch, self._srtp)
         except ValueError:
             ports.close()
@@ -122,11 +122,16 @@ class RtpSession:
                 raise ValueError(
                     f"{parameters.codec} has another format than {former.codec}, which the call began with"
                 )
-            srtp = self._srtp if parameters.srtp == former.srtp else _srtp_of(parameters)
-            latch = self._latch if parameters.srtp == former.srtp else self._new_latch(parameters)
+            has_other_keys = parameters.srtp != former.srtp
+            srtp = _srtp_of(parameters, self._srtp)
+            latch = self._new_latch(parameters) if has_other_keys else self._latch
             self._incoming = Incoming(parameters, codec, latch, srtp, self._incoming.counts)
-            self._codec, self._srtp, self._latch = codec, srtp, latch
             self._outgoing.update(parameters, codec)
+            if has_other_keys:
+                # Whoever has another key may be another telephone, and can't know how often our numbers have wrapped:
+                # no packet tells. Those of another source have not.
+                self._outgoing.sender.restart(codec.clock_rate)
+            self._codec, self._srtp, self._latch = codec, srtp, latch
         elif parameters.packet_ms != former.packet_ms:
             self._outgoing.update(parameters, self._codec)
         if parameters.remote != former.remote:
@@ -279,8 +284,8 @@ class RtpSession:
         return SourceLatch(parameters.remote, parameters.signalling_host, authenticated=parameters.srtp is not None)
 
 
-def _srtp_of(parameters: RtpParameters) -> Srtp | None:
-    return Srtp(parameters.srtp.local, parameters.srtp.remote) if parameters.srtp else None
+def _srtp_of(parameters: RtpParameters, former: Srtp | None) -> Srtp | None:
+    return Srtp(parameters.srtp.local, parameters.srtp.remote, former) if parameters.srtp else None
 
 
 def _coding(parameters: RtpParameters) -> tuple[object, ...]:

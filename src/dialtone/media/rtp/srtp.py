@@ -6,7 +6,10 @@ import secrets
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import pylibsrtp
 
 SrtpSuite = Literal["AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32"]
 SUITES: tuple[SrtpSuite, ...] = ("AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32")
@@ -63,28 +66,43 @@ class SrtpError(Exception):
     """A packet that is not authentic, or was here before."""
 
 
+def _context(key: SrtpKey, direction: int) -> "pylibsrtp.Session":
+    """One direction's cryptographic context (RFC 3711 section 3.2)."""
+    import pylibsrtp
+
+    profiles = {
+        "AES_CM_128_HMAC_SHA1_80": pylibsrtp.Policy.SRTP_PROFILE_AES128_CM_SHA1_80,
+        "AES_CM_128_HMAC_SHA1_32": pylibsrtp.Policy.SRTP_PROFILE_AES128_CM_SHA1_32,
+    }
+    policy = pylibsrtp.Policy(key=key.key, ssrc_type=direction, srtp_profile=profiles[key.suite])
+    policy.window_size = REPLAY_WINDOW
+    return pylibsrtp.Session(policy=policy)
+
+
 class Srtp:
     """Protection of one session in both directions, RTP and RTCP. libsrtp counts the rollovers of sequence numbers."""
 
-    def __init__(self, local: SrtpKey, remote: SrtpKey) -> None:
-        """`local` protects what we send. Raises `ValueError` where the package is missing."""
+    def __init__(self, local: SrtpKey, remote: SrtpKey, former: "Srtp | None" = None) -> None:
+        """`local` protects what we send. A direction whose key is that of `former` goes on counting rollovers where it
+        was: no packet tells how many there were (RFC 3711 section 3.3.1). Raises `ValueError` where the package is
+        missing.
+        """
         if not is_available():
             raise ValueError("SRTP needs the package pylibsrtp, which is not installed")
         import pylibsrtp
 
         self._error = pylibsrtp.Error
-        profiles = {
-            "AES_CM_128_HMAC_SHA1_80": pylibsrtp.Policy.SRTP_PROFILE_AES128_CM_SHA1_80,
-            "AES_CM_128_HMAC_SHA1_32": pylibsrtp.Policy.SRTP_PROFILE_AES128_CM_SHA1_32,
-        }
-
-        def session(key: SrtpKey, direction: int) -> pylibsrtp.Session:
-            policy = pylibsrtp.Policy(key=key.key, ssrc_type=direction, srtp_profile=profiles[key.suite])
-            policy.window_size = REPLAY_WINDOW
-            return pylibsrtp.Session(policy=policy)
-
-        self._outgoing = session(local, pylibsrtp.Policy.SSRC_ANY_OUTBOUND)
-        self._incoming = session(remote, pylibsrtp.Policy.SSRC_ANY_INBOUND)
+        self._local, self._remote = local, remote
+        self._outgoing: pylibsrtp.Session = (
+            former._outgoing
+            if former is not None and former._local == local
+            else _context(local, pylibsrtp.Policy.SSRC_ANY_OUTBOUND)
+        )
+        self._incoming: pylibsrtp.Session = (
+            former._incoming
+            if former is not None and former._remote == remote
+            else _context(remote, pylibsrtp.Policy.SSRC_ANY_INBOUND)
+        )
 
     def protect(self, packet: bytes) -> bytes:
         """An RTP packet as it is sent."""
