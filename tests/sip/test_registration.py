@@ -1,10 +1,12 @@
 """Registrations and peers, as a registrar sees them."""
 
 import asyncio
+import itertools
 
 import pytest
 
 from dialtone.sip.events import Account, Identity, IncomingCall, PeerChanged, RegistrationChanged
+from dialtone.sip.framing import StreamFramer
 from dialtone.sip.message import Request
 from dialtone.sip.peers import MAX_ASKED, PATIENCE_SECONDS, PeerOrder
 from dialtone.sip.registration import RegistrationOrder
@@ -108,6 +110,55 @@ def test_a_longer_interval_is_taken_where_it_is_asked_for() -> None:
             request = await registrar.request("REGISTER")
             registrar.send(registrar.answer(request, 423, "registrar", min_expires="1800"), alice)
             assert (await registrar.request("REGISTER")).get("expires") == "1800"
+
+    run(main())
+
+
+async def connections_of(alice: Phone, lifetime: float, count: int) -> list[float]:
+    """When a registrar over TCP, which ends each connection after `lifetime`, is asked to register us."""
+    asked: list[float] = []
+    enough = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        framer = StreamFramer()
+        while data := await reader.read(65536):
+            for request in framer.feed(data):
+                assert isinstance(request, Request)
+                asked.append(asyncio.get_running_loop().time())
+                response = request.response(200, to_tag="registrar")
+                response.set("contact", f"{request.get('contact')}")
+                writer.write(response.to_bytes())
+                asyncio.get_running_loop().call_later(lifetime, writer.close)
+        if len(asked) >= count:
+            enough.set()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        uri = f"sip:127.0.0.1:{port};transport=tcp"
+        alice.agent.register(RegistrationOrder("trunk", uri, ALICE))
+        await enough.wait()
+        await alice.agent.unregister("trunk")
+    return asked
+
+
+def test_a_connection_that_breaks_is_replaced_at_once() -> None:
+    async def main() -> None:
+        async with phone(transports=("udp", "tcp")) as alice:
+            asked = await connections_of(alice, 100.0, 3)
+            for before, after in itertools.pairwise(asked[:3]):
+                assert 101 <= after - before <= 102.1
+            assert [event.registered for event in alice.events if isinstance(event, RegistrationChanged)] == [True]
+
+    run(main())
+
+
+def test_connections_that_do_not_last_are_replaced_with_growing_pauses() -> None:
+    async def main() -> None:
+        async with phone(transports=("udp", "tcp")) as alice:
+            asked = await connections_of(alice, 0.1, 7)
+            pauses = [after - before for before, after in itertools.pairwise(asked[:7])]
+            for pause, longest in zip(pauses, (30, 60, 120, 240, 480, 540), strict=True):
+                assert min(longest / 2, 480) <= pause <= min(longest, 540) + 0.2, "the usual refresh at the latest"
 
     run(main())
 

@@ -42,17 +42,22 @@ class Options:
 
 
 class Endpoint:
-    """Sends requests, and passes on those that come in and belong to no transaction."""
+    """Sends requests, and passes on those that come in and belong to no transaction. `on_lost` is told of connections
+    that are gone.
+    """
 
-    def __init__(self, options: Options, on_request: Callable[[Request, Flow], None]) -> None:
+    def __init__(
+        self, options: Options, on_request: Callable[[Request, Flow], None], on_lost: Callable[[Flow], None]
+    ) -> None:
         self.options = options
         self.resolver = options.resolver
         self.guard = Guard(asyncio.get_running_loop().time)
         self.layer = TransactionLayer(options.timers, on_request)
-        self.transports = Transports(options.transports, self.guard, self.layer.receive, self.layer.lost)
+        self.transports = Transports(options.transports, self.guard, self.layer.receive, self._lost)
         self.without_tcp: dict[tuple[str, int], float] = {}
         self.changed = asyncio.Event()
         """Set whenever a request of ours is done, for whoever waits until all are."""
+        self._on_lost = on_lost
         self._tasks: set[asyncio.Task[None]] = set()
         self._exchanges: set[Exchange] = set()
 
@@ -96,6 +101,10 @@ class Endpoint:
             flow.send(request.to_bytes())
         except (SipError, OSError, IndexError):
             return  # the 2xx is repeated and acknowledged again
+
+    def _lost(self, flow: Flow) -> None:
+        self.layer.lost(flow)
+        self._on_lost(flow)
 
     def prepared(self, response: Response, flow: Flow, *, contact_user: str | None = None) -> Response:
         """A response with what all of ours say of us."""

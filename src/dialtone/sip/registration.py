@@ -12,6 +12,7 @@ from dialtone.sip.endpoint import Endpoint
 from dialtone.sip.errors import ParseError
 from dialtone.sip.events import Account, RegistrationChanged
 from dialtone.sip.exchange import Exchange, Outgoing
+from dialtone.sip.flow import Flow
 from dialtone.sip.headers import parse_number
 from dialtone.sip.message import Request, Response
 from dialtone.sip.uri import Uri, escape_user, parse_uri
@@ -19,6 +20,8 @@ from dialtone.sip.uri import Uri, escape_user, parse_uri
 FIRST_RETRY_SECONDS = 30.0
 LONGEST_RETRY_SECONDS = 1800.0
 """RFC 5626 section 4.5."""
+RECONNECT_SECONDS = 2.0
+"""Within which a connection that is gone is replaced, so that not all accounts of a server come back at once."""
 SHORTEST_SECONDS = 60
 LONGEST_SECONDS = 24 * 3600
 
@@ -60,6 +63,10 @@ class Registration:
         self._retry_seconds = FIRST_RETRY_SECONDS
         self._timer: asyncio.TimerHandle | None = None
         self._exchange: Exchange | None = None
+        self._flow: Flow | None = None
+        """The way on which the server has registered us, and may have nothing else to reach us by."""
+        self._flow_since = 0.0
+        self._reconnect_seconds = RECONNECT_SECONDS
         self._told: tuple[bool, int] | None = None
         self._done: asyncio.Future[None] | None = None
 
@@ -109,6 +116,8 @@ class Registration:
         granted = max(1, self._granted(response, exchange))
         self._retry_seconds = FIRST_RETRY_SECONDS
         self.registered = True
+        if exchange.flow is not self._flow:
+            self._flow, self._flow_since = exchange.flow, asyncio.get_running_loop().time()
         # Early enough for a refresh to fail and be tried again, and not all accounts at once.
         pause = max(granted / 2, granted - 60) * random.uniform(0.9, 1.0)
         self._schedule(pause)
@@ -126,8 +135,27 @@ class Registration:
             return response.number("expires", self._seconds, LONGEST_SECONDS)
         return response.number("expires", self._seconds, LONGEST_SECONDS)
 
+    def lost(self, flow: Flow) -> None:
+        """A connection is gone. Where we were registered on it, we register on another one (RFC 5626 section 4.5);
+        with growing pauses where none lasts, since some servers close each after their answer.
+        """
+        is_asking = self._exchange is not None and not self._exchange.done
+        if flow is not self._flow or self._done is not None or is_asking or self._timer is None:
+            return
+        self._flow = None
+        now = asyncio.get_running_loop().time()
+        if now - self._flow_since >= FIRST_RETRY_SECONDS:
+            self._reconnect_seconds = RECONNECT_SECONDS
+        else:
+            self._reconnect_seconds = min(max(FIRST_RETRY_SECONDS, self._reconnect_seconds * 2), LONGEST_RETRY_SECONDS)
+        pause = self._reconnect_seconds * random.uniform(0.5, 1.0)
+        if now + pause < self._timer.when():
+            self._timer.cancel()
+            self._schedule(pause)
+
     def _failed(self, response: Response) -> None:
         self.registered = False
+        self._flow = None
         wanted = response.number("retry-after", 0, LONGEST_SECONDS)
         pause = max(float(wanted), self._retry_seconds * random.uniform(0.5, 1.0))
         self._retry_seconds = min(LONGEST_RETRY_SECONDS, self._retry_seconds * 2)

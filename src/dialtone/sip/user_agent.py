@@ -14,7 +14,7 @@ from dialtone.sip.digest import Credentials, DigestClient
 from dialtone.sip.endpoint import Endpoint, Options
 from dialtone.sip.errors import ParseError, UnknownCallError, WrongStateError
 from dialtone.sip.events import Account, Cause, Event, LoginRefused, OutgoingCall
-from dialtone.sip.flow import SocketAddress, Transport
+from dialtone.sip.flow import Flow, SocketAddress, Transport
 from dialtone.sip.incoming import Incoming
 from dialtone.sip.message import Request
 from dialtone.sip.pace import Pace
@@ -42,7 +42,7 @@ class UserAgent:
         self._on_event = on_event
         loop = asyncio.get_running_loop()
         self._incoming = Incoming(lambda: self.endpoint, self, admit, loop.time)
-        self.endpoint: Endpoint = Endpoint(options, self._incoming.receive)
+        self.endpoint: Endpoint = Endpoint(options, self._incoming.receive, self._lost)
         self._sessions: dict[str, Session] = {}
         self._dialogs: dict[DialogKey, tuple[Dialog, Session]] = {}
         self._invites: dict[int, IncomingSession] = {}
@@ -244,7 +244,11 @@ class UserAgent:
         if isinstance(session, IncomingSession):
             self._invites.pop(id(session.transaction), None)
 
-    # --- what comes in
+    # --- what comes in, or breaks
+
+    def _lost(self, flow: Flow) -> None:
+        for registration in self._registrations.values():
+            registration.lost(flow)
 
     def has_dialog(self, request: Request) -> bool:
         return _key_of(request) in self._dialogs
