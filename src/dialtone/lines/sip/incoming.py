@@ -16,6 +16,7 @@ from dialtone.media.rtp.parameters import RtpParameters
 from dialtone.media.rtp.ports import MediaPorts, NoPortsError
 from dialtone.sip.errors import SipError
 from dialtone.sip.events import Confirmed, Ended, Event, IncomingCall
+from dialtone.sip.offer_answer import SrtpPolicy
 
 SESSION_PROGRESS = 183
 CONFIRM_SECONDS = 40.0
@@ -71,8 +72,11 @@ class IncomingSipCall:
         """Bind ports and settle the audio, so that an answer can be given at once; with `codec` in its format only.
         Raises `RefusedError`.
         """
+        # Keys are taken wherever they are offered, but ours are offered only where nobody on the way can read them.
+        may_have_keys = self.invitation.offer is not None or self.invitation.transport == "tls"
+        encryption: SrtpPolicy = "optional" if may_have_keys else "off"
         try:
-            self._ports, self._negotiation = self._phone.bind(self.invitation.source, "optional")
+            self._ports, self._negotiation = self._phone.bind(self.invitation.source, encryption)
         except NoPortsError as error:
             raise RefusedError(503, f"There is no port for the call's audio: {error}.") from None
         except (OSError, SipError) as error:
