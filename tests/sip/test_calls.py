@@ -211,7 +211,7 @@ def test_sound_before_the_answer_is_acknowledged() -> None:
             )
             assert (await alice.expect(Ringing)).status == 180
             bob.agent.answer(call.call, ANSWER)
-            assert await alice.expect(Answered) == Answered(ours, ANSWER, fork=early.fork)
+            assert await alice.expect(Answered) == Answered(ours, ANSWER, fork=early.fork, source="127.0.0.1")
             await bob.expect(Confirmed)
 
     run(main())

@@ -118,7 +118,7 @@ def test_an_offer_before_the_answer_is_answered_with_the_prack() -> None:
             assert prack.body.decode() == ANSWER
             bob.send(bob.answer(prack, 200), alice)
             bob.send(bob.answer(invite, 200, "bob"), alice)
-            assert await alice.expect(Answered) == Answered(ours, None, fork="bob")
+            assert await alice.expect(Answered) == Answered(ours, None, fork="bob", source="127.0.0.1")
             assert (await bob.request("ACK")).body == b""
 
     run(main())

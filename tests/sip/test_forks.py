@@ -40,7 +40,7 @@ def test_the_description_of_who_answers_counts(reliable: bool) -> None:
                 bob.send(bob.answer(invite, 183, "first", ANSWER), alice)
             assert await alice.expect(Ringing) == Ringing(call, 183, "Session Progress", ANSWER, fork="first")
             bob.send(bob.answer(invite, 200, "second", OTHER_ANSWER), alice)
-            assert await alice.expect(Answered) == Answered(call, OTHER_ANSWER, fork="second")
+            assert await alice.expect(Answered) == Answered(call, OTHER_ANSWER, fork="second", source="127.0.0.1")
 
     run(main())
 
@@ -57,7 +57,7 @@ def test_what_was_described_while_it_rang_is_told_again_with_the_answer(reliable
                 else:
                     bob.send(bob.answer(invite, 183, tag, answer), alice)
             bob.send(bob.answer(invite, 200, "first"), alice)
-            assert await alice.eventually(Answered) == Answered(call, ANSWER, fork="first")
+            assert await alice.eventually(Answered) == Answered(call, ANSWER, fork="first", source="127.0.0.1")
 
     run(main())
 
@@ -126,7 +126,7 @@ def test_each_may_offer_anew_before_the_answer() -> None:
             assert (await bob.response(488)).from_.tag == "second"
 
             bob.send(bob.answer(invite, 200, "first"), alice)
-            assert await alice.expect(Answered) == Answered(call, None, fork="first")
+            assert await alice.expect(Answered) == Answered(call, None, fork="first", source="127.0.0.1")
 
     run(main())
 
@@ -145,6 +145,6 @@ def test_an_offer_of_who_did_not_answer_is_taken_back() -> None:
             assert isinstance(refused, Response)
             assert isinstance(acknowledged, Request)
             assert (refused.status, acknowledged.method) == (487, "ACK")
-            assert await alice.expect(Answered) == Answered(call, OTHER_ANSWER, fork="second")
+            assert await alice.expect(Answered) == Answered(call, OTHER_ANSWER, fork="second", source="127.0.0.1")
 
     run(main())

@@ -199,7 +199,7 @@ def test_of_several_phones_that_answer_one_is_kept() -> None:
                 assert (await alice.expect(Ringing)).status == 180
             bob.send(bob.answer(invite, 200, "two", ANSWER), alice)
             assert (await bob.request("ACK")).to.tag == "two"
-            assert await alice.expect(Answered) == Answered(ours, ANSWER, fork="two")
+            assert await alice.expect(Answered) == Answered(ours, ANSWER, fork="two", source="127.0.0.1")
             bob.send(bob.answer(invite, 200, "one", ANSWER), alice)
             both = await bob.next(), await bob.next()
             extra = {message.method: message for message in both if isinstance(message, Request)}

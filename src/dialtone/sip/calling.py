@@ -57,8 +57,10 @@ class OutgoingSession(Session):
         self.offers = self._negotiation("")
         request = self._new_invite()
         next_hop = self._proxy or self._target
-        patience = self._order.patience
-        outgoing = Outgoing(request, next_hop, self.next_number, self.digest, self.contact_user, patience=patience)
+        outgoing = Outgoing(
+            request, next_hop, self.next_number, self.digest, self.contact_user,
+            servers=self._order.servers, patience=self._order.patience,
+        )  # fmt: skip
         self._invite = self.endpoint.send(outgoing, self._invite_answered)
 
     def _negotiation(self, fork: str) -> Offers:
@@ -234,7 +236,7 @@ class OutgoingSession(Session):
         self.note_peer(response)
         self.add_dialog(dialog)
         self._keep_only(dialog)
-        description, offers = description_or_none(response), self.offers
+        description, offers, source = description_or_none(response), self.offers, exchange.flow.remote[0]
         if self._order.offer is None and offers.remote is None:
             if description is None:
                 self._acknowledge(dialog, exchange, None)
@@ -242,7 +244,7 @@ class OutgoingSession(Session):
                 return
             offers.remote = description
             offers.ask(
-                Answered(self.call, description, wants_answer=True, fork=offers.fork),
+                Answered(self.call, description, wants_answer=True, fork=offers.fork, source=source),
                 lambda answer: self._acknowledge(dialog, exchange, answer),
                 lambda status: self._cannot_answer(dialog, exchange),
             )
@@ -250,7 +252,8 @@ class OutgoingSession(Session):
             self._acknowledge(dialog, exchange, None)
             if offers.open == "ours":
                 offers.open, offers.remote = None, description or offers.remote
-            self.host.emit(Answered(self.call, None if offers.is_answerer else offers.remote, fork=offers.fork))
+            answer = None if offers.is_answerer else offers.remote
+            self.host.emit(Answered(self.call, answer, fork=offers.fork, source=source))
         if not self.ended:
             self.timer.agreed(response)
 

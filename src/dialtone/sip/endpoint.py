@@ -8,13 +8,14 @@ from typing import Any
 from dialtone.sip.dns import Resolver, SystemResolver
 from dialtone.sip.errors import SipError
 from dialtone.sip.exchange import Exchange, OnResponse, Outgoing, leads_there, write_route
-from dialtone.sip.flow import Flow
+from dialtone.sip.flow import Flow, Target
 from dialtone.sip.guard import Guard
 from dialtone.sip.locating import locate
 from dialtone.sip.message import Request, Response
 from dialtone.sip.timers import Timers
 from dialtone.sip.transaction_layer import TransactionLayer
 from dialtone.sip.transports import TransportOptions, Transports
+from dialtone.sip.uri import Uri
 
 ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY"
 SUPPORTED = "100rel, timer, replaces, norefersub"
@@ -68,6 +69,11 @@ class Endpoint:
         task.add_done_callback(self._tasks.discard)
         return task
 
+    async def find(self, uri: Uri) -> list[Target]:
+        """The servers of a URI that can be reached from here, best first. Raises `TransportError`."""
+        targets = await locate(uri, self.resolver)
+        return [target for target in targets if self.transports.speaks(target.transport, target.host)]
+
     def send(self, outgoing: Outgoing, on_response: OnResponse | None = None) -> Exchange:
         """Send a request until it is answered."""
         request = outgoing.request
@@ -91,8 +97,7 @@ class Endpoint:
     async def _send_once(self, outgoing: Outgoing) -> None:
         request, flow = outgoing.request, outgoing.flow
         try:
-            targets = await locate(outgoing.next_hop, self.resolver)
-            targets = [target for target in targets if self.transports.speaks(target.transport, target.host)]
+            targets = await self.find(outgoing.next_hop)
             if flow is None or not leads_there(flow, targets):
                 flow = await self.transports.flow_to(targets[0])
             write_route(request, flow, self.transports)

@@ -6,7 +6,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from dialtone.sip.flow import Transport
+from dialtone.sip.flow import Target, Transport
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,8 @@ class Answered:
     """`description` is an offer, since ours was not made; `answer_offer` takes the answer."""
     fork: str = ""
     """Who of those whom the call rang has answered; what the others negotiated is void."""
+    source: str = ""
+    """IP address that the answer came from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +273,9 @@ class OutgoingCall:
     account: Account | None = None
     proxy: str | None = None
     """A SIP URI of the server that takes all requests, where that is not the target's."""
+    servers: tuple[Target, ...] = ()
+    """The server or the target's, where it was found already (`UserAgent.find`), best first: a description of ours
+    names an address of one family, which is no use to a server that is reached over the other."""
     contact_user: str = ""
     asserted: str | None = None
     """A URI for P-Asserted-Identity, for trunks that want to be told who calls."""

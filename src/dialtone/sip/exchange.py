@@ -15,11 +15,9 @@ from dialtone.sip.client_transactions import (
     cancel_of,
 )
 from dialtone.sip.digest import DigestClient, RealmKey
-from dialtone.sip.dns import Resolver
 from dialtone.sip.errors import SipError, TransportError
 from dialtone.sip.flow import Flow, Target
 from dialtone.sip.headers import Via
-from dialtone.sip.locating import locate
 from dialtone.sip.message import Request, Response
 from dialtone.sip.server_transactions import MAGIC_COOKIE
 from dialtone.sip.transaction_layer import TransactionLayer
@@ -50,6 +48,8 @@ class Outgoing:
     contact_parameters: str = ""
     flow: Flow | None = None
     """The way by which the peer was last heard, preferred where it leads to the same host."""
+    servers: tuple[Target, ...] = ()
+    """Where the next hop is, best first; empty: it is yet to be found."""
     patience: float | None = None
     """Seconds that each server has for its first answer, where that is less than Timer B or F."""
 
@@ -67,8 +67,9 @@ class Sender(Protocol):
 
     transports: Transports
     layer: TransactionLayer
-    resolver: Resolver
     without_tcp: dict[tuple[str, int], float]
+
+    async def find(self, uri: Uri) -> list[Target]: ...
 
     def done(self, exchange: "Exchange") -> None: ...
 
@@ -117,8 +118,7 @@ class Exchange:
 
     async def _find_targets(self) -> list[Target]:
         flow = self._outgoing.flow
-        targets = await locate(self._outgoing.next_hop, self._sender.resolver)
-        targets = [target for target in targets if self._sender.transports.speaks(target.transport, target.host)]
+        targets = list(self._outgoing.servers) or await self._sender.find(self._outgoing.next_hop)
         if flow is not None and leads_there(flow, targets):
             targets.insert(0, Target(flow.transport, flow.remote[0], flow.remote[1]))
         return targets

@@ -14,7 +14,7 @@ from dialtone.sip.digest import Credentials, DigestClient
 from dialtone.sip.endpoint import Endpoint, Options
 from dialtone.sip.errors import ParseError, UnknownCallError, WrongStateError
 from dialtone.sip.events import Account, Cause, Event, LoginRefused, OutgoingCall
-from dialtone.sip.flow import Flow, SocketAddress, Transport
+from dialtone.sip.flow import Flow, SocketAddress, Target, Transport
 from dialtone.sip.incoming import Incoming
 from dialtone.sip.message import Request
 from dialtone.sip.pace import Pace
@@ -24,6 +24,7 @@ from dialtone.sip.registration import Registration, RegistrationOrder
 from dialtone.sip.sdp import Direction, with_direction
 from dialtone.sip.server_transactions import ServerTransaction
 from dialtone.sip.session import Session
+from dialtone.sip.uri import parse_uri
 
 RETRY_SECONDS = 5
 """When a caller may try again whom we have no room for."""
@@ -67,6 +68,10 @@ class UserAgent:
         there.
         """
         return self.endpoint.transports.address_for(host)
+
+    async def find(self, uri: str) -> list[Target]:
+        """The servers of a SIP URI that can be reached from here, best first. Raises `ParseError`, `TransportError`."""
+        return await self.endpoint.find(parse_uri(uri))
 
     async def learn_public_address(self, stun_server: SocketAddress) -> SocketAddress:
         """Ask a STUN server, given by IP address, how others see us over UDP. Raises `TransportError`."""

@@ -20,7 +20,9 @@ from dialtone.platform.numbering import Numbering
 from dialtone.sip.dns import Service
 from dialtone.sip.endpoint import Options
 from dialtone.sip.events import Cause, Ended, IncomingCall
-from dialtone.sip.offer_answer import AudioOptions, LocalAudio, answer_offer
+from dialtone.sip.framing import StreamFramer
+from dialtone.sip.message import Request
+from dialtone.sip.offer_answer import AudioOptions, LocalAudio, answer_offer, apply_answer, make_offer
 from dialtone.sip.sdp import parse_sdp
 from dialtone.sip.transports import Listener, TransportOptions
 from tests.lines.sip.test_line import Owner
@@ -29,10 +31,16 @@ from tests.sip.stage import accept_all, phone, run
 from tests.sip.test_network import Names
 from tests.sip.wire import wire
 
+PCMU = AudioOptions(("PCMU",), "off")
+PCMA = AudioOptions(("PCMA",), "off")
+
 
 @asynccontextmanager
-async def dialer(names: Names, tls_client: ssl.SSLContext | None = None) -> AsyncIterator[SipDialer]:
-    transports = TransportOptions((Listener("udp", "127.0.0.1", 0),), tls_client=tls_client)
+async def dialer(
+    names: Names, tls_client: ssl.SSLContext | None = None, hosts: tuple[str, ...] = ("127.0.0.1",)
+) -> AsyncIterator[SipDialer]:
+    listeners = tuple(Listener("udp", host, 0) for host in hosts)
+    transports = TransportOptions(listeners, tls_client=tls_client)
     options = Options(transports, resolver=names)
     near = SipPhone(options, PortPool(37000, 37099), MediaClock(), accept_all, lambda phone, call: None)
     await near.open()
@@ -99,6 +107,121 @@ def test_a_silent_trunk_is_given_up_early_where_there_is_another() -> None:
     run(scenario())
 
 
+@pytest.mark.parametrize("hosts", [("127.0.0.1",), ("::1", "127.0.0.1")])
+def test_what_a_server_is_told_is_of_the_family_of_addresses_that_it_is_reached_over(hosts: tuple[str, ...]) -> None:
+    """Nobody answers at its IPv6 address."""
+
+    async def scenario() -> None:
+        names = Names()
+        names.hosts["carrier.example"] = ["::1", "127.0.0.1"]
+        async with dialer(names, hosts=hosts) as near, wire() as far:
+            trunk = OutboundTrunk("t", "carrier.example", far.port, "udp", None, None)
+            dialing = asyncio.create_task(near.dial(request(trunk, patience_seconds=5.0), lambda: None))
+            invite = await far.request("INVITE")
+            described = parse_sdp(invite.body.decode())
+            assert described.address_of(described.media[0]) == "127.0.0.1"
+            assert (invite.via.host, invite.contacts[0].uri.host) == ("127.0.0.1", "127.0.0.1")
+            assert invite.via.port is not None
+            far.send(far.answer(invite, 486, "far"), invite.via.port)
+            with pytest.raises(DialError) as failure:
+                await dialing
+            assert failure.value.reason == "busy"
+
+    run(scenario())
+
+
+def test_a_line_is_with_the_server_that_answered_not_with_one_before_it() -> None:
+    async def scenario() -> None:
+        names = Names()
+        async with dialer(names) as near, wire() as far:
+            names.srv["_sip._udp.carrier.example"] = [
+                Service(1, 1, far.port, "127.0.0.2"),
+                Service(2, 1, far.port, "127.0.0.1"),
+            ]
+            trunk = OutboundTrunk("t", "carrier.example", None, "udp", None, None)
+            dialing = asyncio.create_task(near.dial(request(trunk, patience_seconds=5.0), lambda: None))
+            invite = await far.request("INVITE")
+            answer = answer_offer(invite.body.decode(), LocalAudio("127.0.0.1", 44000), PCMU)[0]
+            assert invite.via.port is not None
+            far.send(far.answer(invite, 200, "far", answer), invite.via.port)
+            line = await dialing
+            assert isinstance(line, SipLine)
+            assert line.is_with("127.0.0.1")
+            assert not line.is_with("127.0.0.2")
+            await line.close("assistant_hangup")
+
+    run(scenario())
+
+
+def test_whoever_is_called_may_move_its_audio_while_it_rings() -> None:
+    async def scenario() -> None:
+        async with dialer(Names()) as near, wire() as far:
+            trunk = OutboundTrunk("t", "127.0.0.1", far.port, "udp", None, None)
+            dialing = asyncio.create_task(near.dial(request(trunk), lambda: None))
+            invite = await far.request("INVITE")
+            port = invite.via.port
+            assert port is not None
+            answer = answer_offer(invite.body.decode(), LocalAudio("127.0.0.1", 44000), PCMU)[0]
+            far.send(far.answer(invite, 183, "far", answer, require="100rel", rseq="1"), port)
+            far.send(far.answer(await far.request("PRACK"), 200), port)
+
+            within = {
+                "from_": f"{invite.lines('to')[0]};tag=far",
+                "to": invite.lines("from")[0],
+                "call_id": invite.call_id,
+            }
+            offer = make_offer(LocalAudio("127.0.0.2", 44010), PCMA, answer)
+            far.send(far.new("UPDATE", body=offer, **within), port)
+            agreed = apply_answer(offer, (await far.response(200)).body.decode(), PCMA)
+            assert (agreed.codec, agreed.remote_port) == ("PCMA", parse_sdp(invite.body.decode()).media[0].port)
+            nonsense = offer.replace("PCMA", "L16").replace(" 8 ", " 96 ").replace(":8 ", ":96 ")
+            far.send(far.new("UPDATE", number=2, body=nonsense, **within), port)
+            await far.response(488)
+
+            far.send(far.answer(invite, 200, "far"), port)
+            line = await dialing
+            assert isinstance(line, SipLine)
+            assert line.codec == "PCMA"
+            assert line.ticked._parameters.remote == ("127.0.0.2", 44010)
+            await line.close("assistant_hangup")
+
+    run(scenario())
+
+
+def test_a_far_end_that_hangs_up_with_its_answer_ends_the_call() -> None:
+    async def answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        (invite,) = StreamFramer().feed(await reader.read(65536))
+        assert isinstance(invite, Request)
+        response = invite.response(200, to_tag="far")
+        response.set("contact", "<sip:far@127.0.0.1;transport=tcp>")
+        response.set("content-type", "application/sdp")
+        response.body = answer_offer(invite.body.decode(), LocalAudio("127.0.0.1", 44000), PCMU)[0].encode()
+        fields = {
+            "via": ["SIP/2.0/TCP 127.0.0.1;branch=z9hG4bKbye"],
+            "from": response.lines("to"),
+            "to": response.lines("from"),
+            "call-id": [response.call_id],
+            "cseq": ["1 BYE"],
+        }
+        writer.write(response.to_bytes() + Request("BYE", invite.contacts[0].uri, fields).to_bytes())
+        await reader.read()
+        writer.close()
+
+    async def scenario() -> None:
+        server = await asyncio.start_server(answers, "127.0.0.1", 0)
+        async with dialer(Names()) as near:
+            trunk = OutboundTrunk("t", "127.0.0.1", server.sockets[0].getsockname()[1], "tcp", None, None)
+            line = await near.dial(request(trunk), lambda: None)
+            owner = Owner()
+            line.attach(owner)
+            await asyncio.sleep(0.1)
+            assert owner.closed == [("The far end hung up.", False)]
+            await line.close("assistant_hangup")
+        server.close()
+
+    run(scenario())
+
+
 def test_over_tls_encryption_is_demanded_and_wished_for_where_that_is_refused(tmp_path: Path) -> None:
     certificate = make_certificate(tmp_path)
     served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -144,7 +267,7 @@ def test_the_ringing_that_came_as_audio_is_neither_heard_nor_a_loss() -> None:
                 packet = build(0, sequence, 160 * sequence, 7, bytes(160))
                 sock.sendto(packet, ("127.0.0.1", port))
 
-            answer, _ = answer_offer(call.offer or "", LocalAudio(*sock.getsockname()), AudioOptions(("PCMU",), "off"))
+            answer, _ = answer_offer(call.offer or "", LocalAudio(*sock.getsockname()), PCMU)
             far.agent.ring(call.call, answer, 183)
             for sequence in range(60):
                 send(sequence)
@@ -176,8 +299,8 @@ def test_audio_goes_to_the_phone_that_answered_not_to_one_that_was_heard_before(
             invite = await far.request("INVITE")
             offer, port = invite.body.decode(), invite.via.port
             assert port is not None
-            announced = answer_offer(offer, LocalAudio("127.0.0.1", 44000), AudioOptions(("PCMU",), "off"))[0]
-            answer = answer_offer(offer, LocalAudio("127.0.0.2", 44010), AudioOptions(("PCMA",), "off"))[0]
+            announced = answer_offer(offer, LocalAudio("127.0.0.1", 44000), PCMU)[0]
+            answer = answer_offer(offer, LocalAudio("127.0.0.2", 44010), PCMA)[0]
             far.send(far.answer(invite, 183, "announcement", announced, require="100rel", rseq="1"), port)
             far.send(far.answer(await far.request("PRACK"), 200), port)
             far.send(far.answer(invite, 200, "callee", answer), port)

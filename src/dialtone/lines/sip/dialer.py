@@ -11,15 +11,19 @@ from dialtone.lines.sip.line import SipLine, in_words
 from dialtone.lines.sip.negotiation import Negotiation, NoCommonAudioError
 from dialtone.lines.sip.phone import SipPhone
 from dialtone.lines.sip.server import SipServer
+from dialtone.media.rtp.parameters import RtpParameters
 from dialtone.media.rtp.ports import MediaPorts, NoPortsError
 from dialtone.sip.errors import SipError
-from dialtone.sip.events import Account, Answered, Ended, Event, Identity, OutgoingCall, Ringing
-from dialtone.sip.locating import locate
+from dialtone.sip.events import Account, Answered, Ended, Event, Identity, OfferReceived, OutgoingCall, Ringing
+from dialtone.sip.flow import Target
 from dialtone.sip.offer_answer import SrtpPolicy
-from dialtone.sip.uri import escape_user, parse_uri
+from dialtone.sip.uri import escape_user
 
 RINGING = range(180, 184)
 NOT_ACCEPTABLE = 488
+UNREACHED = (None, 408, 503)
+"""Statuses with which a server may be passed over for another one (RFC 3263 section 4.3)."""
+NOWHERE = "The trunk's address can't be found, or there is no way to it."
 
 _BY_STATUS: dict[int, DialFailure] = {
     403: "declined",
@@ -64,80 +68,145 @@ class SipDialer:
     async def dial(self, request: DialRequest, on_ringing: Callable[[], None]) -> Line:
         """See `Dialer.dial`. Over TLS the audio is encrypted: many servers take nothing else there. One that does no
         SRTP refuses that (488), and is asked once more, with the encryption as a mere wish.
+
+        Where the trunk's servers have addresses of both families, those of one are called first, and where none of
+        them answers those of the other: what we describe is an address of one family.
         """
-        if request.trunk.transport != "tls":
-            return await self._dial(request, _Attempt(on_ringing), "off")
         loop = asyncio.get_running_loop()
         deadline = loop.time() + request.ring_seconds
-        attempt = _Attempt(on_ringing)
-        try:
-            return await self._dial(request, attempt, "required")
-        except DialError as error:
-            if error.status != NOT_ACCEPTABLE or attempt.has_rung or loop.time() >= deadline:
-                raise
-        return await self._dial(replace(request, ring_seconds=deadline - loop.time()), _Attempt(on_ringing), "optional")
+        # Elsewhere than over TLS anybody on the way could read the keys.
+        encryption: SrtpPolicy = "required" if request.trunk.transport == "tls" else "off"
+        ringing = _Ringing(on_ringing)
+        families = await self._find(request)
+        while True:
+            try:
+                return await self._dial(request, families[0], encryption, ringing)
+            except DialError as error:
+                if ringing.heard or loop.time() >= deadline:
+                    raise
+                if error.status == NOT_ACCEPTABLE and encryption == "required":
+                    encryption = "optional"
+                elif error.route_failed and error.status in UNREACHED and len(families) > 1:
+                    families = families[1:]
+                else:
+                    raise
+            request = replace(request, ring_seconds=deadline - loop.time())
 
-    async def _dial(self, request: DialRequest, attempt: "_Attempt", encryption: SrtpPolicy) -> Line:
+    async def _find(self, request: DialRequest) -> list[tuple[Target, ...]]:
+        """The trunk's servers, best first, by family of addresses."""
         seconds = min(request.ring_seconds, request.patience_seconds or request.ring_seconds)
         try:
             async with asyncio.timeout(seconds):
-                ports, negotiation = await self._audio(request.trunk, encryption)
+                servers = await self._phone.agent.find(_server(request.trunk).uri)
         except TimeoutError:
             raise _no_way("The trunk's address was not found in time.") from None
+        except (SipError, OSError):
+            servers = []
+        if not servers:
+            raise _no_way(NOWHERE)
+        families = (tuple(server for server in servers if (":" in server.host) == is_ipv6) for is_ipv6 in (False, True))
+        return sorted(filter(None, families), key=lambda family: servers.index(family[0]))
+
+    async def _dial(
+        self, request: DialRequest, servers: tuple[Target, ...], encryption: SrtpPolicy, ringing: "_Ringing"
+    ) -> Line:
         with ExitStack() as undo:
-            undo.callback(ports.close)
             try:
-                call = self._phone.invite(_order(request, negotiation.offer()), attempt)
+                ports, negotiation = self._phone.bind(servers[0].host, encryption)
+            except NoPortsError as error:
+                words = f"The server has no port for the call's audio: {error}."
+                raise DialError("unreachable", words) from None
+            except (SipError, OSError):
+                raise _no_way(NOWHERE) from None
+            undo.callback(ports.close)
+            attempt = _Attempt(self._phone, _server(request.trunk), ports, negotiation, ringing)
+            try:
+                call = self._phone.invite(_order(request, servers, negotiation.offer()), attempt)
             except (SipError, ValueError) as error:
                 raise DialError("unreachable", f"The call could not be placed ({type(error).__name__}).") from None
             undo.callback(self._phone.agent.hangup, call)
-            answer = await attempt.answered
-            line = self._line(request, call, ports, negotiation, answer)
+            line = await attempt.line
+            if isinstance(line, DialError):
+                raise line
             undo.pop_all()
             return line
 
-    async def _audio(self, trunk: OutboundTrunk, encryption: SrtpPolicy) -> tuple[MediaPorts, Negotiation]:
-        """Ports for the call. Only over TLS are keys for SRTP offered; elsewhere anybody on the way could read them."""
-        try:
-            targets = await locate(parse_uri(_server(trunk).uri), self._phone.agent.endpoint.options.resolver)
-            return self._phone.bind(targets[0].host, encryption)
-        except NoPortsError as error:
-            raise DialError("unreachable", f"The server has no port for the call's audio: {error}.") from None
-        except (SipError, OSError, IndexError):
-            raise _no_way("The trunk's address can't be found, or there is no way to it.") from None
 
-    def _line(
-        self, request: DialRequest, call: str, ports: MediaPorts, negotiation: Negotiation, answer: str | None
-    ) -> SipLine:
-        ports.discard(asyncio.get_running_loop().time())  # sound before the answer is not listened to
-        try:
-            parameters = negotiation.answered(answer)
-            return self._phone.line(call, ports, negotiation, parameters, _server(request.trunk))
-        except NoCommonAudioError as error:
-            words = f"The call was answered, but has no audio in common with this server: {error}."
-            raise DialError("unreachable", words) from None
+class _Ringing:
+    """Tells once that it rings, however often the call is placed."""
+
+    def __init__(self, on_ringing: Callable[[], None]) -> None:
+        self._on_ringing = on_ringing
+        self.heard = False
+
+    def hear(self) -> None:
+        if not self.heard:
+            self.heard = True
+            self._on_ringing()
 
 
 class _Attempt:
     """Follows the call until it is answered, or over."""
 
-    def __init__(self, on_ringing: Callable[[], None]) -> None:
-        self._on_ringing = on_ringing
-        self.has_rung = False
-        self.answered: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
-        """The far end's description."""
+    def __init__(
+        self, phone: SipPhone, server: SipServer, ports: MediaPorts, negotiation: Negotiation, ringing: _Ringing
+    ) -> None:
+        self._phone = phone
+        self._server = server
+        self._ports = ports
+        self._negotiation = negotiation
+        """Our offer, for whoever answers it."""
+        self._offered: dict[str, tuple[Negotiation, RtpParameters]] = {}
+        """What came of offers of theirs before the answer, by whom of those whom the call rings."""
+        self._ringing = ringing
+        self.line: asyncio.Future[SipLine | DialError] = asyncio.get_running_loop().create_future()
+        """What came of the call."""
 
     def take(self, event: Event) -> None:
-        if self.answered.done():
+        """What the user agent tells of the call. The line is made here, not by who waits for it: a BYE or a re-INVITE
+        may come right behind the answer, and is the line's.
+        """
+        if self.line.done():
             return
         if isinstance(event, Ringing):
-            if event.status in RINGING and not self.has_rung:
-                self.has_rung = True
-                self._on_ringing()
+            if event.status in RINGING:
+                self._ringing.hear()
+        elif isinstance(event, OfferReceived):
+            self._answer_offer(event)
         elif isinstance(event, Answered):
-            self.answered.set_result(event.description)
+            self.line.set_result(self._line_to(event))
         elif isinstance(event, Ended):
-            self.answered.set_exception(failure_of(event))
+            self.line.set_result(failure_of(event))
+
+    def _answer_offer(self, event: OfferReceived) -> None:
+        """Whoever is called moves its audio while it rings (UPDATE, RFC 3311 section 5.1)."""
+        assert event.description is not None  # what asks for our offer is a re-INVITE, after the answer
+        known = self._offered.get(event.fork)
+        negotiation = replace(self._negotiation) if known is None else known[0]
+        try:
+            description, parameters = negotiation.answer(event.description)
+        except NoCommonAudioError:
+            self._phone.agent.refuse_offer(event.call, fork=event.fork)
+            return
+        negotiation.keep(description)
+        self._offered[event.fork] = negotiation, parameters
+        self._phone.agent.answer_offer(event.call, description, event.fork)
+
+    def _line_to(self, event: Answered) -> SipLine | DialError:
+        self._ports.discard(asyncio.get_running_loop().time())  # sound before the answer is not listened to
+        try:
+            if event.description is None and event.fork in self._offered:
+                negotiation, parameters = self._offered[event.fork]
+                negotiation.peer = event.source
+                parameters = replace(parameters, signalling_host=event.source)
+            else:
+                negotiation = self._negotiation
+                negotiation.peer = event.source
+                parameters = negotiation.answered(event.description)
+            return self._phone.line(event.call, self._ports, negotiation, parameters, self._server)
+        except NoCommonAudioError as error:
+            words = f"The call was answered, but has no audio in common with this server: {error}."
+            return DialError("unreachable", words)
 
 
 def failure_of(ended: Ended) -> DialError:
@@ -165,7 +234,7 @@ def _no_way(words: str, status: int | None = None) -> DialError:
     return DialError("unreachable", words, route_failed=True, status=status)
 
 
-def _order(request: DialRequest, offer: str) -> OutgoingCall:
+def _order(request: DialRequest, servers: tuple[Target, ...], offer: str) -> OutgoingCall:
     trunk, server = request.trunk, _server(request.trunk)
     number = server.user(trunk.caller_number or request.caller_number)
     account = None
@@ -181,6 +250,7 @@ def _order(request: DialRequest, offer: str) -> OutgoingCall:
         offer=offer,
         account=account,
         proxy=server.uri if is_uri else None,
+        servers=servers,
         contact_user=number,
         asserted=caller,
         preferred=None if shown == caller else caller,
