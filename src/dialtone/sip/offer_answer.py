@@ -170,10 +170,14 @@ def apply_answer(offer: str, answer: str, options: AudioOptions) -> AgreedAudio:
     number, codec, received = _codecs_of_answer(mine, other, options)
     send_key, receive_key = _keys_of_answer(mine, other, options)
     direction = _common_direction(ours.direction_of(mine), _their_direction(theirs, other))
+    # An answer of ours to somebody who asked for it may be our offer later, to refresh the session.
+    noise_type = _number_of(mine, "cn", codec.clock_rate)
+    if noise_type != _number_of(other, "cn", codec.clock_rate):
+        noise_type = None
     return AgreedAudio(
         codec.name, codec.clock_rate, int(number), received, address, other.port, _control_port(other), direction,
         _packet_ms(other, options), _event_type(other, codec.clock_rate), _event_type(mine, codec.clock_rate),
-        None, send_key, receive_key,
+        noise_type, send_key, receive_key,
     )  # fmt: skip
 
 

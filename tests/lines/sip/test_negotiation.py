@@ -50,6 +50,14 @@ def test_comfort_noise_is_done_where_it_is_asked_for(formats: str, attributes: l
     assert "CN/" not in end().offer()
 
 
+def test_an_answer_that_is_offered_again_to_refresh_the_session_agrees_on_the_same() -> None:
+    ours, description = end(), theirs("0 13 96", "rtpmap:96 telephone-event/8000")
+    answer, agreed = ours.answer(description)
+    ours.keep(answer)
+    assert ours.answered(description) == agreed
+    assert ours.answered(theirs("0")).comfort_noise is None
+
+
 @pytest.mark.parametrize(
     ("formats", "codec", "received"),
     [("0 8", "PCMU", {0: "PCMU", 8: "PCMA"}), ("8 9 0", "PCMA", {0: "PCMU", 8: "PCMA"}), ("9 8", "G722", {9: "G722"})],

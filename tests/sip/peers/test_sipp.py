@@ -117,7 +117,7 @@ async def test_we_call_sipp_with_a_password_and_a_reliable_answer(tmp_path: Path
             alice.agent.invite(order(f"sip:bob@127.0.0.1:{port}", account=Account("alice", "secret")))
             ringing = await alice.expect(Ringing)
             assert (ringing.status, ringing.wants_answer) == (183, False)
-            assert (await alice.expect(Answered)).description is None
+            assert (await alice.expect(Answered)).description == ringing.description
             ended = await alice.expect(Ended)
             assert (ended.by, ended.cause) == ("them", Cause("Q.850", 16, "Normal call clearing"))
         await finished(process)
