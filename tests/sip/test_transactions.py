@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from dialtone.sip.events import Answered, Confirmed, Ended, IncomingCall, OfferReceived, Ringing
+from dialtone.sip.events import Account, Answered, Confirmed, Ended, IncomingCall, OfferReceived, Ringing
 from dialtone.sip.message import Request
 from tests.sip.stage import ANSWER, OFFER, order, phone, run
 from tests.sip.wire import wire
@@ -286,6 +286,56 @@ def test_hanging_up_does_not_wait_for_the_acknowledgement_of_other_media() -> No
             await bob.response(100)
             await bob.response(200)
             await bob.request("BYE")
+
+    run(main())
+
+
+@pytest.mark.parametrize("status", [487, 401, 503, 200])
+@pytest.mark.parametrize("by", ["us", "them"])
+def test_the_answer_to_an_offer_that_was_open_when_the_call_ended_is_acknowledged(by: str, status: int) -> None:
+    async def main() -> None:
+        async with phone() as alice, wire() as bob:
+            call = alice.agent.invite(order(bob.uri, account=Account("alice", "secret")))
+            invite = await bob.request("INVITE")
+            bob.send(bob.answer(invite, 200, "bob", ANSWER), alice)
+            await bob.request("ACK")
+            await alice.expect(Answered)
+            alice.agent.hold(call)
+            offer = await bob.request("INVITE")
+            if by == "us":
+                alice.agent.hangup(call)
+                bob.send(bob.answer(await bob.request("BYE"), 200), alice)
+            else:
+                bye = bob.new("BYE", **{"from": f"{invite.lines('to')[0]};tag=bob"}, call_id=invite.call_id)
+                bye.set("to", invite.lines("from")[0])
+                bob.send(bye, alice)
+                await bob.response(200)
+            assert (await alice.expect(Ended)).by == by
+            challenge = 'Digest realm="r", nonce="n", algorithm=MD5, qop="auth"'
+            for _ in range(2):
+                bob.send(bob.answer(offer, status, www_authenticate=challenge), alice)
+                assert (await bob.request("ACK")).cseq == (offer.cseq[0], "ACK")
+            await asyncio.sleep(70)
+            assert (bob.unseen, alice.unseen) == ([], [])
+
+    run(main())
+
+
+def test_an_offer_that_was_open_when_the_call_ended_is_forgotten_in_time() -> None:
+    async def main() -> None:
+        async with phone() as alice, wire() as bob:
+            call = alice.agent.invite(order(bob.uri))
+            bob.send(bob.answer(await bob.request("INVITE"), 200, "bob", ANSWER), alice)
+            await bob.request("ACK")
+            await alice.expect(Answered)
+            alice.agent.hold(call)
+            offer = await bob.request("INVITE")
+            alice.agent.hangup(call)
+            bob.send(bob.answer(await bob.request("BYE"), 200), alice)
+            bob.send(bob.answer(offer, 100), alice)
+            await asyncio.sleep(40)
+            assert bob.unseen == []
+            assert alice.agent.endpoint.layer._clients == {}
 
     run(main())
 

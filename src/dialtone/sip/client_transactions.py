@@ -77,6 +77,10 @@ class ClientTransaction:
         self.done = True
         self._end()
 
+    def leave(self) -> None:
+        """Nobody waits for the answer any more."""
+        self.abandon()
+
     def _longest_interval(self) -> float | None:
         raise NotImplementedError
 
@@ -128,7 +132,7 @@ class InviteClientTransaction(ClientTransaction):
             if response.status >= 300:
                 self._send_ack()
         elif response.status < 200:
-            if not self._accepted:
+            if not self.done:
                 self._stop_waiting()
                 self.answered = True
                 self._listener.on_response(response, self)
@@ -143,6 +147,12 @@ class InviteClientTransaction(ClientTransaction):
             self._send_ack()
             self._linger(0 if self.flow.reliable else self._table.timers.completed)
             self._listener.on_response(response, self)
+
+    def leave(self) -> None:
+        """An answer that still comes is acknowledged; the listener hears of it."""
+        if not self.done:
+            self.done = True
+            self._linger(self._table.timers.timeout)
 
     def _send_ack(self) -> None:
         if self._ack is not None:

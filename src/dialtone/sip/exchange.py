@@ -97,6 +97,7 @@ class Exchange:
         """The server has asked for a password, so that it is there, whatever becomes of the connection."""
         self._transaction: ClientTransaction | None = None
         self._challenges = 0
+        self._abandoned = False
         self._cancelled = False
         self._cancel_sent = False
         self._cancel_reason: str | None = None
@@ -171,6 +172,10 @@ class Exchange:
     def on_response(self, response: Response, transaction: ClientTransaction) -> None:
         if transaction is not self._transaction:
             return
+        if self._abandoned:
+            if 200 <= response.status < 300:
+                self._tell(response)
+            return
         self.failure = None  # of a server before this one
         if response.status < 200:
             if self._cancelled:
@@ -186,7 +191,7 @@ class Exchange:
             self._tell(response)
 
     def on_failure(self, failure: Failure, transaction: ClientTransaction) -> None:
-        if transaction is not self._transaction:
+        if transaction is not self._transaction or self._abandoned:
             return
         self.failure = failure
         if transaction.answered or self._cancelled:
@@ -254,12 +259,14 @@ class Exchange:
         self._finish("cancelled")
 
     def abandon(self) -> None:
-        """Forget the request; nobody is told anything more."""
-        self._on_response = None
+        """Forget the request: it is not sent again, whatever becomes of it, and nobody is told. Only a 2xx to an INVITE
+        is still told, since it wants an ACK; a refusal gets that from the transaction (RFC 3261 section 17.1.1.3).
+        """
+        self._abandoned = True
         self._end()
         self._task.cancel()
         if self._transaction is not None:
-            self._transaction.abandon()
+            self._transaction.leave()
 
     def _finish(self, failure: Trouble) -> None:
         if self.done:

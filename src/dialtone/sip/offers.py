@@ -239,14 +239,11 @@ class Offers:
         session.send(request, on_response)
 
     def _acknowledge(self, response: Response, exchange: Exchange) -> None:
-        """Nobody acknowledges the 2xx to an UPDATE."""
         session = self._session
         dialog = session.dialog_with(exchange.request.to.tag)
         assert dialog is not None
         dialog.refresh_target(response)
-        if exchange.request.method == "INVITE":
-            ack = dialog.ack(exchange.request.cseq[0])
-            session.endpoint.send_once(session.outgoing(ack, dialog))
+        session.acknowledge(exchange, dialog)
 
     def stop(self) -> None:
         """The call ends; whoever waits for an answer of ours is told so."""

@@ -81,10 +81,13 @@ class Session:
         assert dialog is not None
 
         def answered(response: Response, exchange: Exchange) -> None:
+            if self.ended:
+                self.acknowledge(exchange, dialog)  # the answer and our BYE have crossed
+                return
             if response.status >= 200:
                 self._exchanges.pop(exchange, None)
                 # A transfer that nobody knows of says nothing of the call (RFC 5057).
-                if not self.ended and response.status in GONE and request.method not in ("REFER", "NOTIFY"):
+                if response.status in GONE and request.method not in ("REFER", "NOTIFY"):
                     self._gone(response, dialog)
             if on_response is not None and not self.ended:
                 on_response(response, exchange)
@@ -106,6 +109,12 @@ class Session:
             request, dialog.next_hop, self.next_number, self.digest, self.contact_user if names_contact else None,
             flow=dialog.flow,
         )  # fmt: skip
+
+    def acknowledge(self, exchange: Exchange, dialog: Dialog) -> None:
+        """Our ACK of a 2xx; that to an UPDATE gets none."""
+        if exchange.request.method == "INVITE":
+            ack = dialog.ack(exchange.request.cseq[0])
+            self.endpoint.send_once(self.outgoing(ack, dialog))
 
     def send_bye(self, dialog: Dialog, cause: Cause | None) -> None:
         bye = dialog.request("BYE")
