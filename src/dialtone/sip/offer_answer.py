@@ -89,7 +89,7 @@ class AgreedAudio:
     send_payload_type: int
     receive_payload_types: Mapping[int, str]
     """Names of the codecs that may come, by payload type: where we offered, whatever the answer has in common with it,
-    a packet in one and the next in another (RFC 3264 section 6.1).
+    a packet in one and the next in another (RFC 3264 section 5.1).
     """
     remote_address: str
     remote_port: int
