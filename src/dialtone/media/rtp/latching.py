@@ -49,8 +49,7 @@ class SourceLatch:
         self._source: Address | None = None
         self.destination = announced
         """Where our packets go."""
-        self._ssrc = 0
-        self._sequence = 0
+        self._newest: RtpPacket | None = None
         self._heard_at = 0.0
         self._candidates: dict[Address, _Candidate] = {}
 
@@ -60,15 +59,14 @@ class SourceLatch:
             self.strays += 1
             return False
         self._heard_at = arrival
-        self._ssrc = packet.ssrc
-        self._sequence = packet.sequence
+        self._newest = packet
         return True
 
     def _take_over(self, packet: RtpPacket, source: Address, arrival: float) -> bool:
         free = self._source is None or arrival - self._heard_at > SILENCE_SECONDS
         if self._authenticated or (free and source == self._announced):
             needed = 1
-        elif self._source is not None and self._continues(packet):
+        elif self._newest is not None and self._continues(self._newest, packet):
             needed = MOVED_PACKETS
         elif not free:
             return False
@@ -80,9 +78,10 @@ class SourceLatch:
         self._candidates.clear()
         return True
 
-    def _continues(self, packet: RtpPacket) -> bool:
-        distance = (packet.sequence - self._sequence) & 0xFFFF
-        return packet.ssrc == self._ssrc and min(distance, 0x10000 - distance) <= MOVED_REACH
+    @staticmethod
+    def _continues(newest: RtpPacket, packet: RtpPacket) -> bool:
+        distance = (packet.sequence - newest.sequence) & 0xFFFF
+        return packet.ssrc == newest.ssrc and min(distance, 0x10000 - distance) <= MOVED_REACH
 
     def _count(self, packet: RtpPacket, source: Address) -> int:
         """How many packets in sequence this source has sent."""

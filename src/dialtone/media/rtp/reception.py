@@ -6,7 +6,7 @@ MAX_DROPOUT = 3000
 """A jump ahead by more is believed only when the next packet confirms it: a minute of speech."""
 MAX_MISORDER = 100
 """So much older than the newest a packet may be."""
-_SEEN_MASK = (1 << (MAX_MISORDER + 1)) - 1
+_REMEMBERED = (1 << (MAX_MISORDER + 1)) - 1
 _HALF_TIMESTAMP, _TIMESTAMPS = 1 << 31, 1 << 32
 
 
@@ -34,7 +34,8 @@ class Reception:
     def _begin(self, sequence: int) -> None:
         self._base = sequence
         self._newest = sequence - 1
-        self._seen = 0
+        self._missing = 0
+        """A bit for each of the newest packets that has not come, the newest's the lowest."""
         self._confirming: int | None = None
         self._received_since = 0
 
@@ -70,7 +71,8 @@ class Reception:
         self.in_order = step == 1
         if step == 1:
             self._newest = packet.sequence = self._newest + 1
-            self._seen = (self._seen << 1 | 1) & _SEEN_MASK
+            if self._missing:
+                self._missing = self._missing << 1 & _REMEMBERED
         elif (extended := self._out_of_order(packet.sequence, step)) is not None:
             packet.sequence = extended
         else:
@@ -83,9 +85,10 @@ class Reception:
             ahead -= _TIMESTAMPS
         packet.timestamp = self._timestamp = self._timestamp + ahead
         if timed:
-            transit = arrival * self.clock_rate - packet.timestamp
-            if self._transit is not None:
-                self.jitter_units = jitter = self.jitter_units + (abs(transit - self._transit) - self.jitter_units) / 16
+            former, transit = self._transit, arrival * self.clock_rate - packet.timestamp
+            if former is not None:
+                jitter = self.jitter_units
+                self.jitter_units = jitter = jitter + (abs(transit - former) - jitter) / 16
                 if jitter > self.max_jitter_units:
                     self.max_jitter_units = jitter
             self._transit = transit
@@ -95,17 +98,18 @@ class Reception:
         """The extended number of a packet that is not the next one; None if it may not be used."""
         if 0 < step < MAX_DROPOUT:
             self._newest += step
-            self._seen = (self._seen << step | 1) & _SEEN_MASK
+            # Those that were left out are missing. Of a long hole no more is remembered than could still come.
+            self._missing = (self._missing << step | (1 << step) - 2) & _REMEMBERED
             return self._newest
         age = (0x10000 - step) & 0xFFFF
         if age > MAX_MISORDER:
             return self._jumped(sequence)
-        if self._seen >> age & 1:
-            self.duplicates += 1
-            return None
         if self._newest - age < self._base:
             return None  # from before the first packet: it was never expected
-        self._seen |= 1 << age
+        if not self._missing >> age & 1:
+            self.duplicates += 1
+            return None
+        self._missing &= ~(1 << age)
         self.reordered += 1
         return self._newest - age
 
@@ -117,7 +121,7 @@ class Reception:
         self._lost_before = self.lost
         # The next cycle, so that extended numbers never go back.
         self._begin((self._newest // 0x10000 + 1) * 0x10000 + sequence)
-        self._newest, self._seen = self._base, 1
+        self._newest = self._base
         self._transit = None
         return self._newest
 
