@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from io import FileIO
 from pathlib import Path
 
+import numpy as np
+
 from dialtone.media.audio import AudioFormat
 from dialtone.media.convert import decode, silence
 
@@ -96,8 +98,10 @@ class RecordingFile:
 
     def write(self, left: Frames, right: Frames) -> None:
         """Append as many ticks as both have. Raises `OverflowError`, writing nothing, where a WAV file is full."""
-        tracks = decode(self._left.align(left) + self._right.align(right), self._audio).reshape(2, -1)
-        data = tracks.T.astype("<i2", copy=False).tobytes()
+        tracks = [decode(self._left.align(left), self._audio), decode(self._right.align(right), self._audio)]
+        stereo = np.empty((tracks[0].size, 2), "<i2")
+        stereo[:, 0], stereo[:, 1] = tracks
+        data = stereo.tobytes()
         if self._data_bytes + len(data) > MAX_DATA_BYTES:
             raise OverflowError("a WAV file holds at most 4 GiB")
         self._file.seek(HEADER_BYTES + self._data_bytes)
