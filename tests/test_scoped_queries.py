@@ -43,7 +43,7 @@ UNSCOPED = {
     "calls/recordings.py Recordings.named_by": "the signed address is the permission; it names one call",
     "calls/recordings.py Recordings._still_named": "whose call has this file of the node, whosever it is",
     # For whoever has the machine, and for the process itself.
-    "organizations/service.py Organizations.ensure_first": "is there any key in the deployment",
+    "organizations/service.py Organizations.ensure_key": "is there any key in the deployment",
     "numbers/service.py numbers_at_carriers": "the operator's command, for all organizations",
     "trunks/examining.py active_trunks": "the operator's command, for all organizations",
     "organizations/key_commands.py list_keys": "the operator's command, for all organizations",

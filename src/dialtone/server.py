@@ -80,9 +80,6 @@ Errors are one flat object: `error`, `code`, and where they help `message` and `
 class Parts:
     """Everything one process is made of. Reached as `app.state.parts`."""
 
-    new_api_key: str | None = None
-    """A key made at this start, to be shown once to whoever started the server."""
-
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -244,7 +241,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     try:
         await parts.database.migrate()
         await parts.data_keys.start()
-        parts.new_api_key = await parts.organizations.ensure_first(parts.settings)
+        await parts.organizations.ensure_first(parts.settings)
         await parts.analysis.start()
         await parts.calls.start()
         await parts.jobs.start()

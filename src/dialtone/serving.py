@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from dialtone.platform.data_directory import in_sole_use
 from dialtone.platform.http_protocol import HttpProtocol
+from dialtone.platform.listening import listen
 from dialtone.server import Parts, create_app
 from dialtone.settings import Settings
 
@@ -33,8 +34,8 @@ def serve(settings: Settings, *, drain_seconds: float) -> int:
     """Serve until told to stop; live calls may then go on for `drain_seconds`. Returns the exit code.
 
     Raises `ValueError` for settings that can't work, `OSError` where the data directory can't be written, another
-    server uses it or the database can't be reached, `SchemaError` and `SecretKeyError` where the database is not one to
-    work with.
+    server uses it, the database can't be reached or an address can't be listened on, `SchemaError` and
+    `SecretKeyError` where the database is not one to work with.
     """
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for chatty in ("uvicorn", "alembic"):
@@ -52,6 +53,10 @@ async def _serve(settings: Settings, drain_seconds: float) -> int:
         server = Server(create_app(settings), settings, drain_seconds)
         await server.serve()
     return 0 if server.started else 1
+
+
+def _show_key(key: str) -> None:
+    print(f"API key (shown only now): {key}", flush=True)  # noqa: T201
 
 
 class Server(uvicorn.Server):
@@ -92,6 +97,8 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await self._running.enter_async_context(self._app.router.lifespan_context(self._app))
+        if sockets is None:
+            sockets = await listen(self.config.host, self.config.port, self.config.backlog)
         await super().startup(sockets)
         if not self.started:
             return
@@ -104,8 +111,8 @@ class Server(uvicorn.Server):
         address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         self._address.set_result(address)
         print(f"Dialtone listens on {address}", flush=True)  # noqa: T201
-        if self._parts.new_api_key is not None:
-            print(f"API key (shown only now): {self._parts.new_api_key}", flush=True)  # noqa: T201
+        # Only now that nothing is left that could fail, so that a start which fails leaves no key behind.
+        await self._parts.organizations.ensure_key(_show_key)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

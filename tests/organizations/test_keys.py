@@ -13,10 +13,13 @@ from dialtone.server import create_app
 from dialtone.settings import Settings
 
 
-async def start(settings: Settings) -> tuple[FastAPI, str | None]:
+async def start(settings: Settings) -> list[str]:
+    """The keys that a start shows."""
     app = create_app(settings)
+    shown: list[str] = []
     async with app.router.lifespan_context(app):
-        return app, app.state.parts.new_api_key
+        await app.state.parts.organizations.ensure_key(shown.append)
+    return shown
 
 
 async def accepts(settings: Settings, key: str) -> bool:
@@ -30,17 +33,30 @@ async def accepts(settings: Settings, key: str) -> bool:
 
 async def test_the_first_start_makes_a_key_and_later_ones_do_not(settings: Settings) -> None:
     without = settings.model_copy(update={"api_key": None})
-    _, key = await start(without)
-    assert key is not None
+    (key,) = await start(without)
     assert key.startswith("fl_live_")
-    assert (await start(without))[1] is None
+    assert await start(without) == []
+    assert await accepts(without, key)
+
+
+async def test_a_key_that_could_not_be_shown_is_not_kept(settings: Settings) -> None:
+    without = settings.model_copy(update={"api_key": None})
+    app = create_app(without)
+
+    def torn(_key: str) -> None:
+        raise BrokenPipeError
+
+    async with app.router.lifespan_context(app):
+        with pytest.raises(BrokenPipeError):
+            await app.state.parts.organizations.ensure_key(torn)
+    (key,) = await start(without)
     assert await accepts(without, key)
 
 
 async def test_the_configured_key_follows_the_settings(settings: Settings) -> None:
     first = Settings(data_dir=settings.data_dir, database_url=settings.database_url, api_key="fl_first_key")
     second = Settings(data_dir=settings.data_dir, database_url=settings.database_url, api_key="fl_second_key")
-    assert (await start(first))[1] is None
+    assert await start(first) == []
     assert await accepts(first, "fl_first_key")
     assert await accepts(second, "fl_second_key")
     assert not await accepts(second, "fl_first_key")

@@ -1,6 +1,7 @@
 """Organizations and their keys."""
 
 import re
+from collections.abc import Callable
 
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,6 +17,7 @@ from dialtone.settings import Settings
 FIRST_ORGANIZATION = "Default"
 MIN_KEY_LENGTH = 8
 _USABLE = re.compile(rf"{KEY_START}[!-~]+")
+_FIRST = select(Organization).order_by(Organization.created_at).limit(1)
 
 
 class Organizations:
@@ -53,29 +55,36 @@ class Organizations:
                 extra={"balance": balance},
             )
 
-    async def ensure_first(self, settings: Settings) -> str | None:
-        """Make sure that there is an organization with a key, at every start and in any number of processes.
-
-        Returns a key made here, to be shown once; None where there was one. Raises `ValueError` for an unusable
-        DIALTONE_API_KEY.
+    async def ensure_first(self, settings: Settings) -> None:
+        """Make sure that there is an organization, with the key that the settings name, at every start and in any
+        number of processes. Raises `ValueError` for an unusable DIALTONE_API_KEY.
         """
         configured = settings.api_key.get_secret_value() if settings.api_key else None
         if configured is not None:
             check_key(configured)
         async with self._database.startup_lock() as session:
-            first = await session.scalar(select(Organization).order_by(Organization.created_at).limit(1))
+            first = await session.scalar(_FIRST)
             if first is None:
                 first = Organization(name=FIRST_ORGANIZATION)
                 session.add(first)
                 await session.flush()
             if configured is not None:
                 await _set_configured_key(session, first.id, configured)
-                return None
+
+    async def ensure_key(self, show: Callable[[str], None]) -> None:
+        """Make a key for the first organization where no key at all can be used; one of several processes does.
+
+        It is shown before it is kept: where the process is killed in between, the next start shows another one. The
+        other way round a key could be kept that nobody has seen.
+        """
+        async with self._database.startup_lock() as session:
             if await session.scalar(select(ApiKey.id).where(usable(now())).limit(1)) is not None:
-                return None
+                return
+            first = (await session.scalars(_FIRST)).one()
             key = new_key()
             session.add(key_row(first.id, key))
-        return key
+            await session.flush()
+            show(key)
 
 
 async def _set_configured_key(session: AsyncSession, organization_id: str, key: str) -> None:
