@@ -205,6 +205,24 @@ def test_an_invite_without_a_description_asks_for_our_offer() -> None:
     run(main())
 
 
+def test_an_offer_of_who_waits_for_ours_is_put_off() -> None:
+    async def main() -> None:
+        async with phone() as alice, wire() as bob:
+            bob.send(bob.new("INVITE"), alice)
+            call = (await alice.expect(IncomingCall)).call
+            await bob.response(100)
+            alice.agent.ring(call)
+            to = (await bob.response(180)).lines("to")[0]
+            bob.send(bob.new("UPDATE", number=2, to=to, body=OFFER), alice)
+            assert int((await bob.response(500)).get("retry-after") or "99") <= 10
+            alice.agent.answer(call, OFFER)
+            assert (await bob.response(200)).body.decode() == OFFER
+            bob.send(bob.new("ACK", to=to, body=ANSWER), alice)
+            assert await alice.expect(Confirmed) == Confirmed(call, ANSWER)
+
+    run(main())
+
+
 def test_a_repeated_description_is_only_a_sign_of_life() -> None:
     async def main() -> None:
         async with phone() as alice, wire() as bob:

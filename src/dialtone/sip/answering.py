@@ -39,7 +39,7 @@ class IncomingSession(Session):
         self._hangup_cause: Cause | None = None
         self.note_peer(request)
         self.offers.remote = self._offer
-        self.offers.open = "theirs" if self._offer is not None else None
+        self.offers.open = "theirs"  # or they wait for ours
         self.add_dialog(as_called(request, self.tag, transaction.flow, self.next_number))
         options = self.endpoint.options
         self._reliable = ReliableResponses(transaction, options.timers, self._never_acknowledged_early)

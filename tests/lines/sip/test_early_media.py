@@ -8,16 +8,18 @@ import pytest
 
 from dialtone.lines.inbound import CallerLeftError
 from dialtone.lines.sip.incoming import IncomingSipCall
+from dialtone.lines.sip.line import SipLine
 from dialtone.lines.sip.phone import SipPhone
 from dialtone.lines.sip.server import SipServer
 from dialtone.media.audio import MULAW_8K
 from dialtone.media.clock import MediaClock
 from dialtone.media.rtp.ports import PortPool
 from dialtone.sip.endpoint import Options
-from dialtone.sip.events import Answered, Ended, IncomingCall, Ringing
+from dialtone.sip.events import Answered, Ended, IncomingCall, OfferAnswered, OfferRefused, Ringing
+from dialtone.sip.offer_answer import LocalAudio, make_offer
 from dialtone.sip.transports import Listener, TransportOptions
 from tests.lines.sip.test_line import Owner
-from tests.sip.stage import Phone, accept_all, order, phone, run
+from tests.sip.stage import AUDIO, OFFER, Phone, accept_all, order, phone, run
 
 SERVER = SipServer("desk.example.com", 5060)
 SECOND = b"\x10" * 8000
@@ -67,6 +69,26 @@ def test_the_answered_call_goes_on_with_the_audio_that_flows_already() -> None:
             assert owner.frames >= 49
             await line.close("assistant_hangup")
             assert int(owner.notes[0].split(" sent")[0].split()[-1]) >= 149  # one stream, from the first early frame on
+
+    run(scenario())
+
+
+def test_the_caller_may_move_its_audio_before_the_answer() -> None:
+    async def scenario() -> None:
+        async with called() as (coming, far, call):
+            playing = asyncio.ensure_future(coming.play(SECOND))
+            await heard_early(far)
+            far.agent.offer(call, make_offer(LocalAudio("192.0.2.1", 10010), AUDIO, OFFER))
+            await far.expect(OfferAnswered)
+            assert not playing.done()
+            far.agent.offer(call, OFFER.replace("RTP/AVP", "RTP/SAVP"))
+            assert (await far.expect(OfferRefused)).status == 488
+            await playing
+            line = await coming.answer(SERVER)
+            await far.expect(Answered)
+            assert isinstance(line, SipLine)
+            assert line.ticked._parameters.remote == ("192.0.2.1", 10010)
+            await line.close("assistant_hangup")
 
     run(scenario())
 

@@ -29,6 +29,7 @@ from dialtone.sip.flow import Transport
 from dialtone.sip.offer_answer import AudioOptions, LocalAudio, make_offer
 from dialtone.sip.transports import Listener, TransportOptions
 from tests.sip.stage import AUDIO, OFFER, Phone, accept_all, order, phone, run
+from tests.sip.wire import wire
 
 PAIRS = 50
 
@@ -138,6 +139,28 @@ def test_an_offer_that_comes_with_the_acknowledgement_is_answered() -> None:
             assert (await stage.far.expect(OfferAnswered)).call == stage.call
             assert asyncio.get_running_loop().time() - before < 0.5
             assert stage.line.ticked._parameters.remote == ("192.0.2.1", 10010)
+
+    run(scenario())
+
+
+def test_an_offer_that_comes_before_the_acknowledgement_is_answered() -> None:
+    async def scenario() -> None:
+        async with answered() as stage, wire() as far:
+            port = stage.near.listening_on()[0][1][1]
+            far.send(far.new("INVITE", body=OFFER), port)
+            coming = await stage.arrived.get()
+            coming.prepare()
+            answering = asyncio.ensure_future(coming.answer(stage.line.server))
+            await far.response(100)
+            to = (await far.response(200)).lines("to")[0]
+            moved = make_offer(LocalAudio("192.0.2.1", 10010), AUDIO, OFFER)
+            far.send(far.new("UPDATE", number=2, body=moved, to=to), port)
+            assert (await far.response(200)).cseq[1] == "UPDATE"
+            far.send(far.new("ACK", to=to), port)
+            line = await answering
+            assert line.ticked._parameters.remote == ("192.0.2.1", 10010)
+            await line.close("assistant_hangup")
+            far.send(far.answer(await far.request("BYE"), 200), port)
 
     run(scenario())
 

@@ -15,7 +15,7 @@ from dialtone.media.rtp.codecs import create
 from dialtone.media.rtp.parameters import RtpParameters
 from dialtone.media.rtp.ports import MediaPorts, NoPortsError
 from dialtone.sip.errors import SipError
-from dialtone.sip.events import Confirmed, Ended, Event, IncomingCall
+from dialtone.sip.events import Confirmed, Ended, Event, IncomingCall, OfferReceived
 from dialtone.sip.offer_answer import SrtpPolicy
 
 SESSION_PROGRESS = 183
@@ -92,6 +92,7 @@ class IncomingSipCall:
             self._give_back()
             raise RefusedError(488, f"The trunk and this server have no audio in common: {error}.") from None
         self._negotiation.keep(self._description)
+        self._negotiation.narrow(self._parameters.codec)
 
     async def answer(self, server: SipServer, ready: asyncio.Event | None = None) -> SipLine:
         """Pick up a call that is `prepare`d; returns once the caller has acknowledged. Raises `CallerLeftError`.
@@ -191,6 +192,23 @@ class IncomingSipCall:
             self._line.set_result(self._line_to(event))
         elif isinstance(event, Ended):
             self._line.set_result(CallerLeftError("The caller hung up before the call was answered."))
+        elif isinstance(event, OfferReceived):
+            self._answer_offer(event)
+
+    def _answer_offer(self, event: OfferReceived) -> None:
+        """The caller moves its audio before there is a line (UPDATE, RFC 3311 section 5.1)."""
+        assert self._negotiation is not None
+        assert event.description is not None  # what asks for our offer is a re-INVITE, after the caller's ACK
+        try:
+            description, parameters = self._negotiation.answer(event.description)
+            if self._early is not None:
+                self._early.session.update(parameters)
+        except (NoCommonAudioError, ValueError):
+            self._phone.agent.refuse_offer(event.call)
+            return
+        self._negotiation.keep(description)
+        self._description, self._parameters = description, parameters
+        self._phone.agent.answer_offer(event.call, description)
 
     def _give_back(self) -> None:
         if self._early is not None:
