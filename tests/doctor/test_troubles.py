@@ -32,19 +32,23 @@ async def test_ways_that_lead_to_no_trunk(settings: Settings, client: httpx.Asyn
         silent.bind(("127.0.0.1", 0))
         async with phone(transports=("tls",), certificate=context) as far:
             await make_trunk(client, "no-such-host.invalid:5060", name="name")
-            await make_trunk(client, f"127.0.0.1:{free_port()}", name="refused", transport="tcp", **LOGIN)
+            closed = free_port()
+            await make_trunk(client, f"127.0.0.1:{closed}", name="refused", transport="tcp", **LOGIN)
             await make_trunk(client, "[::1]:5060", name="family")
             await make_trunk(client, f"127.0.0.1:{silent.getsockname()[1]}", name="silent", **LOGIN)
             await make_trunk(client, far.uri(transport="tls")[8:].split(";")[0], name="strange", transport="tls")
             found = await findings_of(settings)
     assert about(found, "trunk name") == [("failed", "The address of no-such-host.invalid is not found.")]
-    refused = "There is no way to 127.0.0.1: no connection over tcp: ConnectionRefusedError."
+    refused = f"127.0.0.1 (tcp 127.0.0.1 port {closed}) refused the connection."
     assert about(found, "trunk refused") == [("failed", refused)]
     [(status, words)] = about(found, "trunk family")
     assert (status, words[:39]) == ("failed", "Calls to it need UDP over IPv6, and DIA")
     [(status, words)] = about(found, "trunk silent")
     assert (status, words[-24:]) == ("failed", "does not answer OPTIONS.")
-    assert about(found, "trunk strange") == [("failed", "The certificate of 127.0.0.1 is not to be trusted.")]
+    [(status, words)] = about(found, "trunk strange")
+    assert (status, words[:33]) == ("failed", "The certificate of 127.0.0.1 (tls")
+    assert "is not of an authority that this server trusts" in words
+    assert "SSL_CERT_FILE" in fixes(found, "trunk strange")
 
 
 async def test_audio_that_nobody_outside_can_send(settings: Settings) -> None:

@@ -36,7 +36,7 @@ class Names:
 
     async def addresses(self, host: str) -> list[str]:
         if host not in self.hosts:
-            raise TransportError("unknown")
+            raise TransportError("unknown", "name_not_found")
         return self.hosts[host]
 
     async def services(self, name: str) -> list[Service]:

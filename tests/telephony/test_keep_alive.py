@@ -101,7 +101,8 @@ async def test_a_server_is_asked_once_for_all_its_trunks(
             asked_so_far = len(server.messages)
             await answer(another, alice, 408)
             *_, newest = reversed(await until_events(other_client, theirs, 3))
-            assert newest["reason"] == "The trunk's server does not answer. Calls go out by other trunks first."
+            words = "The trunk's server, or what is behind it, is out of service (408 Request Timeout)."
+            assert newest["reason"] == f"{words} Calls go out by other trunks first."
         assert len(server.messages) == asked_so_far
         assert (await read(client, f"{TRUNKS}/{unspoken['id']}"))["reachable"] is None
 

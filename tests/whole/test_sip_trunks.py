@@ -1,12 +1,18 @@
 """Trunks at work through the whole server: registered, limited, one after the other, with numbers of their own kind."""
 
 import asyncio
+import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from dialtone.sip.message import Request
+from tests.sip.certificates import make_certificate
+from tests.sip.stage import phone
 from tests.sip.wire import Wire, wire
 from tests.whole.handset import handset, sip_uri
 from tests.whole.house import WholeHouse
@@ -131,6 +137,41 @@ async def test_a_refused_registration_says_so(tmp_path: Path) -> None:
     assert (event["kind"], event["status"], event["reason"]) == ("registration", 403, words)
 
 
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+async def test_what_is_wrong_with_a_trunk_is_said_the_same_way_everywhere(tmp_path: Path, transport: str) -> None:
+    served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    served.load_cert_chain(make_certificate(tmp_path))
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+        async with (
+            phone(transports=("tls",), certificate=served) as far,
+            telephone_house(tmp_path, sip_keep_alive_seconds=1) as house,
+        ):
+            port = far.agent.listening_on()[0][1][1] if transport == "tls" else port
+            await make_trunk(house, f"127.0.0.1:{port}", **LOGIN, register=True, transport=transport)
+            registration = await until_state(house, "failing")
+            await make_number(house)
+            await place(house)
+            record = await only_call(house)
+            async with asyncio.timeout(10):
+                while len(events := await events_of_trunk(house)) < 3:
+                    pass
+    place_of = f"127.0.0.1 ({transport} 127.0.0.1 port {port})"
+    untrusted = f"the certificate of {place_of} is not of an authority that this server trusts; "
+    why = f"{place_of} refused the connection." if transport == "tcp" else f"{untrusted}SSL_CERT_FILE can name others."
+    assert (registration["status"], registration["reason"]) == (None, f"The registration was not answered: {why}")
+    assert (record["end_reason"], record["error"]) == ("unreachable", f"The trunk was not reached: {why}")
+    assert {event["kind"]: (event["status"], event["reason"]) for event in events} == {
+        "registration": (None, f"The registration was not answered: {why}"),
+        "outbound": (None, f"The trunk was not reached: {why}"),
+        "keep_alive": (
+            None,
+            f"The trunk's server can't be reached: {why} Calls go out by other trunks first.",
+        ),
+    }
+
+
 async def test_a_trunk_takes_no_more_calls_than_it_has_channels(tmp_path: Path, database_url: str | None) -> None:
     async with telephone_house(tmp_path, database_url) as house, handset() as phone, handset() as late:
         await make_trunk(house, max_channels=1)
@@ -215,7 +256,7 @@ async def test_a_trunk_that_stops_answering_is_told_of_and_tried_last(tmp_path: 
         back, gone = await events_of_trunk(house)
         await change(house, keep_alive=False)
         assert (await trunk_of(house))["reachable"] is None
-    words = "The trunk's server can't be reached, or is out of service (503 Service Unavailable). "
+    words = "The trunk's server, or what is behind it, is out of service (503 Service Unavailable). "
     assert (gone["kind"], gone["status"], gone["called"]) == ("keep_alive", 503, None)
     assert gone["reason"] == words + "Calls go out by other trunks first."
     assert (back["kind"], back["status"], back["reason"]) == ("keep_alive", 200, "The trunk's server answers again.")

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from dialtone.doctor.finding import Finding, failed, ok, warning
 from dialtone.lines.sip.line import in_words
+from dialtone.lines.sip.no_answer import CERTIFICATE, why
 from dialtone.lines.sip.server import SipServer
 from dialtone.platform.crypto import SecretKeyError
 from dialtone.sip.endpoint import Endpoint
 from dialtone.sip.errors import SipError, TransportError
-from dialtone.sip.events import Account
+from dialtone.sip.events import Account, NoAnswer
 from dialtone.sip.flow import Target
 from dialtone.sip.locating import locate
 from dialtone.sip.probing import Reply, ask_bindings, ask_options
@@ -19,6 +20,10 @@ from dialtone.trunks.examining import ExaminedTrunk
 LOGIN_REFUSED = (401, 403, 407)
 _CHECK_LOGIN = "Compare auth_username and auth_password with what the provider gave out."
 _CHECK_WAY = "Compare the trunk's address and transport with the provider's, and see whether a firewall is between."
+_CHECK_CERTIFICATE = (
+    "Use the address that the certificate is for. It must count today, and be of an authority that this machine knows: "
+    "SSL_CERT_FILE names a file with a private authority, or with the certificate of a PBX that vouches for itself."
+)
 _CALL = "Place a call through it; GET /sip-trunks/{id}/events tells what became of that."
 
 
@@ -38,11 +43,13 @@ async def examine(endpoint: Endpoint, examined: ExaminedTrunk, patience: float, 
     try:
         async with asyncio.timeout(2 * patience):
             targets = await locate(parse_uri(uri), endpoint.resolver)
-    except (SipError, OSError, TimeoutError):
-        words = f"The address of {trunk.host} is not found."
-        return Examined(what, [failed(what, words, "Compare the trunk's address with the provider's.")], None)
+    except (SipError, OSError):
+        unknown = NoAnswer("name_not_found", trunk.host)
+        return Examined(
+            what, [failed(what, _in_words(unknown), "Compare the trunk's address with the provider's.")], None
+        )
     host = targets[0].host
-    no_way = await _no_way(endpoint, what, targets, patience)
+    no_way = await _no_way(endpoint, what, trunk.host, targets, patience)
     if no_way is not None:
         return Examined(what, [no_way], host)
     reply = await ask_options(endpoint, uri, patience)
@@ -56,9 +63,9 @@ async def examine(endpoint: Endpoint, examined: ExaminedTrunk, patience: float, 
     return Examined(what, findings, host)
 
 
-async def _no_way(endpoint: Endpoint, what: str, targets: list[Target], patience: float) -> Finding | None:
-    """Why nothing can be sent to any of these; None where it can."""
-    problem = ""
+async def _no_way(endpoint: Endpoint, what: str, name: str, targets: list[Target], patience: float) -> Finding | None:
+    """Why nothing can be sent to any of these, the addresses of a name; None where it can."""
+    problem: NoAnswer | None = None
     for target in targets:
         if not endpoint.transports.speaks(target.transport, target.host):
             ip = "IPv6" if ":" in target.host else "IPv4"
@@ -68,16 +75,18 @@ async def _no_way(endpoint: Endpoint, what: str, targets: list[Target], patience
         try:
             async with asyncio.timeout(patience):
                 await endpoint.transports.flow_to(target)
-        except TransportError as error:
-            problem = problem or str(error)
-        except TimeoutError:
-            problem = problem or f"no connection over {target.transport} in time"
+        except (TransportError, TimeoutError) as error:
+            obstacle = error.obstacle if isinstance(error, TransportError) else "connection_timeout"
+            problem = problem or NoAnswer(obstacle, name, target.transport, (target.host, target.port))
         else:
             return None
-    if "CertificateError" in problem or "CertVerificationError" in problem:
-        fix = "Use the address that the certificate is for; it must be of an authority that this machine knows."
-        return failed(what, f"The certificate of {targets[0].host} is not to be trusted.", fix)
-    return failed(what, f"There is no way to {targets[0].host}: {problem}.", _CHECK_WAY)
+    assert problem is not None  # there is a server, and the way to it failed
+    return failed(what, _in_words(problem), _CHECK_CERTIFICATE if problem.obstacle in CERTIFICATE else _CHECK_WAY)
+
+
+def _in_words(problem: NoAnswer) -> str:
+    words = why(problem)
+    return f"{words[0].upper()}{words[1:]}."
 
 
 def _answered(what: str, host: str, targets: list[Target], reply: Reply | None, examined: ExaminedTrunk) -> Finding:

@@ -37,6 +37,10 @@ class OutboundTrunk:
     from_account: bool = False
     """The trunk wants to see the user name in From; the caller's number stands beside it."""
 
+    @property
+    def logs_in(self) -> bool:
+        return bool(self.username) and self.password is not None
+
 
 Route = OutboundTrunk | CarrierAccount
 

@@ -279,7 +279,8 @@ class OutgoingSession(Session):
         contacts: tuple[str, ...] = ()
         if 300 <= response.status < 400:
             contacts = _contacts(response)
-        self.end(by, response.status, response.reason, cause, retry_after if retry_after >= 0 else None, contacts)
+        wait = retry_after if retry_after >= 0 else None
+        self.end(by, response.status, response.reason, cause, wait, contacts, exchange.no_answer)
 
     def hangup(self, cause: Cause | None) -> None:
         self._hung_up = cause

@@ -62,7 +62,7 @@ class SystemResolver:
         try:
             found = await loop.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
         except (OSError, UnicodeError) as error:
-            raise TransportError("a host name that cannot be resolved") from error
+            raise TransportError("a host name that cannot be resolved", "name_not_found") from error
         return list(dict.fromkeys(str(address[0]) for *_, address in found))[:MAX_RECORDS]
 
     async def services(self, name: str) -> list[Service]:

@@ -6,7 +6,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from dialtone.sip.flow import Target, Transport
+from dialtone.sip.errors import Obstacle
+from dialtone.sip.flow import SocketAddress, Target, Transport
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,20 @@ class Identity:
     display_name: str = ""
     number: str = ""
     """The user part without escapes: a telephone number where it is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """Why nobody has answered a request of ours. The status beside it is one that nobody sent: 408 or 503 (RFC 3261
+    section 8.1.3.1).
+    """
+
+    obstacle: Obstacle
+    host: str
+    """Of the URI that it was for: a name, or an IP address without brackets."""
+    transport: Transport | None = None
+    server: SocketAddress | None = None
+    """The server that was tried, the first one where there were several; None where none was found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +224,8 @@ class Ended:
     """Seconds after which it may be tried again, if they said so."""
     contacts: tuple[str, ...] = ()
     """Where else to call (3xx)."""
+    no_answer: NoAnswer | None = None
+    """Set where nobody answered our call at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,10 +235,12 @@ class RegistrationChanged:
     name: str
     registered: bool
     status: int
-    """The last answer; 408 without one."""
+    """The last answer."""
     reason: str
     expires: int
     """Seconds until it is refreshed at the latest, or tried again."""
+    no_answer: NoAnswer | None = None
+    """Set where none came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +252,8 @@ class PeerChanged:
     status: int
     round_trip: float
     """Seconds of the last question."""
+    no_answer: NoAnswer | None = None
+    """Set where nobody answered it."""
 
 
 Event = (

@@ -15,7 +15,8 @@ from dialtone.sip.client_transactions import (
     cancel_of,
 )
 from dialtone.sip.digest import DigestClient, RealmKey
-from dialtone.sip.errors import SipError, TransportError
+from dialtone.sip.errors import Obstacle, SipError, TransportError
+from dialtone.sip.events import NoAnswer
 from dialtone.sip.flow import Flow, Target
 from dialtone.sip.headers import Via
 from dialtone.sip.message import Request, Response
@@ -84,6 +85,8 @@ class Exchange:
         """As it was sent last."""
         self.failure: Trouble | None = None
         """Why no server has answered; None where one has."""
+        self.no_answer: NoAnswer | None = None
+        """The same of the first server that was tried, with its address."""
         self.done = False
         self._sender = sender
         self._outgoing = outgoing
@@ -113,8 +116,10 @@ class Exchange:
     async def _begin(self) -> None:
         try:
             self._targets = await self._find_targets()
+        except TransportError as error:
+            self._note(error.obstacle)
         except (SipError, OSError, ValueError):
-            self._targets = []
+            self._note("no_route")
         await self._try_next()
 
     async def _find_targets(self) -> list[Target]:
@@ -132,10 +137,22 @@ class Exchange:
             try:
                 flow = await self._flow_to(target)
                 self._send(flow)
-            except TransportError:
+            except TransportError as error:
+                self._note(error.obstacle)
                 continue
             return
+        if self.no_answer is None:
+            self._note("no_route")
         self._finish("timeout" if self.failure == "timeout" else "transport")
+
+    def _note(self, obstacle: Obstacle) -> None:
+        """A connection that broke says less than what became of the next one."""
+        if self.no_answer is None or self.no_answer.obstacle == "connection_lost":
+            host, target = self._outgoing.next_hop.bare_host, self._target
+            if target is None:
+                self.no_answer = NoAnswer(obstacle, host)
+            else:
+                self.no_answer = NoAnswer(obstacle, host, target.transport, (target.host, target.port))
 
     async def _flow_to(self, target: Target) -> Flow:
         transports, known = self._sender.transports, self._outgoing.flow
@@ -176,7 +193,7 @@ class Exchange:
             if 200 <= response.status < 300:
                 self._tell(response)
             return
-        self.failure = None  # of a server before this one
+        self.failure = self.no_answer = None  # of a server before this one
         if response.status < 200:
             if self._cancelled:
                 self._send_cancel()
@@ -194,6 +211,7 @@ class Exchange:
         if transaction is not self._transaction or self._abandoned:
             return
         self.failure = failure
+        self._note("no_answer" if failure == "timeout" else "connection_lost")
         if transaction.answered or self._cancelled:
             self._finish(failure)
             return

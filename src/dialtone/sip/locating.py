@@ -69,7 +69,7 @@ async def _at_host(
             return []
         raise
     if not addresses and not missing:
-        raise TransportError("a host name without an address")
+        raise TransportError("a host name without an address", "name_not_found")
     return [Target(transport, address, port, server_name) for address in addresses[:MAX_TARGETS]]
 
 

@@ -116,7 +116,8 @@ class Peers:
         reachable = exchange.failure is None and response.status not in _AWAY
         if reachable != peer.reachable:
             peer.reachable = reachable
-            self._emit(PeerChanged(peer.order.name, reachable, response.status, loop.time() - peer.asked_at))
+            seconds = loop.time() - peer.asked_at
+            self._emit(PeerChanged(peer.order.name, reachable, response.status, seconds, exchange.no_answer))
 
     def _done(self, peer: _Peer) -> None:
         """The peer's place is another's."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from dialtone.sip.dialog import new_tag
 from dialtone.sip.digest import Credentials, DigestClient
 from dialtone.sip.endpoint import Endpoint
-from dialtone.sip.errors import ParseError
-from dialtone.sip.events import Account, RegistrationChanged
+from dialtone.sip.errors import Obstacle, ParseError
+from dialtone.sip.events import Account, NoAnswer, RegistrationChanged
 from dialtone.sip.exchange import Exchange, Outgoing
 from dialtone.sip.flow import Flow
 from dialtone.sip.headers import parse_number
@@ -67,7 +67,7 @@ class Registration:
         """The way on which the server has registered us, and may have nothing else to reach us by."""
         self._flow_since = 0.0
         self._reconnect_seconds = RECONNECT_SECONDS
-        self._told: tuple[bool, int] | None = None
+        self._told: tuple[bool, int, Obstacle | None] | None = None
         self._done: asyncio.Future[None] | None = None
 
     def start(self) -> None:
@@ -110,7 +110,7 @@ class Registration:
             self._seconds = response.number("min-expires", 0)
             self._register(self._seconds)
         else:
-            self._failed(response)
+            self._failed(response, exchange.no_answer)
 
     def _registered(self, response: Response, exchange: Exchange) -> None:
         granted = max(1, self._granted(response, exchange))
@@ -153,23 +153,25 @@ class Registration:
             self._timer.cancel()
             self._schedule(pause)
 
-    def _failed(self, response: Response) -> None:
+    def _failed(self, response: Response, no_answer: NoAnswer | None) -> None:
         self.registered = False
         self._flow = None
         wanted = response.number("retry-after", 0, LONGEST_SECONDS)
         pause = max(float(wanted), self._retry_seconds * random.uniform(0.5, 1.0))
         self._retry_seconds = min(LONGEST_RETRY_SECONDS, self._retry_seconds * 2)
         self._schedule(pause)
-        self._tell(response, int(pause))
+        self._tell(response, int(pause), no_answer)
 
     def _schedule(self, seconds: float) -> None:
         self._timer = asyncio.get_running_loop().call_later(seconds, self._register, self._seconds)
 
-    def _tell(self, response: Response, seconds: int) -> None:
-        told = (self.registered, response.status)
+    def _tell(self, response: Response, seconds: int, no_answer: NoAnswer | None = None) -> None:
+        obstacle = None if no_answer is None else no_answer.obstacle
+        told = (self.registered, response.status, obstacle)
         if told != self._told:
             self._told = told
-            self._emit(RegistrationChanged(self.order.name, self.registered, response.status, response.reason, seconds))
+            name, status, reason = self.order.name, response.status, response.reason
+            self._emit(RegistrationChanged(name, self.registered, status, reason, seconds, no_answer))
 
     async def stop(self) -> None:
         """Unregister, and wait for the answer, at most as long as a request may take."""

@@ -9,7 +9,7 @@ from dialtone.sip.dialog import Dialog, DialogKey
 from dialtone.sip.digest import DigestClient
 from dialtone.sip.endpoint import Endpoint
 from dialtone.sip.errors import ParseError, WrongStateError
-from dialtone.sip.events import Cause, Ended, EndedBy, Event, InfoReceived
+from dialtone.sip.events import Cause, Ended, EndedBy, Event, InfoReceived, NoAnswer
 from dialtone.sip.exchange import Exchange, OnResponse, Outgoing
 from dialtone.sip.message import Message, Request, Response
 from dialtone.sip.offers import Offers
@@ -266,6 +266,7 @@ class Session:
         cause: Cause | None = None,
         retry_after: int | None = None,
         contacts: tuple[str, ...] = (),
+        no_answer: NoAnswer | None = None,
     ) -> None:
         """Take the call apart and tell so, once."""
         if self.ended:
@@ -273,7 +274,7 @@ class Session:
         self.ended = True
         self.take_apart()
         self.host.forget(self)
-        self.host.emit(Ended(self.call, by, status, reason, cause, retry_after, contacts))
+        self.host.emit(Ended(self.call, by, status, reason, cause, retry_after, contacts, no_answer))
 
     def take_apart(self) -> None:
         """Let go of all timers and dialogs."""

@@ -111,7 +111,7 @@ class StreamConnection(asyncio.Protocol):
 
     def send(self, data: bytes) -> None:
         if not self.is_open:
-            raise TransportError("the connection is closed")
+            raise TransportError("the connection is closed", "connection_lost")
         self._heard_at = asyncio.get_running_loop().time()
         self._write(data)
 

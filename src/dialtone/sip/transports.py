@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from dialtone.sip.errors import ParseError, TransportError
+from dialtone.sip.errors import Obstacle, ParseError, TransportError
 from dialtone.sip.flow import DEFAULT_PORTS, Flow, SocketAddress, Target, Transport
 from dialtone.sip.guard import Guard
 from dialtone.sip.message import Message, Request, parse_datagram
@@ -16,6 +16,15 @@ from dialtone.sip.udp import UdpFlow, UdpSocket, bound_socket
 from dialtone.sip.uri import host_in_uri
 
 CONNECT_SECONDS = 5.0
+
+_CERTIFICATE: dict[int, Obstacle] = {
+    9: "certificate_expired",
+    10: "certificate_expired",
+    62: "certificate_of_another",
+    64: "certificate_of_another",
+}
+"""By OpenSSL's codes (X509_V_ERR_*): not valid yet, expired, for another name, for another IP address."""
+
 MAX_CONNECTIONS = 2000
 MAX_CONNECTIONS_PER_ADDRESS = 50
 
@@ -160,7 +169,8 @@ class Transports:
                     server_hostname=(target.server_name or target.host) if tls else None,
                 )
         except (OSError, TimeoutError, ValueError) as error:
-            raise TransportError(f"no connection over {target.transport}: {type(error).__name__}") from error
+            words = f"no connection over {target.transport}: {type(error).__name__}"
+            raise TransportError(words, _obstacle(error)) from error
         return connection
 
     def _udp_socket_for(self, host: str) -> UdpSocket:
@@ -283,6 +293,19 @@ def note_source(request: Request, flow: Flow) -> None:
     else:
         return
     request.replace_via(via)
+
+
+def _obstacle(error: Exception) -> Obstacle:
+    """Why there is no connection."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _CERTIFICATE.get(error.verify_code, "certificate_untrusted")
+    if isinstance(error, ssl.SSLError):
+        return "tls_failed"
+    if isinstance(error, ConnectionRefusedError):
+        return "connection_refused"
+    if isinstance(error, ConnectionError):
+        return "connection_lost"
+    return "connection_timeout" if isinstance(error, TimeoutError) else "no_route"
 
 
 def _is_outside(host: str) -> bool:

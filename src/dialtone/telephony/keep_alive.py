@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from dialtone.lines.sip.line import in_words
+from dialtone.lines.sip.no_answer import why
 from dialtone.lines.sip.server import SipServer
 from dialtone.sip.errors import SipError
 from dialtone.sip.events import PeerChanged
@@ -153,8 +154,9 @@ class KeepAlive:
                     logger.warning("whether a trunk's server answers can't be stored (%s)", type(problem).__name__)
                     continue
                 if changed:
-                    words, whose = _in_words(answer), trunk.organization_id
-                    await self._events.note(whose, trunk.id, answer.status, words, kind="keep_alive")
+                    status = answer.status if answer.no_answer is None else None
+                    whose = trunk.organization_id
+                    await self._events.note(whose, trunk.id, status, _in_words(answer), kind="keep_alive")
 
 
 def _uri(trunk: AskedTrunk) -> str:
@@ -164,9 +166,8 @@ def _uri(trunk: AskedTrunk) -> str:
 def _in_words(answer: PeerChanged) -> str:
     if answer.reachable:
         return "The trunk's server answers again."
-    if answer.status == 408:
-        return "The trunk's server does not answer. Calls go out by other trunks first."
-    return (
-        f"The trunk's server can't be reached, or is out of service ({in_words(answer.status)}). "
-        "Calls go out by other trunks first."
-    )
+    if answer.no_answer is not None:
+        words = f"The trunk's server can't be reached: {why(answer.no_answer)}."
+    else:
+        words = f"The trunk's server, or what is behind it, is out of service ({in_words(answer.status)})."
+    return f"{words} Calls go out by other trunks first."

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 
 from dialtone.lines.sip.line import in_words
+from dialtone.lines.sip.no_answer import why
 from dialtone.lines.sip.server import SipServer
 from dialtone.platform.crypto import SecretKeyError
 from dialtone.sip.errors import SipError
@@ -104,8 +105,8 @@ class Registrar:
             return
         if event.registered:
             self._tell(trunk, "registered", event.status, "Registered at the provider.")
-        elif event.status == 408:
-            self._tell(trunk, "failing", event.status, "The provider did not answer the registration.")
+        elif event.no_answer is not None:
+            self._tell(trunk, "failing", None, f"The registration was not answered: {why(event.no_answer)}.")
         else:
             words = f"The provider refused the registration ({in_words(event.status)})."
             self._tell(trunk, "failing", event.status, words)

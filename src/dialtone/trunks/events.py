@@ -41,8 +41,8 @@ class TrunkEventObject(BaseModel):
         "`keep_alive`: the trunk's server does not answer any more, or does again."
     )
     status: Annotated[int, Field(ge=200, le=699, examples=[404])] | None = Field(
-        description="The SIP status that the caller's side got, or that the trunk's server answered (408: nothing in "
-        "time); null where nobody was asked or answered."
+        description="The SIP status that the caller's side got, or that the trunk's server answered; null where "
+        "nobody was asked or answered."
     )
     reason: str = Field(
         description="Why, in words.",

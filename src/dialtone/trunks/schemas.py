@@ -182,7 +182,7 @@ class RegistrationObject(BaseModel):
     )
     since: datetime = Field(description="When that began.")
     status: Annotated[int, Field(ge=200, le=699, examples=[200])] | None = Field(
-        description="SIP status of the provider's answer; 408 where there was none, null before the first."
+        description="SIP status of the provider's answer; null before the first, and where none came."
     )
     reason: Annotated[str, Field(max_length=500)] | None = Field(
         description="The same in words.", examples=["The provider refused the registration (403 Forbidden)."]

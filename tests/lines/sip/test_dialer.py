@@ -1,6 +1,7 @@
 """Calls placed through a trunk: where its server is found, how it wants numbers, and whose fault a failure is."""
 
 import asyncio
+import re
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -101,7 +102,9 @@ def test_a_silent_trunk_is_given_up_early_where_there_is_another() -> None:
             started = loop.time()
             with pytest.raises(DialError) as failure:
                 await near.dial(request(trunk, patience_seconds=5.0), lambda: None)
-            assert (failure.value.route_failed, failure.value.status) == (True, 408)
+            assert (failure.value.route_failed, failure.value.status) == (True, None)
+            silent_one = f"127.0.0.1 (udp 127.0.0.1 port {silent.port})"
+            assert str(failure.value) == f"The trunk was not reached: {silent_one} did not answer."
             assert loop.time() - started == pytest.approx(5, abs=0.2)
 
     run(scenario())
@@ -316,7 +319,7 @@ def test_a_trunk_that_nobody_knows_is_no_way_out() -> None:
     async def scenario() -> None:
         async with dialer(Names()) as near:
             trunk = OutboundTrunk("t", "nowhere.example", None, "udp", None, None)
-            with pytest.raises(DialError, match="can't be found") as failure:
+            with pytest.raises(DialError, match=r"the address of nowhere\.example is not found\.$") as failure:
                 await near.dial(request(trunk), lambda: None)
             assert failure.value.route_failed
 
@@ -341,5 +344,33 @@ def test_a_trunk_that_nobody_knows_is_no_way_out() -> None:
     ],
 )
 def test_whose_fault_it_is(status: int, cause: int | None, reason: str, route_failed: bool) -> None:
-    told = failure_of(Ended("call", "refused", status, "", None if cause is None else Cause("Q.850", cause)))
+    ended = Ended("call", "refused", status, "", None if cause is None else Cause("Q.850", cause))
+    told = failure_of(ended, logs_in=True)
     assert (told.reason, told.route_failed) == (reason, route_failed)
+
+
+@pytest.mark.parametrize(
+    ("username", "password", "words"),
+    [
+        ("user", "wrong", "The trunk refused this server's login (401 Unauthorized)."),
+        (None, None, "asks for a login, and the trunk has no auth_username and auth_password (401 Unauthorized)."),
+    ],
+)
+def test_a_login_that_is_wrong_is_told_from_one_that_is_missing(
+    username: str | None, password: str | None, words: str
+) -> None:
+    async def scenario() -> None:
+        async with dialer(Names()) as near, wire() as far:
+            trunk = OutboundTrunk("t", "127.0.0.1", far.port, "udp", username, password)
+            dialing = asyncio.create_task(near.dial(request(trunk), lambda: None))
+            for _ in range(2 if username else 1):
+                invite = await far.request("INVITE")
+                challenge = 'Digest realm="far", nonce="n"'
+                assert invite.via.port is not None
+                far.send(far.answer(invite, 401, "far", www_authenticate=challenge), invite.via.port)
+                await far.request("ACK")
+            with pytest.raises(DialError, match=re.escape(words)) as failure:
+                await dialing
+            assert (failure.value.route_failed, failure.value.status) == (True, 401)
+
+    run(scenario())

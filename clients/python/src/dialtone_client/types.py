@@ -1889,7 +1889,7 @@ class RegistrationObject(TypedDict):
     since: str
     """When that began."""
     status: int | None
-    """SIP status of the provider's answer; 408 where there was none, null before the first."""
+    """SIP status of the provider's answer; null before the first, and where none came."""
     reason: str | None
     """The same in words."""
 
@@ -2546,8 +2546,8 @@ class TrunkEventObject(TypedDict):
     not answer any more, or does again.
     """
     status: int | None
-    """The SIP status that the caller's side got, or that the trunk's server answered (408: nothing in time); null
-    where nobody was asked or answered.
+    """The SIP status that the caller's side got, or that the trunk's server answered; null where nobody was asked or
+    answered.
     """
     reason: str
     """Why, in words."""

@@ -9,12 +9,23 @@ from dialtone.lines.base import Line
 from dialtone.lines.outbound import DialError, DialFailure, DialRequest, OutboundTrunk, Route
 from dialtone.lines.sip.line import SipLine, in_words
 from dialtone.lines.sip.negotiation import Negotiation, NoCommonAudioError
+from dialtone.lines.sip.no_answer import why
 from dialtone.lines.sip.phone import SipPhone
 from dialtone.lines.sip.server import SipServer
 from dialtone.media.rtp.parameters import RtpParameters
 from dialtone.media.rtp.ports import MediaPorts, NoPortsError
-from dialtone.sip.errors import SipError
-from dialtone.sip.events import Account, Answered, Ended, Event, Identity, OfferReceived, OutgoingCall, Ringing
+from dialtone.sip.errors import SipError, TransportError
+from dialtone.sip.events import (
+    Account,
+    Answered,
+    Ended,
+    Event,
+    Identity,
+    NoAnswer,
+    OfferReceived,
+    OutgoingCall,
+    Ringing,
+)
 from dialtone.sip.flow import Target
 from dialtone.sip.offer_answer import SrtpPolicy
 from dialtone.sip.uri import escape_user
@@ -23,7 +34,6 @@ RINGING = range(180, 184)
 NOT_ACCEPTABLE = 488
 UNREACHED = (None, 408, 503)
 """Statuses with which a server may be passed over for another one (RFC 3263 section 4.3)."""
-NOWHERE = "The trunk's address can't be found, or there is no way to it."
 
 _BY_STATUS: dict[int, DialFailure] = {
     403: "declined",
@@ -98,12 +108,12 @@ class SipDialer:
         try:
             async with asyncio.timeout(seconds):
                 servers = await self._phone.agent.find(_server(request.trunk).uri)
-        except TimeoutError:
-            raise _no_way("The trunk's address was not found in time.") from None
+        except TransportError as error:
+            raise _not_reached(NoAnswer(error.obstacle, request.trunk.host)) from None
         except (SipError, OSError):
-            servers = []
+            raise _not_reached(NoAnswer("name_not_found", request.trunk.host)) from None
         if not servers:
-            raise _no_way(NOWHERE)
+            raise _not_reached(NoAnswer("no_route", request.trunk.host))
         families = (tuple(server for server in servers if (":" in server.host) == is_ipv6) for is_ipv6 in (False, True))
         return sorted(filter(None, families), key=lambda family: servers.index(family[0]))
 
@@ -117,9 +127,9 @@ class SipDialer:
                 words = f"The server has no port for the call's audio: {error}."
                 raise DialError("unreachable", words) from None
             except (SipError, OSError):
-                raise _no_way(NOWHERE) from None
+                raise _not_reached(NoAnswer("no_route", request.trunk.host)) from None
             undo.callback(ports.close)
-            attempt = _Attempt(self._phone, _server(request.trunk), ports, negotiation, ringing)
+            attempt = _Attempt(self._phone, request.trunk, ports, negotiation, ringing)
             try:
                 call = self._phone.invite(_order(request, servers, negotiation.offer()), attempt)
             except (SipError, ValueError) as error:
@@ -149,10 +159,10 @@ class _Attempt:
     """Follows the call until it is answered, or over."""
 
     def __init__(
-        self, phone: SipPhone, server: SipServer, ports: MediaPorts, negotiation: Negotiation, ringing: _Ringing
+        self, phone: SipPhone, trunk: OutboundTrunk, ports: MediaPorts, negotiation: Negotiation, ringing: _Ringing
     ) -> None:
         self._phone = phone
-        self._server = server
+        self._trunk = trunk
         self._ports = ports
         self._negotiation = negotiation
         """Our offer, for whoever answers it."""
@@ -176,7 +186,7 @@ class _Attempt:
         elif isinstance(event, Answered):
             self.line.set_result(self._line_to(event))
         elif isinstance(event, Ended):
-            self.line.set_result(failure_of(event))
+            self.line.set_result(failure_of(event, logs_in=self._trunk.logs_in))
 
     def _answer_offer(self, event: OfferReceived) -> None:
         """Whoever is called moves its audio while it rings (UPDATE, RFC 3311 section 5.1)."""
@@ -203,18 +213,23 @@ class _Attempt:
                 negotiation = self._negotiation
                 negotiation.peer = event.source
                 parameters = negotiation.answered(event.description)
-            return self._phone.line(event.call, self._ports, negotiation, parameters, self._server)
+            return self._phone.line(event.call, self._ports, negotiation, parameters, _server(self._trunk))
         except NoCommonAudioError as error:
             words = f"The call was answered, but has no audio in common with this server: {error}."
             return DialError("unreachable", words)
 
 
-def failure_of(ended: Ended) -> DialError:
-    """Why nobody answered, for the call's record."""
+def failure_of(ended: Ended, *, logs_in: bool) -> DialError:
+    """Why nobody answered, for the call's record. `logs_in`: the trunk has a user name and a password."""
     if ended.by == "unanswered":
         return DialError("no_answer", "Nobody answered in time.")
+    if ended.no_answer is not None:
+        return _not_reached(ended.no_answer)
     if ended.by == "failed":
-        return _no_way(f"The trunk did not answer ({in_words(ended.status)}).", ended.status)
+        return _no_way("The trunk did not go on with the call.")
+    if ended.status in (401, 407) and not logs_in:
+        words = "The trunk's server asks for a login, and the trunk has no auth_username and auth_password"
+        return _no_way(f"{words} ({in_words(ended.status)}).", ended.status)
     if ended.status in (401, 407):
         return _no_way(f"The trunk refused this server's login ({in_words(ended.status)}).", ended.status)
     if ended.status == NOT_ACCEPTABLE:
@@ -228,6 +243,10 @@ def failure_of(ended: Ended) -> DialError:
     if 500 <= ended.status < 600 and not of_callee:
         return _no_way(f"The trunk could not carry the call ({in_words(ended.status)}).", ended.status)
     return DialError(reason, f"{_WORDS[reason]} ({in_words(ended.status)}).")
+
+
+def _not_reached(no_answer: NoAnswer) -> DialError:
+    return _no_way(f"The trunk was not reached: {why(no_answer)}.")
 
 
 def _no_way(words: str, status: int | None = None) -> DialError:
