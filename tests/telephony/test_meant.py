@@ -1,5 +1,6 @@
 """Which number a call is for, and by whose trunk it came."""
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ from dialtone.server import Parts
 from dialtone.sip.events import Identity, IncomingCall
 from dialtone.telephony.admission import Doorkeeper, Meant
 from dialtone.telephony.directory import TrunkDirectory
+from dialtone.telephony.strangers import Strangers
 from tests.resources.requests import free_number
 from tests.telephony.test_directory import Names, make
 
@@ -38,10 +40,11 @@ def call(
 
 
 @pytest.fixture
-def doorkeeper(app: FastAPI) -> Doorkeeper:
+async def doorkeeper(app: FastAPI) -> Doorkeeper:
     parts: Parts = app.state.parts
     directory = TrunkDirectory(parts.database, parts.trunks, Names())
-    return Doorkeeper(parts.numbers, directory, parts.trunk_events, lambda user: None)
+    strangers = Strangers(parts.trunk_events, asyncio.get_running_loop().create_task)
+    return Doorkeeper(parts.numbers, directory, strangers, lambda user: None)
 
 
 async def register(client: httpx.AsyncClient, number: str) -> str:

@@ -2,9 +2,8 @@
 password.
 """
 
-import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from dialtone.numbers.service import InboundNumber, Numbers
@@ -14,16 +13,12 @@ from dialtone.sip.admission import Accept, Admission, Challenge, RequestFacts, S
 from dialtone.sip.events import IncomingCall, LoginRefused
 from dialtone.telephony.dialled import called_numbers, user_of
 from dialtone.telephony.directory import TrunkDirectory
-from dialtone.trunks.events import TrunkEvents
+from dialtone.telephony.strangers import Strangers
 from dialtone.trunks.uses import CallingTrunk
 
 logger = logging.getLogger(__name__)
 
 REALM = "dialtone"
-
-QUIET_SECONDS = 60.0
-"""How long nothing more is written down of strangers at a trunk: they may be many."""
-MAX_QUIET = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +42,14 @@ class Doorkeeper:
         self,
         numbers: Numbers,
         directory: TrunkDirectory,
-        events: TrunkEvents,
+        strangers: Strangers,
         registered_as: Callable[[str], str | None],
     ) -> None:
         """`registered_as`: the id of the trunk that is registered with this user in its address."""
         self._numbers = numbers
         self._directory = directory
-        self._events = events
+        self._strangers = strangers
         self._registered_as = registered_as
-        self._quiet: dict[tuple[str, int], float] = {}
-        """Trunks and statuses, and until when no more is written down."""
 
     async def admit(self, facts: RequestFacts) -> Admission:
         """See `dialtone.sip.admission`."""
@@ -66,16 +59,21 @@ class Doorkeeper:
         if await self._directory.at(facts.source):
             return Accept()
         number, trunks = await self._called_by_stranger(facts.request_uri, facts.to_uri)
+        if number is None:
+            return Silence()
         that_log_in = [trunk for trunk in trunks if trunk.logs_in]
-        if number is not None and not that_log_in and facts.method == "INVITE":
-            words = (
-                f"A call came from {facts.source} port {facts.source_port} ({facts.transport}), which is none of the "
-                "trunk's addresses, and was not answered."
-            )
-            await self._note(trunks, 408, words, number.phone_number)
+        calls = facts.method == "INVITE"
         if not that_log_in:
+            if calls:
+                await self._strangers.not_answered(trunks, facts, number.phone_number)
             return Silence()
         claimed = [trunk for trunk in that_log_in if trunk.auth_username == facts.username]
+        if facts.realm == REALM:
+            self._strangers.tries(facts)
+            if calls and not claimed:
+                await self._strangers.unknown_user(that_log_in, facts, number.phone_number)
+        elif calls:
+            self._strangers.asked(trunks, facts, number.phone_number)
         try:
             password = claimed[0].password() if claimed else None
         except SecretKeyError as problem:
@@ -85,9 +83,7 @@ class Doorkeeper:
 
     async def login_refused(self, event: LoginRefused) -> None:
         """Somebody used trunks' user name with a wrong password."""
-        source = f"{event.source} port {event.source_port}"
-        words = f"Somebody at {source} used the trunk's user name with a wrong password."
-        await self._note(await self._directory.get(event.tag.split(",")), 401, words)
+        await self._strangers.wrong_password(await self._directory.get(event.tag.split(",")), event)
 
     async def meant(self, invitation: IncomingCall) -> Meant:
         """Which trunk a call came by, and whom it is for. What a trunk calls is read as the trunk writes numbers."""
@@ -130,16 +126,6 @@ class Doorkeeper:
         if not asked:
             return {}
         return await self._numbers.for_inbound_among(asked)
-
-    async def _note(self, trunks: Collection[CallingTrunk], status: int, words: str, called: str | None = None) -> None:
-        at = asyncio.get_running_loop().time()
-        for trunk in trunks:
-            if self._quiet.get((trunk.id, status), at) > at:
-                continue
-            if len(self._quiet) >= MAX_QUIET:
-                self._quiet.clear()
-            self._quiet[trunk.id, status] = at + QUIET_SECONDS
-            await self._events.note(trunk.organization_id, trunk.id, status, words, called)
 
 
 def _by_numbering(trunks: Iterable[CallingTrunk]) -> dict[Numbering, list[CallingTrunk]]:

@@ -69,11 +69,12 @@ class Arrivals:
         """Somebody calls."""
         self.own(self._take(IncomingSipCall(phone, invitation)))
 
-    def own(self, work: Coroutine[Any, Any, None]) -> None:
+    def own(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Do something that belongs to no call yet; it ends with this at the latest."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def close(self) -> None:
         """Turn away whoever still waits to be answered."""

@@ -18,6 +18,7 @@ from dialtone.telephony.keep_alive import KeepAlive
 from dialtone.telephony.options import telephone_options
 from dialtone.telephony.public_address import PublicAddress
 from dialtone.telephony.registrar import Registrar
+from dialtone.telephony.strangers import Strangers
 from dialtone.trunks.events import TrunkEvents
 from dialtone.trunks.keep_alives import KeepAlives
 from dialtone.trunks.registrations import Registrations
@@ -67,7 +68,8 @@ class TelephonyRoom:
             return
         directory = TrunkDirectory(self._database, self._trunks, self._options.sip.resolver)
         registrar = Registrar(lambda: phone.agent, self._registrations, self._trunk_events, self._calls.node)
-        doorkeeper = Doorkeeper(self._numbers, directory, self._trunk_events, registrar.registered_as)
+        strangers = Strangers(self._trunk_events, lambda work: arrivals.own(work))
+        doorkeeper = Doorkeeper(self._numbers, directory, strangers, registrar.registered_as)
         self._arrivals = Arrivals(
             doorkeeper,
             self._calls.inbound,
