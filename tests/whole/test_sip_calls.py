@@ -139,14 +139,28 @@ async def test_strangers_hear_nothing_and_others_are_told_why(tmp_path: Path) ->
 
 
 async def test_a_number_that_nobody_has_is_not_found_and_the_trunks_owner_told(
-    tmp_path: Path, database_url: str | None
+    tmp_path: Path, database_url: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with telephone_house(tmp_path, database_url) as house, handset() as phone:
         await make_trunk(house)
-        assert (await refused(phone, sip_uri(house, DESK))).status == 404
-        [event] = await events_of_trunk(house)
-    assert (event["status"], event["called"]) == (404, DESK)
-    assert event["reason"] == "Nobody registered the number that was called."
+        await make_number(house, gdpr_mode=True)
+        async with house.http.get(f"{house.url}/api/v1/numbers") as listed:
+            number = (await listed.json())["numbers"][0]["id"]
+        async with house.http.patch(f"{house.url}/api/v1/numbers/{number}", json={"is_active": False}) as changed:
+            assert changed.status == 200
+        told = []
+        for dialled in (DESK, "0207654321", NUMBER):
+            assert (await refused(phone, sip_uri(house, dialled))).status == 404
+            told.append((await events_of_trunk(house))[0])
+    unknown, national, inactive = told
+    assert (unknown["status"], unknown["called"]) == (404, DESK)
+    assert "add it (POST /numbers)" in unknown["reason"]
+    assert (national["status"], national["called"]) == (404, None)
+    assert "no country_code" in national["reason"]
+    assert national["reason"].endswith(" Dialled: 0207654321")
+    assert "0207654321" not in caplog.text
+    assert (inactive["status"], inactive["called"]) == (404, "+31*******67")
+    assert "is not active" in inactive["reason"]
 
 
 async def test_a_trunk_reaches_its_own_organizations_numbers_only(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from dialtone.conversation.journal import EndReason
 from dialtone.conversation.plan import language_of
 from dialtone.numbers.service import InboundNumber
 from dialtone.organizations.service import Organizations
+from dialtone.platform.crypto import SecretKeyError
 from dialtone.platform.db import new_id
 from dialtone.platform.errors import ApiError
 from dialtone.platform.forwarding import Forwarding
@@ -118,6 +119,17 @@ class Inbound:
         if assistant is not saved:
             address = await self._calls.address(number.organization_id, assistant)
         return await self._accepted(ringing, assistant, address, reply.variables, notes)
+
+    async def in_gdpr_mode(self, number: InboundNumber) -> bool:
+        """Whether the number's assistant, active or not, has numbers masked. Where that can't be told it has."""
+        if number.assistant_id is None:
+            return False
+        try:
+            return (await self._assistants.resolve(number.organization_id, number.assistant_id)).gdpr_mode
+        except ApiError:  # deleted in this very moment
+            return False
+        except SecretKeyError:
+            return True
 
     async def _saved(self, number: InboundNumber) -> ResolvedAssistant | None:
         """The number's own assistant; None where it has none, or one that is not active."""

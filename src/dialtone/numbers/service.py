@@ -19,19 +19,21 @@ from dialtone.platform.fields import given, ignored_fields
 from dialtone.platform.phone_numbers import canonical
 from dialtone.platform.problems import problem
 from dialtone.platform.rows import apply_changes, is_duplicate
-from dialtone.platform.tenancy import get_owned, refuse_above_limit, select_owned
+from dialtone.platform.tenancy import OWNER, get_owned, owned_by, refuse_above_limit, select_owned
 from dialtone.trunks.service import Trunks
 
 MAX_NUMBERS = 1000
 """Numbers of one organization."""
 
-_ACTIVE = select(
+_CALLED = select(
     *(
         Number.__table__.c[name]
         for name in ("id", "organization_id", "phone_number", "name", "assistant_id", "transfer_trunk_id", "carrier")
     )
-).where(Number.phone_number.in_(bindparam("called", expanding=True)), Number.is_active)
+).where(Number.phone_number.in_(bindparam("called", expanding=True)))
+_ACTIVE = _CALLED.where(Number.is_active)
 """Made once: it is asked for every call that comes in."""
+_INACTIVE = _CALLED.where(owned_by(Number, OWNER), ~Number.is_active).limit(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,13 @@ class Numbers:
         """Those of these numbers, in E.164 form, that are registered and active, whosever they are."""
         found = await self._called.ask(tuple(called))
         return {number.phone_number: number for number in found}
+
+    async def inactive_among(self, organization_id: str, called: Collection[str]) -> InboundNumber | None:
+        """One of these numbers, in E.164 form, that the organization has and that is not active."""
+        if not called:
+            return None
+        rows = await self._database.look_up(_INACTIVE, {OWNER.key: organization_id, "called": list(called)})
+        return next(map(_inbound, rows), None)
 
     async def close(self) -> None:
         await self._called.close()

@@ -11,8 +11,9 @@ from dialtone.platform.crypto import SecretKeyError
 from dialtone.platform.numbering import Numbering
 from dialtone.sip.admission import Accept, Admission, Challenge, RequestFacts, Silence
 from dialtone.sip.events import IncomingCall, LoginRefused
-from dialtone.telephony.dialled import called_numbers, user_of
+from dialtone.telephony.dialled import as_dialled, called_numbers, user_of
 from dialtone.telephony.directory import TrunkDirectory
+from dialtone.telephony.misdialled import FOREIGN, INACTIVE, UNKNOWN, why
 from dialtone.telephony.strangers import Strangers
 from dialtone.trunks.uses import CallingTrunk
 
@@ -28,11 +29,17 @@ class Meant:
     trunk: CallingTrunk | None
     """By which it came, as far as that is known."""
     number: InboundNumber | None
-    """None: nobody registered what was called, or not the trunk's organization."""
+    """None: what was called is no active number, or not of the trunk's organization."""
     called: str | None
     """What was called, in E.164; None where that is another organization's, or not known."""
     is_foreign: bool = False
     """The number is another organization's."""
+    why: str = UNKNOWN
+    """Why there is no number, and what can be done about it."""
+    dialled: str | None = None
+    """What was dialled as the trunk wrote it, where it is nobody's number."""
+    inactive: InboundNumber | None = None
+    """The organization's number that was called and is not active."""
 
 
 class Doorkeeper:
@@ -101,9 +108,31 @@ class Doorkeeper:
                     if trunk.organization_id == number.organization_id:
                         return Meant(trunk, number, number.phone_number)
         if len({trunk.organization_id for trunk in trunks}) != 1:
-            return Meant(None, None, None, is_foreign=bool(found))
+            return Meant(None, None, None, is_foreign=bool(found), why=FOREIGN if found else UNKNOWN)
         called = next((number for number in readings[trunks[0].numbering] if number not in found), None)
-        return Meant(trunks[0], None, called, is_foreign=bool(found))
+        if found:
+            return Meant(trunks[0], None, called, is_foreign=True, why=FOREIGN)
+        return await self._misdialled(invitation, trunks, readings.values(), called)
+
+    async def _misdialled(
+        self,
+        invitation: IncomingCall,
+        trunks: list[CallingTrunk],
+        readings: Iterable[list[str]],
+        called: str | None,
+    ) -> Meant:
+        """A call by an organization's trunks for no active number of anybody."""
+        numbers = {number for numbers in readings for number in numbers}
+        inactive = await self._numbers.inactive_among(trunks[0].organization_id, numbers)
+        if inactive is not None:
+            return Meant(trunks[0], None, inactive.phone_number, why=INACTIVE, inactive=inactive)
+        party = invitation.called_party.uri if invitation.called_party is not None else None
+        at_contact = self._registered_as(user_of(invitation.request_uri)) == trunks[0].id
+        # The registered address stays between the provider and us: whoever knows it may call.
+        asked = None if at_contact else invitation.request_uri
+        dialled = as_dialled(asked, party, invitation.called.uri)
+        words = why(trunks, dialled, is_number=bool(numbers), at_contact=at_contact)
+        return Meant(trunks[0], None, called, why=words, dialled=dialled)
 
     async def _trunks_of(self, invitation: IncomingCall) -> list[CallingTrunk]:
         if not invitation.tag:

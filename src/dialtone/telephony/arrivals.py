@@ -7,6 +7,7 @@ from typing import Any
 
 from dialtone.calls.inbound import Acceptance, Inbound, Rejection
 from dialtone.calls.live import RETRY_AFTER_SECONDS, LiveCalls
+from dialtone.calls.masking import masked
 from dialtone.calls.service import Calls
 from dialtone.lines.inbound import CallerLeftError
 from dialtone.lines.sip.incoming import IncomingSipCall, RefusedError
@@ -15,7 +16,7 @@ from dialtone.lines.sip.server import SipServer
 from dialtone.numbers.service import InboundNumber
 from dialtone.platform.errors import ApiError
 from dialtone.sip.events import IncomingCall
-from dialtone.telephony.admission import Doorkeeper, Meant
+from dialtone.telephony.admission import Doorkeeper
 from dialtone.telephony.announcing import Announcements
 from dialtone.telephony.dialled import caller_of, forwarded_from
 from dialtone.telephony.directory import TrunkDirectory
@@ -118,7 +119,7 @@ class Arrivals:
         meant = await self._doorkeeper.meant(invitation)
         trunk, number = meant.trunk, meant.number
         if trunk is None or number is None:
-            raise _unknown(meant)
+            raise RefusedError(FORBIDDEN if meant.is_foreign else NOT_FOUND, meant.why)
         try:
             await self._channels.check(trunk.organization_id, trunk.id, trunk.max_channels)
         except NoChannelError as problem:
@@ -157,9 +158,13 @@ class Arrivals:
         organization's number, lest it be shown to another.
         """
         meant = await self._doorkeeper.meant(call.invitation)
-        if meant.trunk is not None:
-            trunk = meant.trunk
-            await self._events.note(trunk.organization_id, trunk.id, refusal.status, str(refusal), meant.called)
+        trunk, number, called = meant.trunk, meant.number or meant.inactive, meant.called
+        if trunk is None:
+            return
+        if called is not None and number is not None and await self._inbound.in_gdpr_mode(number):
+            called = masked(called)
+        dialled = meant.dialled if meant.dialled != called else None
+        await self._events.note(trunk.organization_id, trunk.id, refusal.status, str(refusal), called, dialled=dialled)
 
     async def _accept(
         self, call: IncomingSipCall, trunk: CallingTrunk, acceptance: Acceptance, caller: str | None, live: LiveCalls
@@ -190,9 +195,3 @@ class Arrivals:
         if chosen is None:
             return SipServer(call.invitation.source, numbering=trunk.numbering)
         return SipServer(chosen.host, chosen.port, numbering=chosen.numbering)
-
-
-def _unknown(meant: Meant) -> RefusedError:
-    if meant.is_foreign:
-        return RefusedError(FORBIDDEN, "The number that was called is not of the trunk's organization.")
-    return RefusedError(NOT_FOUND, "Nobody registered the number that was called.")

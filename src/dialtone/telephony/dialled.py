@@ -6,6 +6,8 @@ from dialtone.sip.errors import ParseError
 from dialtone.sip.events import Identity, IncomingCall
 from dialtone.sip.uri import parse_uri
 
+DIALLED_CHARACTERS = 40
+"""Kept of what was dialled."""
 _HIDDEN_HOST = "anonymous.invalid"
 """RFC 3323 section 4.1.1.3."""
 _HIDDEN_USERS = frozenset(("anonymous", "restricted", "unavailable"))
@@ -21,6 +23,15 @@ def called_numbers(numbering: Numbering, *uris: str | None) -> list[str]:
     """
     numbers = (numbering.e164(user_of(uri)) for uri in uris if uri is not None)
     return list(dict.fromkeys(number for number in numbers if number is not None))
+
+
+def as_dialled(*uris: str | None) -> str | None:
+    """What was dialled as the trunk wrote it, cut; None where nothing was."""
+    written = next((user for uri in uris if uri is not None and (user := user_of(uri))), "")
+    shown = "".join(each if each.isprintable() else "?" for each in written)
+    if not shown:
+        return None
+    return shown if len(shown) <= DIALLED_CHARACTERS else f"{shown[:DIALLED_CHARACTERS]}..."
 
 
 def caller_of(invitation: IncomingCall, numbering: Numbering) -> str | None:

@@ -47,10 +47,11 @@ class TrunkEventObject(BaseModel):
     reason: str = Field(
         description="Why, in words.",
         max_length=REASON_CHARACTERS,
-        examples=["Nobody registered the number that was called."],
+        examples=["The number that was called has no assistant that takes calls."],
     )
     called: Annotated[str, Field(examples=["+31201234567"])] | None = Field(
-        description="The number that was called, in E.164; null for anything else."
+        description="The number that was called, in E.164, masked where its assistant has `gdpr_mode`; null for "
+        "anything else."
     )
     created_at: datetime = Field(description="When it happened.")
 
@@ -75,9 +76,12 @@ class TrunkEvents:
         reason: str,
         called: str | None = None,
         kind: EventKind = "inbound",
+        dialled: str | None = None,
     ) -> None:
         """Something happened. Older events give way, and the same one within a second is the same; a trunk that is gone
         has none. Never raises: calls go on without what explains them.
+
+        `dialled`, what was called as the trunk wrote it, is for the trunk's owner and no log.
         """
         logger.info("SIP trunk %s, %s: %s", trunk_id, kind, reason)
         if self._writing >= MAX_WRITING or self._is_told(trunk_id, kind, status, reason, called):
@@ -88,7 +92,7 @@ class TrunkEvents:
             trunk_id=trunk_id,
             kind=kind,
             status=status,
-            reason=reason[:REASON_CHARACTERS],
+            reason=(reason if dialled is None else f"{reason} Dialled: {dialled}")[:REASON_CHARACTERS],
             called=called,
             created_at=now(),
         )

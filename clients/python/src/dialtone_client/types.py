@@ -2552,7 +2552,7 @@ class TrunkEventObject(TypedDict):
     reason: str
     """Why, in words."""
     called: str | None
-    """The number that was called, in E.164; null for anything else."""
+    """The number that was called, in E.164, masked where its assistant has `gdpr_mode`; null for anything else."""
     created_at: str
     """When it happened."""
 
