@@ -1,5 +1,7 @@
 """What the doctor says of trunks that answer."""
 
+import socket
+
 import httpx
 import pytest
 
@@ -53,3 +55,17 @@ async def test_logins_are_tried_without_a_call(settings: Settings, client: httpx
     assert "auth_password" in fixes(wrong, "trunk")
     assert refused == ("failed", "The login is refused (403 Forbidden).")
     assert set(far.contacts) == {""}  # nothing was registered
+
+
+async def test_a_trunk_that_need_not_answer_is_no_failure(settings: Settings, client: httpx.AsyncClient) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        trunk_id = await make_trunk(client, f"127.0.0.1:{silent.getsockname()[1]}")
+        [(before, _)] = about(found := await findings_of(settings), "trunk")
+        assert "set the trunk's keep_alive to false" in fixes(found, "trunk")
+        await client.patch(f"/api/v1/sip-trunks/{trunk_id}", json={"keep_alive": False})
+        found = await findings_of(settings)
+    [(status, words)] = about(found, "trunk")
+    assert (before, status) == ("failed", "warning")
+    assert words.endswith("does not answer OPTIONS. Its keep_alive is off, so that nobody expects it to.")
+    assert fixes(found, "trunk").startswith("Nothing, if calls work.")

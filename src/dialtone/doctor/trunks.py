@@ -24,6 +24,10 @@ _CHECK_CERTIFICATE = (
     "Use the address that the certificate is for. It must count today, and be of an authority that this machine knows: "
     "SSL_CERT_FILE names a file with a private authority, or with the certificate of a PBX that vouches for itself."
 )
+_SOME_DO_NOT_ANSWER = (
+    "Some answer only to addresses that are on record with them, and some never: for those set the trunk's keep_alive "
+    "to false."
+)
 _CALL = "Place a call through it; GET /sip-trunks/{id}/events tells what became of that."
 
 
@@ -96,7 +100,10 @@ def _answered(what: str, host: str, targets: list[Target], reply: Reply | None, 
         registration = examined.registration
         if registration is not None and registration["state"] == "registered":
             return warning(what, f"{words} It is registered, though.", "Nothing, if calls work: some leave that out.")
-        return failed(what, words, f"{_CHECK_WAY} Some answer only to addresses that are on record with them.")
+        if not examined.keep_alive:
+            words = f"{words} Its keep_alive is off, so that nobody expects it to."
+            return warning(what, words, f"Nothing, if calls work. {_CHECK_WAY}")
+        return failed(what, words, f"{_CHECK_WAY} {_SOME_DO_NOT_ANSWER}")
     answered = f"{place} answers OPTIONS in {reply.seconds * 1000:.0f} ms ({in_words(reply.status)})."
     if reply.status == 503:
         return warning(what, answered, "The provider takes no calls at the moment, or none from here: ask there.")

@@ -20,6 +20,8 @@ class ExaminedTrunk:
     trunk: DialingTrunk
     registration: dict[str, Any] | None
     """As the API shows it; None for a trunk that has none."""
+    keep_alive: bool
+    """Whether its server is said to answer OPTIONS."""
 
 
 async def active_trunks(
@@ -37,6 +39,10 @@ async def active_trunks(
     if trunk_id is not None:
         newest = newest.where(Trunk.id == trunk_id)
     return [
-        ExaminedTrunk(dialing(row, secrets), show_registration(row["Trunk"], row["TrunkRegistration"]))
+        ExaminedTrunk(
+            dialing(row, secrets),
+            show_registration(row["Trunk"], row["TrunkRegistration"]),
+            row["Trunk"].keep_alive,
+        )
         for row in (await session.execute(newest)).mappings()
     ]
