@@ -118,6 +118,15 @@ async def test_rules(client: httpx.AsyncClient, fields: dict[str, Any], problem:
     assert details(await client.post(TRUNKS, json={"name": "x", **fields}))[0].startswith(problem)
 
 
+@pytest.mark.parametrize("wide", ["0.0.0.0/0", "10.0.0.0/15", "::/0", "2001:db8::/31"])
+async def test_a_network_that_would_let_strangers_in_is_refused(client: httpx.AsyncClient, wide: str) -> None:
+    answer = await client.post(TRUNKS, json={**TRUNK, "inbound_addresses": ["192.0.2.0/16", wide]})
+    assert details(answer) == [
+        "inbound_addresses[1]: must be an IP address or a network like 192.0.2.0/24, none wider than /16 (IPv6: /32), "
+        f'which would let strangers in (got "{wide}")'
+    ]
+
+
 async def test_a_password_is_stored_encrypted_and_never_shown(
     client: httpx.AsyncClient, app: FastAPI, caplog: pytest.LogCaptureFixture
 ) -> None:

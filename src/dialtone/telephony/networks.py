@@ -4,10 +4,7 @@ import ipaddress
 from collections.abc import Iterable
 from functools import lru_cache
 
-WIDEST = {4: 16, 6: 32}
-"""Prefix lengths, by IP version. A trunk whose calls could come from half of the world would let all strangers in, whom
-the user agent then no longer holds back.
-"""
+from dialtone.trunks.addresses import WIDEST
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _Key = tuple[int, int, int]
@@ -24,7 +21,9 @@ class NetworkTable:
         """How many networks have a prefix of this length, by IP version and length."""
 
     def put(self, trunk_id: str, networks: Iterable[Network]) -> None:
-        """From now on a trunk's calls come from these, and from nowhere else."""
+        """From now on a trunk's calls come from these, and from nowhere else. Networks wider than those that are taken
+        today, which older trunks may name, let nobody in.
+        """
         self.remove(trunk_id)
         keys = list({_key(network) for network in networks if network.prefixlen >= WIDEST[network.version]})
         if not keys:

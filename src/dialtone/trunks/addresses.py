@@ -9,7 +9,11 @@ from dialtone.platform.fields import Matches
 from dialtone.platform.patterns import HOST_NAME, IPV4, IPV6, PORT
 
 _ADDRESS = rf"({IPV4}|{HOST_NAME}\.?)(:{PORT})?|{IPV6}|\[{IPV6}\](:{PORT})?"
-_NETWORK = rf"{IPV4}(/([0-9]|[12][0-9]|3[0-2]))?|{IPV6}(/([0-9]|[1-9][0-9]|1[01][0-9]|12[0-8]))?"
+WIDEST = {4: 16, 6: 32}
+"""Prefix lengths of the widest networks that calls may come from, by IP version. A trunk whose calls could come from
+half of the world would let all strangers in, whom the user agent then no longer holds back.
+"""
+_NETWORK = rf"{IPV4}(/(1[6-9]|2[0-9]|3[0-2]))?|{IPV6}(/(3[2-9]|[4-9][0-9]|1[01][0-9]|12[0-8]))?"
 
 
 def split(address: str) -> tuple[str, int | None]:
@@ -53,6 +57,10 @@ SipAddress = Annotated[
 Network = Annotated[
     str,
     Field(max_length=64),
-    Matches(_NETWORK, "must be an IP address or a network like 192.0.2.0/24"),
+    Matches(
+        _NETWORK,
+        "must be an IP address or a network like 192.0.2.0/24, none wider than "
+        f"/{WIDEST[4]} (IPv6: /{WIDEST[6]}), which would let strangers in",
+    ),
     AfterValidator(_network),
 ]

@@ -41,8 +41,8 @@ class TrunkSettings(Part):
     auth_username: Username | None = Field(default=None, description="User name for digest authentication.")
     inbound_addresses: Annotated[list[Network], Field(max_length=50)] | None = Field(
         default=None,
-        description="IP addresses and networks that the provider calls from, beside those of `address`. Networks wider "
-        "than /16 (IPv6: /32) let nobody in.",
+        description="IP addresses and networks that the provider calls from, beside those of `address`. No network may "
+        "be wider than /16 (IPv6: /32).",
         examples=[["192.0.2.10", "198.51.100.0/24"]],
     )
     outbound_number: PhoneNumber | None = Field(

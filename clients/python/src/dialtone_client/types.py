@@ -2469,8 +2469,8 @@ class TrunkCreate(TypedDict):
     auth_username: NotRequired[str | None]
     """User name for digest authentication."""
     inbound_addresses: NotRequired[list[str] | None]
-    """IP addresses and networks that the provider calls from, beside those of `address`. Networks wider than /16
-    (IPv6: /32) let nobody in.
+    """IP addresses and networks that the provider calls from, beside those of `address`. No network may be wider
+    than /16 (IPv6: /32).
     """
     outbound_number: NotRequired[str | None]
     """The caller number that calls through the trunk show, in place of that of the number they are placed from: for
@@ -2569,8 +2569,8 @@ class TrunkObject(TypedDict):
     auth_username: str | None
     """User name for digest authentication."""
     inbound_addresses: list[str] | None
-    """IP addresses and networks that the provider calls from, beside those of `address`. Networks wider than /16
-    (IPv6: /32) let nobody in.
+    """IP addresses and networks that the provider calls from, beside those of `address`. No network may be wider
+    than /16 (IPv6: /32).
     """
     outbound_number: str | None
     """The caller number that calls through the trunk show, in place of that of the number they are placed from: for
@@ -2649,8 +2649,8 @@ class TrunkUpdate(TypedDict):
     auth_username: NotRequired[str | None]
     """User name for digest authentication."""
     inbound_addresses: NotRequired[list[str] | None]
-    """IP addresses and networks that the provider calls from, beside those of `address`. Networks wider than /16
-    (IPv6: /32) let nobody in.
+    """IP addresses and networks that the provider calls from, beside those of `address`. No network may be wider
+    than /16 (IPv6: /32).
     """
     outbound_number: NotRequired[str | None]
     """The caller number that calls through the trunk show, in place of that of the number they are placed from: for
