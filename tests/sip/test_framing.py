@@ -43,13 +43,13 @@ def test_any_cut_gives_the_same_messages(sizes: list[int]) -> None:
 def test_a_stream_that_is_no_sip_is_given_up(data: bytes) -> None:
     framer = StreamFramer()
     with pytest.raises(ParseError):
-        [framer.feed(data[start : start + 1000]) for start in range(0, len(data), 1000)]
+        [list(framer.feed(data[start : start + 1000])) for start in range(0, len(data), 1000)]
 
 
 def test_a_message_that_is_not_whole_is_seen() -> None:
     framer = StreamFramer()
-    framer.feed(ONE[:-1])
+    assert list(framer.feed(ONE[:-1])) == []
     assert framer.in_message
-    framer.feed(ONE[-1:])
-    framer.feed(b"\r\n")
+    assert len(list(framer.feed(ONE[-1:]))) == 1
+    assert list(framer.feed(b"\r\n")) == []
     assert not framer.in_message

@@ -55,7 +55,7 @@ def read_datagram(data: bytes) -> None:
 def read_stream(data: bytes) -> None:
     framer = StreamFramer()
     for start in range(0, len(data), 300):
-        framer.feed(data[start : start + 300])
+        list(framer.feed(data[start : start + 300]))
 
 
 def read_offer(data: bytes) -> None:

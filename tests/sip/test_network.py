@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dialtone.sip.acceptor import MAX_CONNECTIONS_PER_ADDRESS
 from dialtone.sip.dns import SRV, Pointer, Service, SystemResolver, parse_answer, question
 from dialtone.sip.errors import ParseError, TransportError
 from dialtone.sip.events import Answered, Ended, IncomingCall
@@ -17,7 +18,7 @@ from dialtone.sip.guard import Guard
 from dialtone.sip.locating import locate
 from dialtone.sip.stream import MESSAGE_SECONDS, STRANGER_SECONDS
 from dialtone.sip.stun import binding_request, is_stun, mapped_address
-from dialtone.sip.transports import MAX_CONNECTIONS_PER_ADDRESS, Listener, TransportOptions, Transports
+from dialtone.sip.transports import Listener, TransportOptions, Transports
 from dialtone.sip.udp import UdpFlow, UdpSocket
 from dialtone.sip.uri import parse_uri
 from tests.sip.certificates import make_certificate
@@ -333,6 +334,7 @@ async def answers_of(port: int, *pieces: bytes, wait: float = 0.0) -> bytes:
 def test_a_keep_alive_is_answered() -> None:
     async def main() -> None:
         async with phone(transports=("tcp",)) as alice:
+            alice.agent.endpoint.guard.trust("127.0.0.1")
             port = alice.agent.listening_on()[0][1][1]
             assert await answers_of(port, b"\r\n\r", b"\n", b"\r\n\r\n", wait=1) == b"\r\n\r\n"
 

@@ -1,5 +1,7 @@
 """Cuts the bytes of a TCP or TLS connection into messages (RFC 3261 section 18.3, keep-alives of RFC 5626)."""
 
+from collections.abc import Iterator
+
 from dialtone.sip.errors import ParseError
 from dialtone.sip.message import MAX_BODY, MAX_HEAD, Request, Response, content_length, parse_head
 
@@ -7,7 +9,9 @@ _PING = b"\r\n\r\n"
 
 
 class StreamFramer:
-    """Takes bytes as they come and gives whole messages. Holds at most one message and one read of bytes."""
+    """Takes bytes as they come and gives whole messages. Whoever takes all of them after each read leaves at most one
+    message and one read of bytes here.
+    """
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -19,23 +23,27 @@ class StreamFramer:
 
     @property
     def in_message(self) -> bool:
-        """A message has begun and is not whole."""
-        return self._head is not None or bool(self._buffer.strip(b"\r\n"))
+        """The next message has begun."""
+        return self._head is not None or bool(self._buffer[:4].strip(b"\r\n"))
 
-    def feed(self, data: bytes) -> list[Request | Response]:
-        """The messages that `data` makes whole. Raises `ParseError` where the stream cannot be cut any more."""
+    def feed(self, data: bytes) -> Iterator[Request | Response]:
+        """The messages that `data` makes whole, each read when it is asked for. Raises `ParseError` where the stream
+        cannot be cut any more.
+        """
         self._buffer += data
-        messages: list[Request | Response] = []
-        while True:
-            if self._head is None and not self._read_head():
-                return messages
-            head = self._head
-            if head is None or len(self._buffer) < self._body_length:
-                return messages
-            head.body = bytes(self._buffer[: self._body_length])
-            del self._buffer[: self._body_length]
-            self._head = None
-            messages.append(head)
+        return iter(self._next_message, None)
+
+    def _next_message(self) -> Request | Response | None:
+        if self._head is None and not self._read_head():
+            return None
+        head = self._head
+        if head is None or len(self._buffer) < self._body_length:
+            return None
+        head.body = bytes(self._buffer[: self._body_length])
+        del self._buffer[: self._body_length]
+        self._head = None
+        self._skip_empty_lines()
+        return head
 
     def _read_head(self) -> bool:
         self._skip_empty_lines()

@@ -1,6 +1,6 @@
 """Keeps strangers cheap: how often an address may be heard before anything it sends is looked at."""
 
-import ipaddress
+import socket
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +11,9 @@ BURST = 60.0
 STRANGERS_PER_SECOND = 400.0
 """From all of them together, so that a flood under false addresses leaves time for calls."""
 STRANGERS_BURST = 800.0
+HANDSHAKES_PER_SECOND = 50.0
+"""TLS with all of them together: it takes a core longer than a message, and begins before any is heard."""
+HANDSHAKES_BURST = 100.0
 MAX_ADDRESSES = 20_000
 """Remembered of each kind; the one heard longest ago is forgotten first."""
 REFUSALS_BEFORE_BLOCK = 10
@@ -49,6 +52,7 @@ class Guard:
         self._strangers: OrderedDict[str, _Stranger] = OrderedDict()
         self._trusted: OrderedDict[str, float] = OrderedDict()
         self._all = _Bucket(STRANGERS_BURST, now())
+        self._handshakes = _Bucket(HANDSHAKES_BURST, now())
         self.turned_away = 0
         """Datagrams and pieces of streams that were not looked at."""
 
@@ -58,7 +62,7 @@ class Guard:
         trusted_until = self._trusted.get(host)
         if trusted_until is not None and trusted_until > now:
             return True
-        stranger = self._stranger(_prefix(host), now)
+        stranger = self._stranger(site_of(host), now)
         allowed = (
             stranger.blocked_until <= now
             and stranger.bucket.take(now, MESSAGES_PER_SECOND, BURST)
@@ -66,6 +70,10 @@ class Guard:
         )
         self.turned_away += not allowed
         return allowed
+
+    def allows_handshake(self) -> bool:
+        """Whether to begin TLS with one more stranger."""
+        return self._handshakes.take(self._now(), HANDSHAKES_PER_SECOND, HANDSHAKES_BURST)
 
     def trust(self, host: str) -> None:
         """This address was let in, or we send to it."""
@@ -82,7 +90,7 @@ class Guard:
         if self.is_trusted(host):
             return
         now = self._now()
-        stranger = self._stranger(_prefix(host), now)
+        stranger = self._stranger(site_of(host), now)
         stranger.refusals += 1
         if stranger.refusals >= REFUSALS_BEFORE_BLOCK:
             stranger.refusals = 0
@@ -100,8 +108,6 @@ class Guard:
         return stranger
 
 
-def _prefix(host: str) -> str:
-    """An IPv4 address, or the network of an IPv6 address that usually belongs to one site."""
-    if ":" not in host:
-        return host
-    return str(ipaddress.ip_network((host, 64), strict=False))
+def site_of(host: str) -> str:
+    """An IPv4 address, or the network of an IPv6 address (/64) that usually belongs to one site."""
+    return socket.inet_pton(socket.AF_INET6, host)[:8].hex() if ":" in host else host

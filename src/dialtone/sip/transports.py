@@ -7,6 +7,8 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from dialtone.sip.acceptor import Acceptor
+from dialtone.sip.connections import Connections, verified_name
 from dialtone.sip.errors import Obstacle, ParseError, TransportError
 from dialtone.sip.flow import DEFAULT_PORTS, Flow, SocketAddress, Target, Transport
 from dialtone.sip.guard import Guard
@@ -24,9 +26,6 @@ _CERTIFICATE: dict[int, Obstacle] = {
     64: "certificate_of_another",
 }
 """By OpenSSL's codes (X509_V_ERR_*): not valid yet, expired, for another name, for another IP address."""
-
-MAX_CONNECTIONS = 2000
-MAX_CONNECTIONS_PER_ADDRESS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +66,8 @@ class Transports:
         self._receive = receive
         self._lost = lost
         self._udp: list[UdpSocket] = []
-        self._servers: list[tuple[Transport, asyncio.Server]] = []
-        self.connections: dict[tuple[Transport, SocketAddress], StreamConnection] = {}
-        self._per_address: dict[str, int] = {}
+        self._acceptor = Acceptor(guard, self._new_connection, self._let_a_stranger_go)
+        self.connections = Connections()
         self._connecting: dict[Target, asyncio.Task[StreamConnection]] = {}
         self._mapped: dict[UdpSocket, SocketAddress] = {}
         self._source_addresses: dict[str, str] = {}
@@ -85,7 +83,7 @@ class Transports:
                         self._new_udp_socket, sock=bound_socket(listener.host, listener.port)
                     )
                 else:
-                    await self._open_server(loop, listener)
+                    self._listen(listener)
         except BaseException:
             await self.close()
             raise
@@ -95,21 +93,26 @@ class Transports:
         self._udp.append(udp)
         return udp
 
-    async def _open_server(self, loop: asyncio.AbstractEventLoop, listener: Listener) -> None:
-        def new_connection() -> StreamConnection:
-            return StreamConnection(listener.transport, self._events(), outgoing=False)
-
+    def _listen(self, listener: Listener) -> None:
         certificate = listener.certificate if listener.transport == "tls" else None
         if listener.transport == "tls" and certificate is None:
             raise TransportError("a TLS listener needs a certificate")
-        timeout = CONNECT_SECONDS if certificate is not None else None
-        server = await loop.create_server(
-            new_connection, listener.host, listener.port, ssl=certificate, ssl_handshake_timeout=timeout
-        )
-        self._servers.append((listener.transport, server))
+        self._acceptor.listen(listener.transport, listener.host, listener.port, certificate)
+
+    def _new_connection(self, transport: Transport) -> StreamConnection:
+        return StreamConnection(transport, self._events(), outgoing=False)
+
+    def _let_a_stranger_go(self) -> bool:
+        stranger = next((connection for connection in self.connections if not connection.trusted), None)
+        if stranger is not None:
+            stranger.abort()
+        return stranger is not None
 
     def _events(self) -> StreamEvents:
-        return StreamEvents(self._receive, self._opened, self._closed, self._guard.allows)
+        guard = self._guard
+        return StreamEvents(
+            self._receive, self.connections.add, self._closed, guard.refuse, guard.allows, guard.is_trusted
+        )
 
     def _datagram(self, data: bytes, flow: UdpFlow) -> None:
         try:
@@ -119,35 +122,17 @@ class Transports:
             return
         self._receive(message, flow)
 
-    def _opened(self, connection: StreamConnection) -> bool:
-        host = connection.remote[0]
-        if not connection.outgoing:
-            full = len(self.connections) >= MAX_CONNECTIONS
-            crowded = self._per_address.get(host, 0) >= MAX_CONNECTIONS_PER_ADDRESS
-            if full or crowded or not self._guard.allows(host):
-                return False
-        self.connections[connection.transport, connection.remote] = connection
-        self._per_address[host] = self._per_address.get(host, 0) + 1
-        return True
-
     def _closed(self, connection: StreamConnection) -> None:
-        key = (connection.transport, connection.remote)
-        if self.connections.get(key) is not connection:
-            return
-        del self.connections[key]
-        self._lost(connection)
-        host = connection.remote[0]
-        self._per_address[host] -= 1
-        if not self._per_address[host]:
-            del self._per_address[host]
+        if self.connections.remove(connection):
+            self._lost(connection)
 
     async def flow_to(self, target: Target) -> Flow:
         """A way to a server: an open connection where there is one. Raises `TransportError`."""
         self._guard.trust(target.host)
         if target.transport == "udp":
             return UdpFlow(self._udp_socket_for(target.host), (target.host, target.port))
-        connection = self.connections.get((target.transport, (target.host, target.port)))
-        if connection is not None and connection.is_open:
+        connection = self.connections.to(target)
+        if connection is not None:
             return connection
         task = self._connecting.get(target)
         if task is None:
@@ -159,14 +144,15 @@ class Transports:
     async def _connect(self, target: Target) -> StreamConnection:
         loop = asyncio.get_running_loop()
         tls = self._client_tls if target.transport == "tls" else None
+        name = verified_name(target) if tls else ""
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 _, connection = await loop.create_connection(
-                    lambda: StreamConnection(target.transport, self._events(), outgoing=True),
+                    lambda: StreamConnection(target.transport, self._events(), outgoing=True, server_name=name),
                     target.host,
                     target.port,
                     ssl=tls,
-                    server_hostname=(target.server_name or target.host) if tls else None,
+                    server_hostname=name or None,
                 )
         except (OSError, TimeoutError, ValueError) as error:
             words = f"no connection over {target.transport}: {type(error).__name__}"
@@ -208,8 +194,8 @@ class Transports:
 
     def _listening_port(self, flow: Flow) -> int:
         if isinstance(flow, StreamConnection) and flow.outgoing:
-            ports = [server.sockets[0].getsockname()[1] for kind, server in self._servers if kind == flow.transport]
-            return int(ports[0]) if ports else flow.local[1]
+            ports = [address[1] for kind, address in self._acceptor.addresses if kind == flow.transport]
+            return ports[0] if ports else flow.local[1]
         return flow.local[1]
 
     def address_for(self, host: str) -> str:
@@ -248,28 +234,23 @@ class Transports:
         for task in list(self._connecting.values()):
             task.cancel()
         await asyncio.gather(*self._connecting.values(), return_exceptions=True)
-        for _, server in self._servers:
-            server.close()
-        for connection in list(self.connections.values()):
+        await self._acceptor.close()
+        for connection in self.connections:
             connection.close()
         for udp in self._udp:
             udp.close()
-        self._servers.clear()
         self._udp.clear()
         await asyncio.sleep(0)
 
     def listening_on(self) -> list[tuple[Transport, SocketAddress]]:
         """Where we really listen, which tells the port where 0 was asked for."""
-        found: list[tuple[Transport, SocketAddress]] = [("udp", udp.address) for udp in self._udp]
-        for transport, server in self._servers:
-            found += [(transport, bound.getsockname()[:2]) for bound in server.sockets]
-        return found
+        return [("udp", udp.address) for udp in self._udp] + self._acceptor.addresses
 
 
 def trust_connection(flow: Flow) -> None:
     """The peer of this flow was let in; its connection may stay open for longer."""
     if isinstance(flow, StreamConnection):
-        flow.trusted = True
+        flow.let_in()
 
 
 def response_flow(request: Request, flow: Flow) -> Flow:
