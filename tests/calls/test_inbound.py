@@ -200,7 +200,7 @@ async def test_an_error_rejects_the_call_with_its_words(board: Switchboard) -> N
         ((200, b'"' + b"x" * 300_000 + b'"'), "answered with more than 262144 bytes"),
         ((200, b'{"assistant": 7}'), "assistant: must be an object (got 7)"),
         ((200, b'{"max_duration_seconds": 1}'), "must be between 10 and 14400 (got 1)"),
-        ((200, b'{"assistant_id": "nobody"}'), "There is no assistant with this id."),
+        ((200, b'{"assistant_id": "nobody"}'), "assistant_id: must be the id of one of your assistants"),
         ((200, b'{"assistant": {"llm_config": {"provider": "none"}}}'), "llm_config.provider"),
         ((200, b'{"variables": {"a b": "c"}}'), "variables"),
     ],

@@ -206,7 +206,7 @@ async def test_minutes_are_asked_for_where_calls_are_billed(tmp_path: Path) -> N
         ({"destination": 31612345678}, 400, "destination: must be a string (got 31612345678)"),
         ({"destination": None}, 400, "destination: must be a string (got null)"),
         ({"number_id": str(uuid.uuid4())}, 400, "number_id: must be the id of one of your numbers"),
-        ({"assistant_id": str(uuid.uuid4())}, 404, "There is no assistant with this id."),
+        ({"assistant_id": str(uuid.uuid4())}, 404, "assistant_id: must be the id of one of your assistants"),
         ({"assistant": {"name": "Ada"}}, 400, "assistant.llm_config: is required"),
         ({"assistant": TRANSIENT, "assistant_id": "x"}, 400, "assistant can't be combined with"),
         ({"assistant": {**TRANSIENT, "is_active": False}}, 409, "is_active"),

@@ -71,7 +71,11 @@ async def test_older_names_are_taken(house: House, body: Any) -> None:
         ({"assistant": TRANSIENT, "assistant_id": "x"}, 400, "assistant can't be combined with assistant_id"),
         ({"assistant": TRANSIENT, "assistant_override": {}}, 400, "assistant can't be combined with"),
         ({"assistant": {"name": "Ada"}}, 400, "assistant.llm_config: is required"),
-        ({"assistant_id": "00000000-0000-4000-8000-000000000000"}, 404, "There is no assistant with this id."),
+        (
+            {"assistant_id": "00000000-0000-4000-8000-000000000000"},
+            404,
+            "assistant_id: must be the id of one of your assistants",
+        ),
         ({"assistant_id": 7}, 400, "assistant_id: must be a string (got 7)"),
         ({"assistant": TRANSIENT, "variables": {"a": 1}}, 400, "variables.a: must be a string (got 1)"),
         ({"assistant": TRANSIENT, "metadata": {"x": "y" * 20_000}}, 400, "metadata: must be at most 16384 bytes"),

@@ -23,7 +23,7 @@ RESEND_KEY = "re_fake"
 STOCK: list[tuple[str, dict[str, Any]]] = [
     ("/api/v1/assistants", {"name": "Front desk", "webhook_secret": "whsec"}),
     ("/api/v1/agents", {"name": "By its older name"}),
-    ("/api/v1/sip-trunks", {"name": "Line", "provider": "Example", "address": "sip.example.com", "auth_password": "p"}),
+    ("/api/v1/sip-trunks", {"name": "Line", "host": "sip.example.com", "username": "u", "password": "p"}),
     ("/api/v1/numbers", {"phone_number": "+31201234500"}),
     ("/api/v1/tool-templates", {"name": "hang_up", "tool_type": "end_call", "tool_config": {}}),
     (

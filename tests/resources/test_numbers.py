@@ -96,6 +96,7 @@ async def test_a_number_rings_in_one_organization(client: httpx.AsyncClient, oth
     mine = await client.post(NUMBERS, json={"phone_number": number.replace("+", "00")})
     theirs = await other_client.post(NUMBERS, json={"phone_number": number})
     assert (mine.status_code, mine.json()["code"]) == (409, "number_taken")
+    assert mine.json()["details"] == [f'phone_number: must not be registered already (got "{number}")']
     assert (theirs.status_code, theirs.json()) == (409, mine.json())
     assert (await client.delete(f"{NUMBERS}/{made['id']}")).status_code == 200
     await create(other_client, NUMBERS, phone_number=number)

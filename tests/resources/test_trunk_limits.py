@@ -16,7 +16,7 @@ from dialtone.platform.db import new_id, now
 from dialtone.server import Parts
 from dialtone.trunks.channels import Channels, NoChannelError
 from dialtone.trunks.registrations import LOST_SECONDS, NOBODY, Registrations
-from dialtone.trunks.tables import TrunkChannel, TrunkRegistration
+from dialtone.trunks.tables import Trunk, TrunkChannel, TrunkRegistration
 from tests.resources.requests import TRUNK, TRUNKS, changed, create, details, read
 
 LOGIN = {"auth_username": "user123", "auth_password": "pass"}
@@ -133,6 +133,8 @@ async def test_one_process_registers_a_trunk_until_it_is_lost(client: httpx.Asyn
     [
         ({"register": True}, "register: needs auth_username and auth_password"),
         ({"register": True, "auth_username": "u"}, "register: needs auth_username and auth_password"),
+        ({"auth_password": "p"}, "auth_username: is required beside auth_password"),
+        ({"username": "", "password": "p"}, "auth_username: is required beside auth_password"),
         ({"register": None}, "register: must be true or false"),
         ({"register_expires": 59}, "register_expires: must be between 60 and 86400 (got 59)"),
         ({"outbound_format": "national"}, 'outbound_format: needs country_code to be national (got "national")'),
@@ -151,6 +153,17 @@ async def test_one_process_registers_a_trunk_until_it_is_lost(client: httpx.Asyn
 )
 async def test_rules(client: httpx.AsyncClient, fields: dict[str, Any], problem: str) -> None:
     assert details(await client.post(TRUNKS, json={**TRUNK, **fields}))[0].startswith(problem)
+
+
+async def test_a_password_is_nobodys_without_a_user_name(client: httpx.AsyncClient, app: FastAPI) -> None:
+    made = await create(client, TRUNKS, **TRUNK, **LOGIN)
+    path = f"{TRUNKS}/{made['id']}"
+    for change in ({"auth_username": None}, {"username": ""}):
+        assert details(await client.patch(path, json=change)) == ["auth_username: is required beside auth_password"]
+    async with app.state.parts.database.write() as session:  # as an older version let it be
+        await session.execute(update(Trunk).where(Trunk.id == made["id"]).values(auth_username=None))
+    await changed(client, path, is_active=False)
+    await changed(client, path, auth_username=None, auth_password=None)
 
 
 async def test_settings_are_checked_together_when_one_changes(client: httpx.AsyncClient) -> None:

@@ -131,7 +131,7 @@ async def test_a_password_is_stored_encrypted_and_never_shown(
     client: httpx.AsyncClient, app: FastAPI, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    answer = await client.post(TRUNKS, json={**TRUNK, "auth_password": "very-secret"})
+    answer = await client.post(TRUNKS, json={**TRUNK, "auth_username": "u", "auth_password": "very-secret"})
     made = answer.json()["trunk"]
     path = f"{TRUNKS}/{made['id']}"
     refused = await client.patch(path, json={"auth_password": "very-secret" * 50})
@@ -145,7 +145,7 @@ async def test_a_password_is_stored_encrypted_and_never_shown(
         assert await _password(app, made) == "very-secret"
     await changed(client, path, auth_password="another")
     assert await _password(app, made) == "another"
-    await changed(client, path, auth_password=None)
+    await changed(client, path, auth_username=None, auth_password=None)
     assert await _password(app, made) is None
 
 
@@ -161,7 +161,7 @@ async def test_the_newest_active_trunk_places_calls(
     await changed(client, f"{TRUNKS}/{tls['id']}", is_active=False)
     for trunk_id in (None, tls["id"], foreign["id"], "nonsense"):
         assert await _chosen(app, organization_id, trunk_id) is None
-    udp = await create(client, TRUNKS, **TRUNK, auth_password="dial-secret")
+    udp = await create(client, TRUNKS, **TRUNK, auth_username="u", auth_password="dial-secret")
     for trunk_id in (None, udp["id"]):
         found = await _chosen(app, organization_id, trunk_id)
         assert found is not None

@@ -18,6 +18,7 @@ from dialtone.assistants.tables import Assistant
 from dialtone.platform.crypto import MASK, Secrets
 from dialtone.platform.db import Database, iso, new_id, now
 from dialtone.platform.errors import ApiError, not_found
+from dialtone.platform.problems import problem
 from dialtone.platform.rows import changes_of
 from dialtone.platform.tenancy import (
     OwnedLookUps,
@@ -146,7 +147,10 @@ class Assistants:
             return await asyncio.to_thread(self._resolver.transient, transient, own)
         if assistant_id is None:
             raise ApiError(400, "missing_field", "Invalid request", "Give assistant_id or assistant.")
-        row = _found(await self._rows.get(organization_id, assistant_id))
+        row = await self._rows.get(organization_id, assistant_id)
+        if row is None:
+            rule = "must be the id of one of your assistants"
+            raise not_found("assistant", [problem("assistant_id", rule, assistant_id)])
         if override:
             own = await self._own_keys_for(organization_id, override)
             return await asyncio.to_thread(self._resolver.stored, row["id"], _values(row), override, own)

@@ -104,7 +104,7 @@ class Numbers:
         except IntegrityError as error:
             if not is_duplicate(error):
                 raise
-            raise _taken() from None
+            raise _taken(body.phone_number) from None
         return shown, _ignored(body, None)
 
     async def list_all(self, organization_id: str) -> list[dict[str, Any]]:
@@ -294,11 +294,11 @@ async def _row(session: AsyncSession, organization_id: str, number_id: str, *, l
     return row
 
 
-def _taken() -> ApiError:
+def _taken(number: str) -> ApiError:
     """The same whoever has the number: which organization does is nobody else's business."""
-    return ApiError(
-        409, "number_taken", "Number already registered", "A number can be registered once in a deployment."
-    )
+    words = "A number can be registered once in a deployment."
+    details = [problem("phone_number", "must not be registered already", number)]
+    return ApiError(409, "number_taken", "Number already registered", words, details)
 
 
 def _show(found: Row[Any]) -> dict[str, Any]:

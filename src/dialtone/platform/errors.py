@@ -91,9 +91,11 @@ class ApiError(Exception):
         return JSONResponse(self.body(), self.status, self.headers)
 
 
-def not_found(thing: str) -> ApiError:
-    """The answer to an unknown id, and to another organization's id alike."""
-    return ApiError(404, "not_found", "Not found", f"There is no {thing} with this id.")
+def not_found(thing: str, details: Sequence[str] | None = None) -> ApiError:
+    """The answer to an unknown id, and to another organization's id alike. `details` say which field holds it, where it
+    is not the address.
+    """
+    return ApiError(404, "not_found", "Not found", f"There is no {thing} with this id.", details)
 
 
 def invalid(details: Iterable[str]) -> ApiError:

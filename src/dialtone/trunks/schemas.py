@@ -38,7 +38,10 @@ class TrunkSettings(Part):
         examples=["sip.example.com:5060"],
     )
     transport: Transport = Field(default="udp", description="How SIP messages travel.")
-    auth_username: Username | None = Field(default=None, description="User name for digest authentication.")
+    auth_username: Username | None = Field(
+        default=None,
+        description="User name for digest authentication. Without `auth_password` the server logs in nowhere.",
+    )
     inbound_addresses: Annotated[list[Network], Field(max_length=50)] | None = Field(
         default=None,
         description="IP addresses and networks that the provider calls from, beside those of `address`. No network may "
@@ -117,7 +120,8 @@ class TrunkFields(TrunkSettings):
     """What can be set on a trunk, also by the older names."""
 
     auth_password: Password | None = Field(
-        default=None, description="Password for digest authentication. Stored encrypted, never shown."
+        default=None,
+        description="Password for digest authentication. Needs `auth_username`. Stored encrypted, never shown.",
     )
     host: SipAddress | None = Field(
         default=None, description="Older name of `address`.", json_schema_extra={"deprecated": True}

@@ -151,7 +151,11 @@ class Trunks:
             if values["auth_password"] is None:
                 raise invalid([problem("auth_password", MASK_WITHOUT_SECRET)])
         effective = {**DEFAULTS, **({name: getattr(stored, name) for name in DEFAULTS} if stored else {}), **values}
-        _check_together(effective, effective.get("auth_password", stored.auth_password if stored else None))
+        password = effective.get("auth_password", stored.auth_password if stored else None)
+        _check_together(effective, password)
+        # What older versions stored can still be changed in other things.
+        if not effective["auth_username"] and password is not None and {"auth_username", "auth_password"} & set(values):
+            raise invalid([problem("auth_username", "is required beside auth_password")])
         return values, unused + [name for name in ignored_fields(body) if name not in TRUNK_READ_ONLY]
 
 

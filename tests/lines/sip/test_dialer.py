@@ -353,7 +353,8 @@ def test_whose_fault_it_is(status: int, cause: int | None, reason: str, route_fa
     ("username", "password", "words"),
     [
         ("user", "wrong", "The trunk refused this server's login (401 Unauthorized)."),
-        (None, None, "asks for a login, and the trunk has no auth_username and auth_password (401 Unauthorized)."),
+        ("user", None, "asks for a login, and the trunk lacks auth_username or auth_password (401 Unauthorized)."),
+        (None, None, "asks for a login, and the trunk lacks auth_username or auth_password (401 Unauthorized)."),
     ],
 )
 def test_a_login_that_is_wrong_is_told_from_one_that_is_missing(
@@ -363,7 +364,7 @@ def test_a_login_that_is_wrong_is_told_from_one_that_is_missing(
         async with dialer(Names()) as near, wire() as far:
             trunk = OutboundTrunk("t", "127.0.0.1", far.port, "udp", username, password)
             dialing = asyncio.create_task(near.dial(request(trunk), lambda: None))
-            for _ in range(2 if username else 1):
+            for _ in range(2 if password else 1):
                 invite = await far.request("INVITE")
                 challenge = 'Digest realm="far", nonce="n"'
                 assert invite.via.port is not None

@@ -2467,7 +2467,7 @@ class TrunkCreate(TypedDict):
     transport: NotRequired[Literal["udp", "tcp", "tls"]]
     """How SIP messages travel."""
     auth_username: NotRequired[str | None]
-    """User name for digest authentication."""
+    """User name for digest authentication. Without `auth_password` the server logs in nowhere."""
     inbound_addresses: NotRequired[list[str] | None]
     """IP addresses and networks that the provider calls from, beside those of `address`. No network may be wider
     than /16 (IPv6: /32).
@@ -2520,7 +2520,7 @@ class TrunkCreate(TypedDict):
     is_active: NotRequired[bool]
     """An inactive trunk places no calls, and lets none in."""
     auth_password: NotRequired[str | None]
-    """Password for digest authentication. Stored encrypted, never shown."""
+    """Password for digest authentication. Needs `auth_username`. Stored encrypted, never shown."""
     host: NotRequired[str | None]
     """Older name of `address`."""
     port: NotRequired[int | None]
@@ -2567,7 +2567,7 @@ class TrunkObject(TypedDict):
     transport: Literal["udp", "tcp", "tls"]
     """How SIP messages travel."""
     auth_username: str | None
-    """User name for digest authentication."""
+    """User name for digest authentication. Without `auth_password` the server logs in nowhere."""
     inbound_addresses: list[str] | None
     """IP addresses and networks that the provider calls from, beside those of `address`. No network may be wider
     than /16 (IPv6: /32).
@@ -2647,7 +2647,7 @@ class TrunkUpdate(TypedDict):
     transport: NotRequired[Literal["udp", "tcp", "tls"]]
     """How SIP messages travel."""
     auth_username: NotRequired[str | None]
-    """User name for digest authentication."""
+    """User name for digest authentication. Without `auth_password` the server logs in nowhere."""
     inbound_addresses: NotRequired[list[str] | None]
     """IP addresses and networks that the provider calls from, beside those of `address`. No network may be wider
     than /16 (IPv6: /32).
@@ -2700,7 +2700,7 @@ class TrunkUpdate(TypedDict):
     is_active: NotRequired[bool]
     """An inactive trunk places no calls, and lets none in."""
     auth_password: NotRequired[str | None]
-    """Password for digest authentication. Stored encrypted, never shown."""
+    """Password for digest authentication. Needs `auth_username`. Stored encrypted, never shown."""
     host: NotRequired[str | None]
     """Older name of `address`."""
     port: NotRequired[int | None]

@@ -228,7 +228,7 @@ def failure_of(ended: Ended, *, logs_in: bool) -> DialError:
     if ended.by == "failed":
         return _no_way("The trunk did not go on with the call.")
     if ended.status in (401, 407) and not logs_in:
-        words = "The trunk's server asks for a login, and the trunk has no auth_username and auth_password"
+        words = "The trunk's server asks for a login, and the trunk lacks auth_username or auth_password"
         return _no_way(f"{words} ({in_words(ended.status)}).", ended.status)
     if ended.status in (401, 407):
         return _no_way(f"The trunk refused this server's login ({in_words(ended.status)}).", ended.status)
