@@ -1,5 +1,6 @@
 """Whose trunk is at which address, as the API's trunks say."""
 
+import logging
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -130,6 +131,46 @@ async def test_changes_and_deletions_are_seen(
     await client.delete(f"/api/v1/sip-trunks/{gone}")
     assert (await at("192.0.2.3"), len(read_whole)) == ([], 1)
     assert await directory.get([gone, new]) == await directory.at("192.0.2.4")
+
+
+async def test_a_change_in_the_same_process_counts_at_once(
+    client: httpx.AsyncClient, app: FastAPI, directory: TrunkDirectory
+) -> None:
+    parts: Parts = app.state.parts
+    parts.trunks.on_change.append(directory.forget)
+    trunk_id = await make(client, address="192.0.2.1")
+    path = f"/api/v1/sip-trunks/{trunk_id}"
+    assert await ids_at(directory, "192.0.2.1") == [trunk_id]
+    for is_active in (False, True):
+        assert (await client.patch(path, json={"is_active": is_active})).status_code == 200
+        assert await ids_at(directory, "192.0.2.1") == [trunk_id] * is_active
+    await client.delete(path)
+    assert await ids_at(directory, "192.0.2.1") == []
+
+
+async def test_a_name_that_is_not_found_is_logged_when_that_begins_and_ends(
+    client: httpx.AsyncClient, directory: TrunkDirectory, names: Names, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "dialtone.telephony.directory")
+    trunk_id = await make(client, address="lost.example.com:5060")
+
+    async def look_up() -> list[str]:
+        directory._names.clear()
+        directory.forget()
+        return await ids_at(directory, "192.0.2.77")
+
+    for _ in range(3):
+        assert await look_up() == []
+    names.hosts["lost.example.com"] = ["192.0.2.77"]
+    for _ in range(2):
+        assert await look_up() == [trunk_id]
+    del names.hosts["lost.example.com"]
+    await look_up()
+    assert [(each.levelname, "found again" in each.message) for each in caplog.records] == [
+        ("WARNING", False),
+        ("INFO", True),
+        ("WARNING", False),
+    ]
 
 
 def test_the_widest_network_and_the_smallest() -> None:

@@ -49,6 +49,8 @@ class TrunkDirectory:
         self._trunks = trunks
         self._resolver = resolver
         self._read_at = self._whole_at = float("-inf")
+        self._is_stale = False
+        """This process has changed a trunk since what is known was read."""
         self._changed_since = now()
         """What was read last holds all changes until then."""
         self._known: dict[str, CallingTrunk] = {}
@@ -59,10 +61,16 @@ class TrunkDirectory:
         """Ids of active trunks by the names of their servers."""
         self._names: dict[_Name, tuple[float, tuple[str, ...]]] = {}
         """When names were looked up, and their addresses."""
+        self._lost: set[_Name] = set()
+        """Names whose addresses were not found when they were looked up last; that was logged."""
         self._numberings: Counter[Numbering] = Counter()
         """Of active trunks."""
         self._table = NetworkTable()
         self._reading = asyncio.Lock()
+
+    def forget(self) -> None:
+        """A trunk was made, changed or deleted: what is known is read again before it is used."""
+        self._is_stale = True
 
     async def at(self, source: str) -> list[CallingTrunk]:
         """The trunks whose calls come from this IP address."""
@@ -105,8 +113,9 @@ class TrunkDirectory:
         """Read what changed if that was done longer than `seconds` ago. Was it?"""
         async with self._reading:
             loop = asyncio.get_running_loop()
-            if loop.time() - self._read_at < seconds:
+            if loop.time() - self._read_at < seconds and not self._is_stale:
                 return False
+            self._is_stale = False
             began = now()
             if loop.time() - self._whole_at >= WHOLE_SECONDS or not await self._read_changes():
                 await self._read_all()
@@ -166,6 +175,7 @@ class TrunkDirectory:
         """Find the addresses of host names that are new or long known."""
         at = asyncio.get_running_loop().time()
         self._names = {name: known for name, known in self._names.items() if name in self._named}
+        self._lost &= self._named.keys()
         due = [name for name in self._named if name not in self._names or at - self._names[name][0] > NAME_SECONDS]
         places = asyncio.Semaphore(LOOKUPS_AT_ONCE)
 
@@ -178,8 +188,13 @@ class TrunkDirectory:
                 async with places:
                     targets = await locate(parse_uri(f"sip:{written};transport={transport}"), self._resolver)
             except (SipError, OSError) as error:
-                logger.warning("the address of a SIP trunk can't be found: %s (%s)", host, type(error).__name__)
+                if name not in self._lost:
+                    self._lost.add(name)
+                    logger.warning("the address of a SIP trunk can't be found: %s (%s)", host, type(error).__name__)
                 return
+            if name in self._lost:
+                self._lost.remove(name)
+                logger.info("the address of a SIP trunk is found again: %s", host)
             self._names[name] = (at, tuple({target.host for target in targets}))
             for trunk in self._sorted(self._named.get(name, ())):
                 self._table.put(trunk.id, self._networks(trunk))

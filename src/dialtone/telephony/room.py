@@ -67,6 +67,7 @@ class TelephonyRoom:
         if self._options is None:
             return
         directory = TrunkDirectory(self._database, self._trunks, self._options.sip.resolver)
+        self._trunks.on_change.append(directory.forget)
         registrar = Registrar(lambda: phone.agent, self._registrations, self._trunk_events, self._calls.node)
         strangers = Strangers(self._trunk_events, lambda work: arrivals.own(work))
         doorkeeper = Doorkeeper(self._numbers, directory, strangers, registrar.registered_as)
