@@ -311,7 +311,8 @@ def _db_version(arguments: argparse.Namespace) -> int:
 
     async def tell(database: "Database") -> None:
         found = await database.revision()
-        print(f"the database has {f'schema {found}' if found else 'no schema'}; this version needs {newest_revision()}")
+        shown = f"schema {found}" if found else "no schema"
+        print(f"the database {database.place} has {shown}; this version needs {newest_revision()}")
 
     return _with_database(arguments, tell, migrate=False)
 
@@ -341,7 +342,7 @@ def _with_database(
         database = Database(_settings(arguments))
         try:
             if migrate:
-                await database.migrate()
+                await database.migrate(make=False)
             await work(database)
         finally:
             await database.close()

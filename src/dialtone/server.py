@@ -36,7 +36,7 @@ from dialtone.organizations import routes as organizations_routes
 from dialtone.organizations.accounts import Counts, OrganizationAccounts
 from dialtone.organizations.api_keys import ApiKeys, KeyUses
 from dialtone.organizations.service import Organizations, check_key
-from dialtone.platform import deployment, errors, health, openapi, routing
+from dialtone.platform import data_directory, deployment, errors, health, openapi, routing
 from dialtone.platform.admission import Admission
 from dialtone.platform.auth import Authenticator
 from dialtone.platform.crypto import Secrets
@@ -82,7 +82,7 @@ class Parts:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        data_directory.make(settings.data_dir)
         if settings.api_key is not None:
             check_key(settings.api_key.get_secret_value())
         self._make_platform(settings)

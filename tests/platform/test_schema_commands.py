@@ -40,10 +40,11 @@ def _in_database(settings: Settings, statement: str | None = None, upgrade_to: s
 def test_the_schema_is_upgraded_and_told(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     newest = newest_revision()
     assert main(["db", "version"]) == 0
-    assert capsys.readouterr().out == f"the database has no schema; this version needs {newest}\n"
+    place = Database(settings).place
+    assert capsys.readouterr().out == f"the database {place} has no schema; this version needs {newest}\n"
     _in_database(settings, upgrade_to="0002")
     assert main(["db", "version"]) == 0
-    assert capsys.readouterr().out == f"the database has schema 0002; this version needs {newest}\n"
+    assert capsys.readouterr().out == f"the database {place} has schema 0002; this version needs {newest}\n"
     assert main(["db", "upgrade"]) == 0
     assert capsys.readouterr().out == f"the database was upgraded from schema 0002 to schema {newest}\n"
     assert main(["db", "upgrade"]) == 0
@@ -76,6 +77,30 @@ def test_a_database_of_a_newer_version_is_refused(settings: Settings, capsys: py
         assert len(told.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(["keys", "list"], ["keys", "create"], ["keys", "rotate"], ["organizations", "list"]),
+        *(["organizations", "create", "Bakery"], ["jobs", "failed"]),
+    ],
+)
+def test_a_command_makes_no_database(
+    command: list[str], settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = settings.data_dir / "wrong"
+    monkeypatch.setenv("DIALTONE_DATA_DIR", str(wrong))
+    assert main(command) == 1
+    place = settings.database_url.rpartition("/")[2] if settings.database_url else str(wrong / "dialtone.db")
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told.startswith("dialtone: there is no database of Dialtone at ")
+    assert f"{place}: start the server once" in told
+    assert told.endswith("with --data-dir, DIALTONE_DATA_DIR or DIALTONE_DATABASE_URL")
+    assert not wrong.exists()
+    monkeypatch.setenv("DIALTONE_DATA_DIR", str(settings.data_dir))
+    assert main(["db", "version"]) == 0
+    assert "has no schema" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("command", [["serve"], ["db", "upgrade"], ["keys", "list"]])
 def test_a_database_that_is_not_there_is_told_in_a_line(
     command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
@@ -84,7 +109,7 @@ def test_a_database_that_is_not_there_is_told_in_a_line(
     monkeypatch.setenv("DIALTONE_DATABASE_URL", "postgresql://user:very-private@127.0.0.1:1/name")
     assert main(command) == 1
     told = capfd.readouterr()
-    assert "the database 127.0.0.1:1 can't be reached" in told.err
+    assert "the database 127.0.0.1:1/name can't be reached" in told.err
     assert len(told.err.splitlines()) == 1
     assert "very-private" not in told.out + told.err
 

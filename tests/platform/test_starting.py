@@ -78,3 +78,19 @@ def test_an_address_that_cannot_be_had_is_told_with_its_setting(
     assert foreign == f"dialtone: 192.0.2.1 is not an address of this machine: {choose}"
     unknown = refused(capfd, *at, "--host", "no..host", "--port", "0")
     assert unknown == f"dialtone: no..host is not found: {choose}"
+
+
+def test_a_data_directory_that_cannot_be_used_is_told_with_its_setting(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    advice = "name one that this user may write to with --data-dir or DIALTONE_DATA_DIR"
+    for given, why in (
+        (file, "it is a file"),
+        (file / "below", "Not a directory"),
+        (Path("/proc/nope"), "No such file or directory"),
+        (Path("/proc"), "No such file or directory"),  # which nobody may write to
+    ):
+        words = refused(capfd, "--data-dir", str(given), "--port", "0")
+        assert words == f"dialtone: the data directory {given} can't be used ({why}): {advice}"

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from cryptography.fernet import Fernet
 from sqlalchemy.exc import SQLAlchemyError
@@ -63,7 +62,7 @@ async def read(settings: Settings, trunk_id: str | None = None) -> Records:
 async def _check_schema(database: Database) -> None:
     """Raises `UnreadableError` unless the schema is this version's; upgrading it is not the doctor's to do."""
     start = "Start the server once, and make a trunk."
-    if database.is_sqlite and not _has_file(database):
+    if database.is_sqlite and not database.has_file():
         raise UnreadableError(warning(WHAT, f"There is none yet at {database.url.database}.", start))
     found = await database.revision()
     if found is None:
@@ -71,10 +70,6 @@ async def _check_schema(database: Database) -> None:
     if found != newest_revision():
         words = f"It has schema {found}, and this version needs {newest_revision()}."
         raise UnreadableError(failed(WHAT, words, "Start this version of the server, or run `dialtone db upgrade`."))
-
-
-def _has_file(database: Database) -> bool:
-    return Path(database.url.database or "").exists()
 
 
 async def _read(settings: Settings, database: Database, trunk_id: str | None) -> Records:

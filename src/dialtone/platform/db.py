@@ -115,13 +115,19 @@ def database_url(settings: Settings) -> URL:
             raise ValueError(f"DIALTONE_DATABASE_URL: must begin with sqlite:// or postgresql:// (got {other}://)")
 
 
+def _place(url: URL) -> str:
+    """Where a database is, without user and password."""
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    return f"{url.host or 'localhost'}:{url.port or 5432}/{url.database}"
+
+
 class DatabaseUnavailableError(OSError):
     """The database can't be reached or opened."""
 
     def __init__(self, url: URL, problem: OperationalError) -> None:
-        where = url.database if url.get_backend_name() == "sqlite" else f"{url.host or 'localhost'}:{url.port or 5432}"
         words = str(problem.orig).strip().splitlines() or ["no answer"]
-        super().__init__(f"the database {where} can't be reached: {words[0]}")
+        super().__init__(f"the database {_place(url)} can't be reached: {words[0]}")
 
 
 class Database:
@@ -132,6 +138,7 @@ class Database:
 
     def __init__(self, settings: Settings) -> None:
         self.url = database_url(settings)
+        self.place = _place(self.url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._engines = engines.connect(self.url, _serialize)
         self.engine = self._engines.writing
@@ -223,16 +230,21 @@ class Database:
         """
         from dialtone.platform.migrate import current_revision
 
-        if self.is_sqlite and self.url.database:
-            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+        if self.is_sqlite and not self.has_file():
+            return None  # connecting would make one
         try:
             async with self._engines.single_query.connect() as connection:
                 return await connection.run_sync(current_revision)
         except OperationalError as problem:
             raise DatabaseUnavailableError(self.url, problem) from None
 
-    async def migrate(self) -> None:
-        """Bring the schema up to date, where the settings let a start do that.
+    def has_file(self) -> bool:
+        """Whether there is a SQLite database at all."""
+        return Path(self.url.database or "").exists()
+
+    async def migrate(self, *, make: bool = True) -> None:
+        """Bring the schema up to date, where the settings let a start do that; without `make` only that of a database
+        that has one.
 
         Raises `DatabaseUnavailableError`, or `migrate.SchemaError` where the schema is not one to work with.
         """
@@ -243,8 +255,13 @@ class Database:
             return
         if not self._migrates_on_start:
             raise SchemaError(
-                f"the database has {f'schema {found}' if found else 'no schema yet'}, this version needs "
-                f"{newest_revision()}, and DIALTONE_MIGRATE_ON_START is off: run `dialtone db upgrade`"
+                f"the database {self.place} has {f'schema {found}' if found else 'no schema yet'}, this version "
+                f"needs {newest_revision()}, and DIALTONE_MIGRATE_ON_START is off: run `dialtone db upgrade`"
+            )
+        if found is None and not make:
+            raise SchemaError(
+                f"there is no database of Dialtone at {self.place}: start the server once, or name the right place "
+                "with --data-dir, DIALTONE_DATA_DIR or DIALTONE_DATABASE_URL"
             )
         await self.upgrade()
 
@@ -255,6 +272,8 @@ class Database:
         """
         from dialtone.platform.migrate import upgrade
 
+        if self.is_sqlite and self.url.database:
+            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         without_foreign_keys = engines.connect(self.url, _serialize, foreign_keys=False)
         try:
             async with without_foreign_keys.writing.begin() as connection:

@@ -3,8 +3,12 @@
 import ipaddress
 import ssl
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
+
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509 import load_pem_x509_certificates
 
 from dialtone.media.rtp.ports import PortPool
 from dialtone.settings import Settings
@@ -14,6 +18,7 @@ from dialtone.sip.transports import Listener, TransportOptions
 from dialtone.trunks.addresses import split
 
 NEW_CALLS_PER_SECOND = 50.0
+_CERTIFICATE, _KEY = "DIALTONE_SIP_TLS_CERTIFICATE", "DIALTONE_SIP_TLS_KEY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +81,47 @@ def _stun(written: str, listeners: tuple[Listener, ...]) -> None:
 
 
 def _certificate(settings: Settings) -> ssl.SSLContext:
-    if settings.sip_tls_certificate is None or settings.sip_tls_key is None:
-        raise ValueError("tls:// in DIALTONE_SIP_LISTEN needs DIALTONE_SIP_TLS_CERTIFICATE and DIALTONE_SIP_TLS_KEY")
+    certificate, key = settings.sip_tls_certificate, settings.sip_tls_key
+    if certificate is None or key is None:
+        raise ValueError(f"tls:// in DIALTONE_SIP_LISTEN needs {_CERTIFICATE} and {_KEY}")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    for setting, file in ((_CERTIFICATE, certificate), (_KEY, key)):
+        try:
+            file.read_bytes()
+        except OSError as error:
+            raise ValueError(f"{setting}: {file} can't be read ({error.strerror})") from None
     try:
-        context.load_cert_chain(settings.sip_tls_certificate, settings.sip_tls_key)
-    except (OSError, ssl.SSLError) as error:
-        raise ValueError(f"the certificate of DIALTONE_SIP_TLS_CERTIFICATE can't be used: {error}") from None
+        # Without a password of nobody's a key that needs one would make OpenSSL ask on the terminal.
+        context.load_cert_chain(certificate, key, password=lambda: "")
+    except ssl.SSLError as error:
+        raise ValueError(_unusable(certificate, key, error)) from None
     return context
+
+
+def _unusable(certificate: Path, key: Path, error: ssl.SSLError) -> str:
+    """Which of the two files is wrong: OpenSSL does not say."""
+    try:
+        load_pem_x509_certificates(certificate.read_bytes())
+    except ValueError:
+        return f"{_CERTIFICATE}: {certificate} holds no certificate in PEM form"
+    try:
+        load_pem_private_key(key.read_bytes(), None)
+    except TypeError:
+        return f"{_KEY}: the key in {key} is encrypted: store it without a password"
+    except ValueError:
+        return f"{_KEY}: {key} holds no private key in PEM form"
+    if error.reason == "KEY_VALUES_MISMATCH":
+        return f"{_KEY}: the key in {key} is not that of the certificate in {certificate} ({_CERTIFICATE})"
+    return f"{_CERTIFICATE}: the certificate in {certificate} can't be used with the key in {key} ({error.reason})"
 
 
 def _ports(written: str) -> PortPool:
     lowest, dash, highest = written.partition("-")
     if not (dash and lowest.strip().isdecimal() and highest.strip().isdecimal()):
         raise ValueError(f"DIALTONE_RTP_PORTS must be a range like 20000-29999 (got {written!r})")
+    if int(lowest) >= int(highest):
+        raise ValueError(f"DIALTONE_RTP_PORTS must be a range from a lower port to a higher one (got {written!r})")
     try:
         return PortPool(int(lowest), int(highest))
     except ValueError as error:
