@@ -1,6 +1,12 @@
 import random
 
-from dialtone.media.rtp.latching import NEAR_PACKETS, SILENCE_SECONDS, STRANGER_PACKETS, SourceLatch
+from dialtone.media.rtp.latching import (
+    ANNOUNCED_PACKETS,
+    NEAR_PACKETS,
+    SILENCE_SECONDS,
+    STRANGER_PACKETS,
+    SourceLatch,
+)
 from dialtone.media.rtp.packet import RtpPacket
 
 ANNOUNCED = ("192.0.2.10", 4000)
@@ -59,6 +65,17 @@ def test_a_stray_before_the_first_packet_wins_nothing():
     assert stream(latch, ANNOUNCED, 1) == 1
     assert stream(latch, STRANGER, 100, first=STRANGER_PACKETS - 1, ssrc=9) == 0
     assert latch.destination == ANNOUNCED
+
+
+def test_the_address_of_sdp_is_believed_before_all_others():
+    latch = SourceLatch(ANNOUNCED, SIGNALLING)
+    for index in range(100):
+        latch.accepts(packet(index, ssrc=9), (SIGNALLING, 5000), index * 0.02)
+    for index in range(100, 200):
+        latch.accepts(packet(index), ANNOUNCED, index * 0.02)
+        latch.accepts(packet(index, ssrc=9), (SIGNALLING, 5000), index * 0.02)
+    assert latch.destination == ANNOUNCED
+    assert latch.strays == (NEAR_PACKETS - 1) + (ANNOUNCED_PACKETS - 1) + 100 - (ANNOUNCED_PACKETS - 1)
 
 
 def test_the_same_stream_from_another_address_is_followed():

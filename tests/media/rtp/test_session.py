@@ -148,6 +148,22 @@ def test_packets_follow_the_caller_behind_a_nat_and_strays_change_nothing(time):
     assert end.session.statistics.packets_stray > 40
 
 
+def test_a_call_that_moves_is_heard_from_where_it_moved_although_its_former_place_goes_on_for_a_while(time):
+    server, telephone = ("198.51.100.7", 10000), ("192.0.2.50", 4000)
+    end = End(time, parameters(remote=server, signalling_host=server[0]))
+    former = speech_packets(SPEECH[:16000])
+    moved = speech_packets(SPEECH[:16000], start=time.now + 0.6, ssrc=8, sequence=9, timestamp=5)
+    arriving = [(*each, server) for each in former if each[0] < time.now + 0.8] + [(*each, telephone) for each in moved]
+    end.rtp.arriving.extend(sorted(arriving, key=lambda each: each[0]))
+    end.run(0.5)
+    end.session.update(parameters(remote=telephone, signalling_host=server[0]))
+    end.run(0.2)
+    end.rtp.sent.clear()
+    end.run(2.0)
+    assert {to for _, to in end.rtp.sent} == {telephone}
+    assert SPEECH[10 * FRAME : 50 * FRAME] in end.owner.heard
+
+
 def test_another_source_of_the_same_caller_is_heard_from_its_second_packet_on(time):
     end = End(time)
     first, second = speech_packets(SPEECH[:16000]), speech_packets(SPEECH[16000:], ssrc=8, sequence=9, timestamp=5)
@@ -188,6 +204,30 @@ def test_keys_are_pressed_as_events_in_place_of_audio(time):
     assert there.owner.keys == ["9", "*"]
     with pytest.raises(ValueError, match="'E'"):
         here.session.send_dtmf("E")
+
+
+@pytest.mark.parametrize("pressed_for", [0.02, 0.06, 0.1])
+@pytest.mark.parametrize("stuck_for", [0.3, 5.0])
+def test_a_key_during_which_the_loop_is_stuck_is_one_key(time, pressed_for, stuck_for):
+    end = End(time)
+    end.run(0.2)
+    end.session.send_dtmf("55")
+    end.run(pressed_for)
+    time.now += stuck_for
+    end.run(1.0)
+    events = [each for each in packets_of(end) if each.payload_type == 101]
+    assert [each.marker for each in events].count(True) == len({each.timestamp for each in events}) == 2
+    assert [each.payload[1] & 0x80 for each in events].count(0x80) == 6
+
+
+def test_a_key_that_was_pressed_for_too_long_to_be_told_is_over(time):
+    end = End(time)
+    end.run(0.2)
+    end.session.send_dtmf("5")
+    end.run(0.06)
+    time.now += 10.0
+    end.run(1.0)
+    assert len({each.timestamp for each in packets_of(end) if each.payload_type == 101}) == 1
 
 
 def test_without_events_keys_are_tones_in_both_directions(time):
@@ -340,13 +380,13 @@ def test_reports_alone_keep_a_call_alive_and_on_hold_silence_is_no_fault(time):
     assert (end.owner.timeouts, held.owner.timeouts) == (1, 1)
 
 
-def test_on_hold_nothing_is_sent(time):
-    end = End(time, parameters(sends=False))
-    end.run(1.0, say=SPEECH)
-    assert end.rtp.sent == []
-    end.session.update(parameters())
-    end.run(1.0)
-    assert len(end.rtp.sent) == 50
+def test_whoever_takes_a_session_over_is_told_of_a_far_end_that_is_gone(time):
+    end = End(time, media_timeout=10.0)
+    end.run(12.0)
+    successor = Owner()
+    end.session.start(successor)
+    end.run(12.0)
+    assert (end.owner.timeouts, successor.timeouts) == (1, 1)
 
 
 def test_a_new_agreement_moves_the_call_and_keeps_what_was_counted(time):

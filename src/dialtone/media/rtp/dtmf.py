@@ -70,6 +70,9 @@ class DtmfSender:
         self._frame = clock_rate // 50
         self._keys: deque[str] = deque()
         self._frames = 0
+        """Of the key that sounds, and of the pause behind it, that are over."""
+        self._tone_frames = TONE_FRAMES
+        """Of them, in which that key sounds."""
 
     @property
     def active(self) -> bool:
@@ -86,12 +89,24 @@ class DtmfSender:
 
     def next_tone(self) -> tuple[str, int] | None:
         """The key that sounds in the next frame, and for how many frames it did before; None in a pause."""
-        key, at = self._keys[0], self._frames
+        key, at, length = self._keys[0], self._frames, self._tone_frames
         self._frames += 1
-        if self._frames == TONE_FRAMES + PAUSE_FRAMES:
+        if self._frames == length + PAUSE_FRAMES:
             self._keys.popleft()
-            self._frames = 0
-        return (key, at) if at < TONE_FRAMES else None
+            self._frames, self._tone_frames = 0, TONE_FRAMES
+        return (key, at) if at < length else None
+
+    def pass_time(self, frames: int) -> None:
+        """So many frames were left out. The key that sounded has been pressed for so much longer: all its packets
+        carry the time of its beginning (section 2.2.1), and one with another time would be another key.
+        """
+        if not 0 < self._frames < self._tone_frames:
+            return
+        if (self._frames + frames + 1) * self._frame > MAX_SEGMENT:
+            self._frames = self._tone_frames  # too long to be told: the far end has ended it by itself
+            return
+        self._frames += frames
+        self._tone_frames = max(self._tone_frames, self._frames + 1)
 
     def next_packets(self) -> list[DtmfPacket]:
         """What goes in place of the next frame: one packet, all the last ones of a key, or nothing in a pause."""
@@ -99,6 +114,6 @@ class DtmfSender:
         if sounding is None:
             return []
         key, at = sounding
-        ends = at == TONE_FRAMES - 1
+        ends = at == self._tone_frames - 1
         payload = _PAYLOAD.pack(EVENTS.index(key), VOLUME | (_END if ends else 0), (at + 1) * self._frame)
         return [DtmfPacket(at == 0, at * self._frame, payload)] * (END_PACKETS if ends else 1)

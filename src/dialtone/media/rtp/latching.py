@@ -10,6 +10,10 @@ from dialtone.media.rtp.packet import RtpPacket
 
 Address = tuple[str, int]
 
+ANNOUNCED_PACKETS = 2
+"""In sequence from the SDP's address, where another source was heard: when a call moves to another address, what its
+former one still sends may come first.
+"""
 NEAR_PACKETS = 2
 """Packets in sequence from a host that was named, by SDP or signalling, at another port."""
 STRANGER_PACKETS = 10
@@ -66,6 +70,8 @@ class SourceLatch:
         free = self._source is None or arrival - self._heard_at > SILENCE_SECONDS
         if self._authenticated or (free and source == self._announced):
             needed = 1
+        elif source == self._announced:
+            needed = ANNOUNCED_PACKETS
         elif self._newest is not None and self._continues(self._newest, packet):
             needed = MOVED_PACKETS
         elif not free:

@@ -88,7 +88,9 @@ class Outgoing:
     def _pass_time(self, now: float) -> None:
         """Frames were left out, which the timestamp must show. What waits for the rest of its packet is too old."""
         dropped = 0.0 if self._packing is None else self._packing.drop()
-        self.sender.skip_frames(int((now - self._sent_at) / FRAME_SECONDS) - 1 + dropped, now)
+        left_out = int((now - self._sent_at) / FRAME_SECONDS) - 1
+        self.dtmf.pass_time(left_out)
+        self.sender.skip_frames(left_out + dropped, now)
 
     def _speak(self, frame: bytes, now: float) -> None:
         if self._packing is None:

@@ -52,7 +52,7 @@ class RtpParameters:
     sends: bool = True
     """False while the far end wants nothing (`sendonly`, `inactive`)."""
     receives: bool = True
-    """False while the far end sends nothing (`recvonly`, `inactive`): its silence is then no fault."""
+    """False while the far end sends nothing (`recvonly`, `inactive`)."""
 
     def __post_init__(self) -> None:
         """Raises `ValueError` for an address that packets can't or must not go to, and for a length that they can't
@@ -68,6 +68,13 @@ class RtpParameters:
                 raise ValueError(f"audio can't be sent to {host}: it is nobody's address")
             if not 0 < port < 65536:
                 raise ValueError(f"a port is 1 to 65535 (got {port})")
+
+    @property
+    def on_hold(self) -> bool:
+        """Audio flows in one direction at most. Silence is then no fault: who holds a call (`sendonly`) may play music,
+        and many telephones have none.
+        """
+        return not (self.sends and self.receives)
 
     def received_codecs(self, sending: Codec) -> dict[int, Codec]:
         """A decoder for each payload type. Raises `ValueError` for one that does not go with the others."""

@@ -3,6 +3,7 @@ goes out at once.
 """
 
 import asyncio
+from ipaddress import ip_address
 from typing import Protocol
 
 from dialtone.media.audio import FRAME_SECONDS, AudioFormat
@@ -93,6 +94,7 @@ class RtpSession:
         """Receive and send from the media clock's next tick on; again, for another handler from now on."""
         self._handler = handler
         self._alive_at = self._received_at = self._loop.time()
+        self._timed_out = False
         self._clock.add(self, self._failed)
 
     def send_audio(self, frame: bytes) -> None:
@@ -229,7 +231,7 @@ class RtpSession:
         if self._incoming.heard_at is not None:
             self._alive_at = max(self._alive_at, self._incoming.heard_at)
         silent = now - self._alive_at > self._media_timeout
-        if silent and self._parameters.receives and not self._timed_out and self._handler is not None:
+        if silent and not self._parameters.on_hold and not self._timed_out and self._handler is not None:
             self._timed_out = True
             self._handler.on_media_timeout()
 
@@ -256,13 +258,14 @@ class RtpSession:
             self._incoming.receiver.pause()  # what does not come any more is no loss
 
     def _report(self, now: float, *, goodbye: bool = False) -> None:
+        mux = self._parameters.rtcp_mux
+        destination = self._latch.destination if mux else self._rtcp_source or self._announced_rtcp()
+        if ip_address(destination[0]).is_unspecified:
+            return  # an old way to hold a call (RFC 3264 section 8.4); the packet would come to this very machine
         report = self._reporting.report(now, self._outgoing.sender, self._incoming.reception, goodbye=goodbye)
         if self._srtp is not None:
             report = self._srtp.protect_rtcp(report)
-        if self._parameters.rtcp_mux:
-            self._ports.rtp.send(report, self._latch.destination)
-        else:
-            self._ports.rtcp.send(report, self._rtcp_source or self._announced_rtcp())
+        (self._ports.rtp if mux else self._ports.rtcp).send(report, destination)
 
     def _announced_rtcp(self) -> Address:
         """Where RTCP goes as long as none has come: as SDP says, or beside where RTP really comes from."""
