@@ -7,6 +7,7 @@ Parts load only when used.
 import argparse
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
@@ -198,6 +199,14 @@ def _settings(arguments: argparse.Namespace) -> "Settings":
         raise SystemExit(2) from None
 
 
+def _warn_of_unknown_settings() -> None:
+    from dialtone.settings import unknown_variables
+
+    for name, nearest in unknown_variables(os.environ):
+        meant = f"; did you mean {nearest}?" if nearest is not None else ""
+        print(f"dialtone: warning: {name} is no setting and changes nothing{meant}", file=sys.stderr)
+
+
 def _complain(words: object) -> int:
     print(f"dialtone: {words}", file=sys.stderr)
     return 1
@@ -209,6 +218,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     from dialtone.serving import serve
 
     settings = _settings(arguments)
+    _warn_of_unknown_settings()
     try:
         return serve(settings, drain_seconds=arguments.drain)
     except (OSError, ValueError, SchemaError, SecretKeyError) as problem:
@@ -387,6 +397,7 @@ def _doctor_sip(arguments: argparse.Namespace) -> int:
     from dialtone.doctor import report
     from dialtone.doctor.telephone import examine
 
+    _warn_of_unknown_settings()
     try:
         findings = asyncio.run(examine(_settings(arguments), arguments.trunk, max(arguments.timeout, 0.1)))
     except KeyboardInterrupt:

@@ -1,5 +1,7 @@
 """Every setting, its default, and the environment variable that sets it."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +12,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 def _off(value: object) -> object:
     return 0 if isinstance(value, str) and value.strip().lower() == "off" else value
 
+
+_PREFIX = "DIALTONE_"
+_OTHERS = frozenset({"DIALTONE_BASE_URL"})
+"""Of the Python client."""
+_OF_TESTS = "DIALTONE_TEST_"
 
 Limit = Annotated[int, BeforeValidator(_off)]
 
@@ -24,7 +31,7 @@ class Settings(BaseSettings):
     Raises `pydantic.ValidationError` for a value out of range.
     """
 
-    model_config = SettingsConfigDict(env_prefix="DIALTONE_", populate_by_name=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, populate_by_name=True, extra="ignore")
 
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
@@ -136,3 +143,29 @@ class Settings(BaseSettings):
     plivo_base_url: str = Field(default="https://api.plivo.com", validation_alias=_vendor("PLIVO_BASE_URL"))
     vonage_base_url: str = Field(default="https://api.nexmo.com", validation_alias=_vendor("VONAGE_BASE_URL"))
     resend_base_url: str = Field(default="https://api.resend.com", validation_alias=_vendor("RESEND_BASE_URL"))
+
+
+def unknown_variables(environment: Iterable[str]) -> list[tuple[str, str | None]]:
+    """Names of environment variables that look like settings and are none, each with the nearest one that is."""
+    known = _variables()
+    without_prefix = {name.removeprefix(_PREFIX): name for name in known}
+    strange = (
+        name
+        for name in environment
+        if name.upper().startswith(_PREFIX) and not name.startswith(_OF_TESTS) and name.upper() not in known | _OTHERS
+    )
+    found = []
+    for name in sorted(strange):
+        nearest = get_close_matches(name.upper().removeprefix(_PREFIX), without_prefix, n=1)
+        found.append((name, without_prefix[nearest[0]] if nearest else None))
+    return found
+
+
+def _variables() -> set[str]:
+    """All settings, by their environment variables."""
+    names: set[str] = set()
+    for field, described in Settings.model_fields.items():
+        alias = described.validation_alias
+        choices = alias.choices if isinstance(alias, AliasChoices) else [f"{_PREFIX}{field}"]
+        names.update(choice.upper() for choice in choices if isinstance(choice, str))
+    return names

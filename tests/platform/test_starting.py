@@ -1,6 +1,7 @@
 """Starts of the server that fail, and what they leave behind."""
 
 import asyncio
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ import pytest
 
 from dialtone.cli import main
 from dialtone.serving import Server, create_app
-from dialtone.settings import Settings
+from dialtone.settings import Settings, unknown_variables
 
 
 @contextmanager
@@ -94,3 +95,26 @@ def test_a_data_directory_that_cannot_be_used_is_told_with_its_setting(
     ):
         words = refused(capfd, "--data-dir", str(given), "--port", "0")
         assert words == f"dialtone: the data directory {given} can't be used ({why}): {advice}"
+
+
+def test_a_variable_that_is_no_setting_is_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DIALTONE_SIP_LISTN", "udp://127.0.0.1:0")
+    monkeypatch.setenv("DIALTONE_OPENAI_API_KEY", "s3cret")
+    monkeypatch.setenv("DIALTONE_ZZZ", "1")
+    file = tmp_path / "file"
+    file.touch()
+    assert main(["serve", "--data-dir", str(file)]) == 1
+    assert capfd.readouterr().err.splitlines()[:-1] == [
+        "dialtone: warning: DIALTONE_OPENAI_API_KEY is no setting and changes nothing; did you mean OPENAI_API_KEY?",
+        "dialtone: warning: DIALTONE_SIP_LISTN is no setting and changes nothing; did you mean DIALTONE_SIP_LISTEN?",
+        "dialtone: warning: DIALTONE_ZZZ is no setting and changes nothing",
+    ]
+
+
+def test_every_documented_setting_is_known() -> None:
+    documented = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+    names = re.findall(r"`([A-Z][A-Z_]+[A-Z])(?:`|=)", documented)
+    assert len(names) > 50
+    assert unknown_variables(names) == []
