@@ -168,8 +168,7 @@ class TwilioCall(CarrierCall):
 
     def _message(self, event: str, **fields: Any) -> str:
         self._sequence += 1
-        message = {"event": event, "sequenceNumber": str(self._sequence), **fields, "streamSid": self.stream_id}
-        return json.dumps(message)
+        return json.dumps(self._twilio.around(event, self.stream_id, {"sequenceNumber": str(self._sequence), **fields}))
 
 
 class FakeTwilio(FakeServer):
@@ -198,6 +197,10 @@ class FakeTwilio(FakeServer):
 
     def new_id(self, kind: str) -> str:
         return f"{kind}{uuid.uuid4().hex}"
+
+    def around(self, event: str, stream_id: str, fields: dict[str, Any]) -> dict[str, Any]:
+        """A message of a stream with these fields."""
+        return {"event": event, **fields, "streamSid": stream_id}
 
     def routes(self) -> list[web.RouteDef]:
         calls = f"{self.base_path}/Accounts/{{account}}/Calls"
@@ -292,13 +295,19 @@ class FakeTwilio(FakeServer):
 
 
 class FakeSignalWire(FakeTwilio):
-    """A project of a space. Ids are UUIDs, and a signing key of its own signs."""
+    """A project of a space. Ids are UUIDs, and a signing key of its own signs. Messages of a stream are wrapped, and
+    what is in them does not name the stream.
+    """
 
     signature_header = "X-SignalWire-Signature"
     base_path = "/api/laml/2010-04-01"
 
     def new_id(self, kind: str) -> str:
         return str(uuid.uuid4())
+
+    def around(self, event: str, stream_id: str, fields: dict[str, Any]) -> dict[str, Any]:
+        about = {"timestamp": "2025-09-26T16:25:04.794Z", "direction": "inbound", "streamSid": stream_id}
+        return {**about, "eventType": event, "rawEvent": {"event": event, **fields}}
 
 
 def _error(status: int, code: int, message: str) -> web.Response:

@@ -40,12 +40,18 @@ FIELDS = {
 }
 SIGNATURE = "RSOYDt4T1cUTdK1PDd93/VVr8B8="
 ACCOUNT, CALL, STREAM = "AC" + "0" * 32, "CA" + "1" * 32, "MZ" + "2" * 32
+PLACED = {"Direction": "outbound-api", "From": OURS, "To": CALLER}
 ADDRESSES = Addresses("https://voice.example.com/carriers/twilio", "token")
 
 
 @pytest.fixture
 def twilio() -> Twilio:
     return Twilio(GuardedHttp(allow_private_addresses=False))
+
+
+@pytest.fixture
+def signalwire() -> SignalWire:
+    return SignalWire(GuardedHttp(allow_private_addresses=False))
 
 
 def form(name: str, signed: str = "", header: str = "x-twilio-signature", url: str = URL, **fields: str) -> Hook:
@@ -82,8 +88,7 @@ def test_a_get_is_signed_by_its_address(twilio: Twilio) -> None:
     assert not twilio.is_genuine(ours, Hook("voice", "GET", url + "&x=1", {}, signed, b""))
 
 
-def test_signalwire_signs_with_its_own_key_and_header() -> None:
-    signalwire = SignalWire(GuardedHttp(allow_private_addresses=False))
+def test_signalwire_signs_with_its_own_key_and_header(signalwire: SignalWire) -> None:
     fields = {**FIELDS, "AccountSid": ACCOUNT}
     ours = account("signalwire", "PT-token", project_id=ACCOUNT, space="example", signing_key=TOKEN)
     signed = signature(TOKEN, URL + "".join(name + fields[name] for name in sorted(fields))).decode()
@@ -98,12 +103,12 @@ def test_signalwire_signs_with_its_own_key_and_header() -> None:
         ("voice", {"Direction": "inbound", "From": CALLER, "To": OURS}, Incoming(CALL, OURS, CALLER)),
         ("voice", {"Direction": "inbound", "From": "+266696687", "To": OURS}, Incoming(CALL, OURS, None)),
         ("voice", {"Direction": "inbound", "From": "client:ada", "To": OURS}, Incoming(CALL, OURS, None)),
-        ("answer", {"Direction": "outbound-api", "From": OURS, "To": CALLER}, DocumentWanted(CALL, OURS)),
-        ("status", {"From": OURS, "To": CALLER, "CallStatus": "ringing"}, Ringing(CALL, OURS)),
-        ("status", {"From": OURS, "To": CALLER, "CallStatus": "in-progress"}, Noted(CALL, OURS)),
+        ("answer", PLACED, DocumentWanted(CALL, OURS)),
+        ("status", {**PLACED, "CallStatus": "ringing"}, Ringing(CALL, OURS)),
+        ("status", {**PLACED, "CallStatus": "in-progress"}, Noted(CALL, OURS)),
         (
             "status",
-            {"From": OURS, "To": CALLER, "CallStatus": "canceled"},
+            {**PLACED, "CallStatus": "canceled"},
             Over(CALL, OURS, "no_answer", "The call was given up."),
         ),
         (
@@ -197,7 +202,7 @@ def test_what_a_stream_tells(twilio: Twilio, message: dict[str, Any], event: obj
         b'{"event":"media","media":{"payload":"?"}}',
         b'{"event":"media","media":{"payload":7}}',
         b'{"event":"media","media":7}',
-        json.dumps({**START, "streamSid": 'x"y'}).encode(),
+        json.dumps({**START, "start": {**START["start"], "streamSid": 'x"y'}}).encode(),
         json.dumps(
             {**START, "start": {**START["start"], "mediaFormat": {"encoding": "l16", "sampleRate": 1}}}
         ).encode(),
@@ -217,3 +222,51 @@ def test_what_a_stream_is_told(twilio: Twilio) -> None:
         {"event": "mark", "streamSid": STREAM, "mark": {"name": 'my "label"'}},
         {"event": "clear", "streamSid": STREAM},
     ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "event"),
+    [
+        # The callback of a number that is called: "Incoming call status callback" names no direction.
+        ({"From": CALLER, "To": OURS, "CallStatus": "completed"}, Over(CALL, OURS, None, "The far end hung up.")),
+        (
+            {**PLACED, "CallStatus": "busy", "SipResultCode": "603"},
+            Over(CALL, OURS, "declined", "The call was declined (SIP 603)."),
+        ),
+        (
+            {**PLACED, "CallStatus": "busy", "SipResultCode": "486"},
+            Over(CALL, OURS, "busy", "The line is busy (SIP 486)."),
+        ),
+    ],
+)
+def test_what_signalwires_callbacks_tell(signalwire: SignalWire, fields: dict[str, str], event: object) -> None:
+    assert signalwire.read(form("status", CallSid=CALL, **fields)) == event
+
+
+def raw(event: str, **fields: Any) -> dict[str, Any]:
+    """What is in a message of SignalWire's stream. Only the start says, within itself, which stream it is of."""
+    return {"event": event, "sequenceNumber": "1", **fields}
+
+
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_messages_of_signalwires_streams_are_read_with_and_without_what_is_around_them(
+    signalwire: SignalWire, wrapped: bool
+) -> None:
+    stream = signalwire.open_stream()
+
+    def read(event: str, **fields: Any) -> object:
+        bare = raw(event, **fields)
+        around = {"timestamp": "2025-09-26T16:25:04.792Z", "direction": "inbound", "eventType": event, "rawEvent": bare}
+        return stream.read(json.dumps(around if wrapped else bare).encode(), binary=False)
+
+    assert read("connected", protocol="Call", version="0.2.0") is None
+    assert read("start", start=START["start"]) == Started(CALL)
+    assert read("media", media=media("inbound")["media"]) == Heard(FRAME)
+    assert read("dtmf", streamSid=STREAM, dtmf={"duration": 2700, "digit": "8"}) == Pressed("8")
+    assert read("mark", streamSid=STREAM, mark={"name": "one"}) == Played("one")
+    assert read("clear", streamSid=STREAM) is None
+    assert read("stop") == Stopped()
+    assert json.loads(stream.clear() or b"") == {"event": "clear", "streamSid": STREAM}
+    for bad in (b"[]", b'{"rawEvent": 7}', b"{}"):
+        with pytest.raises(BadStreamMessageError):
+            stream.read(bad, binary=False)

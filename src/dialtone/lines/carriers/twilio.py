@@ -82,6 +82,7 @@ class Twilio:
     asks_for_transfer = True
     label = "Twilio"
     signature_headers: tuple[str, ...] = ("x-twilio-signature",)
+    sip_status_field = "SipResponseCode"
 
     def __init__(self, http: GuardedHttp) -> None:
         self._api = CarrierApi(http, self.label)
@@ -104,7 +105,8 @@ class Twilio:
         """See `Carrier.read`."""
         fields = dict(form_of(hook))
         call = fields.get("CallSid", "")
-        number = canonical(fields.get("To" if fields.get("Direction") == "inbound" else "From", ""))
+        is_outbound = fields.get("Direction", "").startswith("outbound")
+        number = canonical(fields.get("From" if is_outbound else "To", ""))
         if number is None or not _ID.fullmatch(call):
             raise BadHookError("names no call of a number")
         match hook.name:
@@ -113,7 +115,7 @@ class Twilio:
             case "answer" | "transfer":
                 return DocumentWanted(call, number)
             case "status":
-                return _progress(call, number, fields)
+                return _progress(call, number, fields, fields.get(self.sip_status_field))
         raise BadHookError("is for no hook")
 
     def is_genuine(self, account: CarrierAccount, hook: Hook) -> bool:
@@ -222,12 +224,12 @@ class TwilioStream:
     def read(self, message: bytes, *, binary: bool) -> StreamEvent | None:
         """See `Stream.read`."""
         try:
-            document = orjson.loads(message)
+            document = self._event(orjson.loads(message))
             event = document["event"]
             if event == "media":
                 return heard(document["media"])
             if event == "start":
-                return self._started(document)
+                return self._started(document["start"])
             if event == "dtmf":
                 return pressed(document["dtmf"]["digit"])
             if event == "mark":
@@ -248,9 +250,12 @@ class TwilioStream:
         """See `Stream.clear`."""
         return b'{"event":"clear","streamSid":' + self._stream + b"}"
 
-    def _started(self, document: Mapping[str, Any]) -> Started:
-        stream, call = document["streamSid"], document["start"]["callSid"]
-        audio = document["start"]["mediaFormat"]
+    def _event(self, document: Any) -> Any:
+        """What the message tells, out of what is around it."""
+        return document
+
+    def _started(self, start: Mapping[str, Any]) -> Started:
+        stream, call, audio = start["streamSid"], start["callSid"], start["mediaFormat"]
         if not (isinstance(stream, str) and _ID.fullmatch(stream) and isinstance(call, str)):
             raise ValueError("no ids")
         if (audio["encoding"], audio["sampleRate"]) != ("audio/x-mulaw", 8000):
@@ -279,7 +284,7 @@ def _caller(written: str) -> str | None:
     return None if number in _WITHHELD else number
 
 
-def _progress(call: str, number: str, fields: Mapping[str, str]) -> HookEvent:
+def _progress(call: str, number: str, fields: Mapping[str, str], sip: str | None) -> HookEvent:
     status = fields.get("CallStatus", "")
     if status == "ringing":
         return Ringing(call, number)
@@ -287,7 +292,6 @@ def _progress(call: str, number: str, fields: Mapping[str, str]) -> HookEvent:
         return Over(call, number, None, "The far end hung up.")
     if status in _NOT_ANSWERED:
         failure, words = _NOT_ANSWERED[status]
-        sip = fields.get("SipResponseCode")
         if sip == "603":
             failure, words = "declined", "The call was declined"
         return Over(call, number, failure, with_sip(words, sip))
