@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import uvicorn
 from fastapi import FastAPI
 
+from dialtone.platform import open_files
 from dialtone.platform.data_directory import in_sole_use
 from dialtone.platform.http_protocol import HttpProtocol
 from dialtone.platform.listening import listen
@@ -40,6 +41,7 @@ def serve(settings: Settings, *, drain_seconds: float) -> int:
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for chatty in ("uvicorn", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    open_files.allow_many()
     if sys.platform == "win32":
         return asyncio.run(_serve(settings, drain_seconds))
     import uvloop
