@@ -16,14 +16,23 @@ STALL_SECONDS = 0.020
 """A loop that does not come round for longer than this has made calls wait."""
 BEAT_SECONDS = 0.020
 REPORT_SECONDS = 1.0
-"""At most one stall is logged in this time; all are counted."""
+"""At most one stall whose place is known is logged in this time; all are counted."""
 STACK_DEPTH = 12
+_LOOPS = (
+    "/asyncio/runners.py",
+    "/asyncio/base_events.py",
+    "/asyncio/events.py",
+    "/selectors.py",
+    "/uvloop/__init__.py",
+)
+"""Files of event loops."""
 
 
 class LoopWatchdog:
     """Runs a thread beside the loop. `start` on the loop, `stop` from anywhere; the figures are seconds.
 
-    A stall is worth a warning while `matters()`: a loop without calls may take its time.
+    A stall is worth a warning while `matters()`: a loop without calls may take its time. One in which the loop runs
+    nobody's code is the machine's, which has given its processor to others.
     """
 
     def __init__(self, matters: Callable[[], bool] = lambda: True) -> None:
@@ -78,14 +87,20 @@ class LoopWatchdog:
         self._beat_timer = self._loop.call_later(BEAT_SECONDS, self._beat)
 
     def _watch(self) -> None:
-        reported_beat, reported_at = 0.0, 0.0
+        reported_beat, reported_at, idle_beat = 0.0, 0.0, 0.0
         while not self._stopped.wait(STALL_SECONDS):
             beat, now = self._beat_at, time.monotonic()
             stalled = now - beat - BEAT_SECONDS
             if stalled > STALL_SECONDS and beat != reported_beat and now - reported_at > REPORT_SECONDS:
-                reported_beat, reported_at = beat, now
                 frame = sys._current_frames().get(self._loop_thread)
-                level = logging.WARNING if self._matters() else logging.DEBUG
+                is_ours = frame is not None and not frame.f_code.co_filename.endswith(_LOOPS)
+                if is_ours:
+                    reported_beat, reported_at = beat, now
+                elif idle_beat == beat:
+                    continue
+                else:
+                    idle_beat = beat  # whoever holds it up may still be seen
+                level = logging.WARNING if is_ours and self._matters() else logging.DEBUG
                 logger.log(level, "the event loop stands still for %.0f ms in: %s", stalled * 1000, _where(frame))
 
     def _collected(self, phase: str, info: Mapping[str, int]) -> None:
