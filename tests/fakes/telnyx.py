@@ -40,6 +40,8 @@ class TelnyxCall(CarrierCall):
         self.errors: list[dict[str, Any]] = []
         self.said: list[str] = []
         self.stream_url = ""
+        self.plays_to = "opposite"
+        """The leg that hears what the customer's server sends; alone, a call has no opposite."""
         self._sequence = 0
         self._chunk = 0
 
@@ -122,7 +124,9 @@ class TelnyxCall(CarrierCall):
         asked = json.loads(message)
         match asked["event"]:
             case "media":
-                self.play(base64.b64decode(asked["media"]["payload"], validate=True))
+                audio = base64.b64decode(asked["media"]["payload"], validate=True)
+                if self.plays_to != "opposite":
+                    self.play(audio)
             case "mark":
                 self.mark(asked["mark"]["name"])
             case "clear":
@@ -225,6 +229,7 @@ class FakeTelnyx(FakeServer):
     async def _picked_up(self, call: TelnyxCall, order: dict[str, Any]) -> None:
         await call.tell("call.answered", state="answered")
         if "stream_url" in order:
+            call.plays_to = order.get("stream_bidirectional_target_legs", "opposite")
             await call.stream(order["stream_url"])
 
     async def _act(self, request: web.Request) -> web.StreamResponse:

@@ -252,6 +252,8 @@ def _streaming(number: str, addresses: Addresses) -> dict[str, Any]:
         "stream_codec": "PCMU",
         "stream_bidirectional_mode": "rtp",
         "stream_bidirectional_codec": "PCMU",
+        "stream_bidirectional_sampling_rate": 8000,
+        "stream_bidirectional_target_legs": "self",  # else whoever the leg is bridged with hears us: nobody
     }
 
 
