@@ -4,6 +4,7 @@ import asyncio
 import errno
 import socket
 import ssl
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from dialtone.sip.acceptor import HANDSHAKE_SECONDS, MAX_CONNECTIONS_PER_STRANGE
 from dialtone.sip.admission import Admission, RequestFacts, Silence
 from dialtone.sip.events import Ended, IncomingCall
 from dialtone.sip.guard import BURST, HANDSHAKES_BURST, REFUSALS_BEFORE_BLOCK, Guard
-from dialtone.sip.stream import CLOSE_SECONDS, MESSAGE_SECONDS, STRANGER_SECONDS
+from dialtone.sip.stream import CLOSE_SECONDS, DELIVERY_SECONDS, MESSAGE_SECONDS, STRANGER_SECONDS
 from tests.sip.certificates import make_certificate
 from tests.sip.stage import Phone, connected, order, phone, run
 from tests.sip.test_admission import Clock, silence
@@ -219,6 +220,31 @@ def test_what_we_send_does_not_wait_for_more(runs: Callable[[Coroutine[Any, Any,
             stream = next(iter(connections))._stream
             assert stream is not None
             assert stream.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+    runs(main())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can be told")
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+@pytest.mark.parametrize("runs", [run, in_real_time])
+def test_a_peer_that_is_gone_in_silence_is_given_up(
+    certificate: Path, transport: str, runs: Callable[[Coroutine[Any, Any, None]], None]
+) -> None:
+    """Nothing on loopback goes away in silence: the system is told to notice, on connections of either side."""
+
+    async def main() -> None:
+        server, client = server_side(certificate), client_side(certificate)
+        async with (
+            phone(transports=(transport,), certificate=server) as bob,
+            phone(transports=(transport,), certificate=server, tls_client=client) as alice,
+        ):
+            alice.agent.invite(order(bob.uri(transport=transport)))
+            await bob.expect(IncomingCall)
+            for side in (alice, bob):
+                connection = next(iter(side.agent.endpoint.transports.connections))
+                assert connection._stream is not None
+                end = connection._stream.get_extra_info("socket")
+                assert end.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == DELIVERY_SECONDS * 1000
 
     runs(main())
 

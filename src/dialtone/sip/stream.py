@@ -1,6 +1,9 @@
 """SIP over TCP and TLS (RFC 3261 section 18), connections with keep-alives (RFC 5626 section 3.5.1)."""
 
 import asyncio
+import contextlib
+import socket
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import cast
@@ -18,6 +21,9 @@ STRANGER_SECONDS = 20.0
 """A connection whose peer was not let in is closed so long after it was opened, whatever comes on it."""
 KEEP_ALIVE_SECONDS = 20.0
 """Between two keep-alives of ours, on connections that we opened."""
+DELIVERY_SECONDS = 30.0
+"""A connection on which the peer's system acknowledged nothing for so long is dead. Where a NAT or a machine went away
+in silence, requests would else be sent on it for a quarter of an hour (Linux: tcp_retries2)."""
 MAX_UNSENT = 1 << 20
 """Bytes that wait for a peer who does not read; more close the connection."""
 CLOSE_SECONDS = 5.0
@@ -84,6 +90,7 @@ class StreamConnection(asyncio.Protocol):
             return
         self.remote = (normalized_host(remote[0]), remote[1])
         self.local = (normalized_host(local[0]), local[1])
+        _give_up_when_dead(transport)
         loop = asyncio.get_running_loop()
         self._opened_at = self._heard_at = loop.time()
         self._events.opened(self)
@@ -167,3 +174,12 @@ class StreamConnection(asyncio.Protocol):
     def abort(self) -> None:
         if self._stream is not None:
             self._stream.abort()
+
+
+def _give_up_when_dead(transport: asyncio.BaseTransport) -> None:
+    """RFC 5482, where the system has it. It needs no answer to keep-alives, which many servers do not give."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):  # it is closed already
+            transport.get_extra_info("socket").setsockopt(
+                socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(DELIVERY_SECONDS * 1000)
+            )
