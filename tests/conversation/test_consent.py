@@ -61,6 +61,15 @@ def test_the_key_is_taken_in_the_middle_of_the_message() -> None:
     assert 1.0 in notes.cleared, "the far end still plays the message"
 
 
+@pytest.mark.parametrize("key", ["1", "2"])
+def test_a_key_from_before_the_message_is_no_answer_to_it(key: str) -> None:
+    stage, recorder = asked(keys={0.05: key, 4.0: "1"}, hang_up_at=6)
+    notes = stage.play()
+    assert notes.sentences()[0] == (pytest.approx(0.16, abs=0.03), MESSAGE)
+    assert notes.recorded_from == 4.0
+    assert len(recorder.right) == pytest.approx((6 - 4.0) * 50, abs=2)
+
+
 def test_two_ends_the_call_at_once() -> None:
     stage, recorder = asked(Says(0.5, 2.0, "I do not want that"), keys={1.0: "2"}, hang_up_at=None)
     notes = stage.play()

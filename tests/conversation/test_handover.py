@@ -20,7 +20,7 @@ from dialtone.providers.base import ProviderError, ToolCall
 from dialtone.tools.base import Destination
 from dialtone.tools.toolbox import ToolOutcome
 from tests.conversation.desk import DESK, OWN_TIME, VOICE, Desk
-from tests.conversation.stage import Noise, Notes, Says, Stage
+from tests.conversation.stage import Noise, Notes, Says, ScriptedSession, Stage
 from tests.conversation.test_control import Commanded
 
 BUSY = DialError("busy", "The line is busy (486 Busy Here).")
@@ -266,6 +266,30 @@ def test_whoever_is_called_hears_who_it_is_and_takes_the_call_with_a_key() -> No
     assert notes.endings[0].end_reason == "transferred"
     assert notes.notes[0] == "both sides stay connected through this server: nobody connects this line with another"
     assert stage.freed_without_collector
+
+
+@pytest.mark.parametrize("key", ["1", "2"])
+def test_nobody_waits_until_the_vendors_have_said_goodbye(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[float] = []
+    close_at_once = ScriptedSession.close
+
+    async def close(session: ScriptedSession) -> None:
+        await close_at_once(session)
+        await asyncio.sleep(1.0)
+        closed.append(asyncio.get_running_loop().time())
+
+    monkeypatch.setattr(ScriptedSession, "close", close)
+    desk = Desk(presses=[(6.0, key)])
+    stage = Handed(desk, mode="warm", replies=[SUMMARY, "They are busy."], hang_up_at=16)
+    notes = stage.play()
+    assert desk.answered_at is not None
+    answered = desk.answered_at + 6.0
+    assert closed[0] == pytest.approx(answered + 1.0, abs=0.05)
+    if key == "1":
+        assert voices_heard(notes) / 50 == pytest.approx(16 - (answered - notes.start), abs=0.1)
+    else:
+        assert heard_after(notes, answered - notes.start), "the caller is told"
+        assert desk.closed_at == pytest.approx(answered, abs=0.05)
 
 
 def test_a_yes_counts_once_the_question_was_asked() -> None:

@@ -121,25 +121,37 @@ class Introduction:
 
     async def run(self, summary: "asyncio.Future[str]") -> None:
         """Returns once they take the call. Raises `TransferError` where they don't."""
+        try:
+            refused = await self._talk(summary)
+        except BaseException:
+            await self._close()
+            raise
+        # The two talk, or the caller is told, at once: vendors take their time to say goodbye.
+        self._spawn(self._close())
+        if refused is not None:
+            raise TransferError(refused)
+
+    async def _talk(self, summary: "asyncio.Future[str]") -> str | None:
+        """Why they don't take the call; None: they do."""
         self._clock.add(self, self._clock_failed, before=self._line.ticked)
         self._line.attach(self)
         self._spawn(self._open_ears())
         telling = self._spawn(self._tell(summary))
         try:
-            refused = await self._answer
+            return await self._answer
         finally:
             self._clock.remove(self)
             telling.cancel()
             if self._timer is not None:
                 self._timer.cancel()
             self._speaker.cut()
-            listening, self._listening = self._listening, None
-            if listening is not None:
-                await listening.close()
-            await self._voice.close()
             del self._speaker
-        if refused is not None:
-            raise TransferError(refused)
+
+    async def _close(self) -> None:
+        listening, self._listening = self._listening, None
+        if listening is not None:
+            await listening.close()
+        await self._voice.close()
 
     async def _open_ears(self) -> None:
         try:

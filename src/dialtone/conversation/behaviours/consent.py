@@ -39,6 +39,7 @@ class Consent:
         self._speak = speak
         self._owner = owner
         self._asked = 0
+        self._heard = False
         self._over = False
         self._timer: asyncio.TimerHandle | None = None
         self.speaker = Speaker(line, self)
@@ -48,8 +49,10 @@ class Consent:
         self.speaker.play(self._speak())
 
     def press(self, digit: str) -> None:
-        """The caller pressed a key, also while the text is still being said."""
-        if self._over or digit not in (YES, NO):
+        """The caller pressed a key, also while the text is still being said. Before that it answers nothing: it may be
+        the last of a menu, or of the number that was dialled.
+        """
+        if self._over or not self._heard or digit not in (YES, NO):
             return
         self.stop()
         if digit == YES:
@@ -68,7 +71,7 @@ class Consent:
         self.speaker.cut()
 
     def speech_started(self, speech: Speech, at: float) -> None:
-        """Nothing waits for the text's beginning."""
+        self._heard = True
 
     def speech_finished(self, speech: Speech) -> None:
         if self._over:
