@@ -233,6 +233,7 @@ class FakeTwilio(FakeServer):
         if signature is not None:
             headers = {self.signature_header: signature} if signature else {}
         async with self._client().post(url, data=dict(fields), headers=headers) as answer:
+            assert "Content-Type" in answer.headers  # else Twilio takes any answer for a 502 (error 12300)
             return answer.status, await answer.text()
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:

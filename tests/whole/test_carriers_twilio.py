@@ -344,6 +344,22 @@ async def test_calls_that_go_out(tmp_path: Path, caplog: pytest.LogCaptureFixtur
         assert private not in caplog.text
 
 
+async def test_who_was_called_in_vain_and_answers_after_all_is_hung_up_on(tmp_path: Path) -> None:
+    async with twilio_house(tmp_path) as (house, twilio):
+        url = (await make_number(house, "twilio"))["carrier_url"]
+        twilio.answers = False
+        await place(house)
+        await twilio.wait_until(lambda: bool(twilio.orders))
+        [call] = twilio.calls.values()
+        await call.until(lambda: call.statuses == [200])
+        await call.hang_up("no-answer")
+        await settled(house)
+        late = await twilio.post(twilio.orders[-1]["Url"], call.fields)
+        restarted = await twilio.post(f"{url.replace('voice', 'answer')}/of-another-process", call.fields)
+    assert late == restarted
+    assert (late[0], late[1].endswith("<Response><Hangup/></Response>")) == (200, True)
+
+
 async def test_a_server_that_stops_takes_the_ringing_back_and_ends_calls(tmp_path: Path) -> None:
     async with twilio_house(tmp_path) as (house, twilio):
         url = (await make_number(house, "twilio"))["carrier_url"]

@@ -120,7 +120,9 @@ class CarriersRoom:
             return await self._byok.carrier_account(session, number.organization_id, carrier)
 
     async def _heed(self, hook: Hook, account: CarrierAccount, call: CarrierCall | None, event: HookEvent) -> Answer:
-        """Do what a genuine request asks. One of a call that is over changes nothing."""
+        """Do what a genuine request asks. One of a call that is over changes nothing, and whoever was called in vain
+        and answers after all is hung up on.
+        """
         if isinstance(event, Incoming):
             return await self._arrivals.take(account, event)
         if isinstance(event, Due):
@@ -128,7 +130,8 @@ class CarriersRoom:
             return Answer()
         call = call or self._calls.of(account, event.call)
         if call is None:
-            return Answer()
+            wants_document = isinstance(event, DocumentWanted)
+            return self._carriers[account.carrier].end_document() if wants_document else Answer()
         match event:
             case Ringing():
                 call.ringing()

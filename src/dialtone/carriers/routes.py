@@ -32,7 +32,7 @@ def router(take: Take, address: Callable[[str | None], str]) -> APIRouter:
             body=await _body(request),
         )
         told = await take(carrier, token, asked)
-        return Response(told.body, headers={"Content-Type": told.content_type} if told.body else {})
+        return Response(told.body, headers={"Content-Type": told.content_type})
 
     @routes.api_route("/{carrier}/{hook}", methods=["GET", "POST"])
     async def take_hook(request: Request, carrier: str, hook: str) -> Response:

@@ -131,6 +131,10 @@ async def test_documents_quote_what_others_wrote(plivo: Plivo) -> None:
     assert b'<Dial callerId="31201234567"><User>sip:desk@example.com?a&amp;b</User></Dial>' in moved.body
 
 
+def test_a_call_that_nobody_waits_for_ends(plivo: Plivo) -> None:
+    assert plivo.end_document().body.endswith(b"<Response><Hangup/></Response>")
+
+
 def test_messages_of_a_stream(plivo: Plivo) -> None:
     stream = plivo.open_stream()
 

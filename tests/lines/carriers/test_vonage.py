@@ -159,6 +159,11 @@ def test_what_is_no_webhook_is_refused(vonage: Vonage, hook: str, document: Any)
         vonage.read(json_hook("vonage", hook, document))
 
 
+def test_a_call_that_nobody_waits_for_ends(vonage: Vonage) -> None:
+    """After the last action of an NCCO the call ends."""
+    assert (vonage.end_document().body, vonage.end_document().content_type) == (b"[]", "application/json")
+
+
 def test_messages_of_a_stream(vonage: Vonage) -> None:
     stream = vonage.open_stream()
 

@@ -206,6 +206,11 @@ class Carrier(Protocol):
     def transfer_document(self, order: TransferOrder) -> Answer:
         """For `DocumentWanted` of `transfer`; never called where the carrier does not ask for it."""
 
+    def end_document(self) -> Answer:
+        """For `DocumentWanted` of a call that nobody waits for any more: it ends. Never called where the carrier asks
+        for no documents.
+        """
+
     async def carry_on(self, account: CarrierAccount, due: Due) -> None:
         """Do what is `Due`, where a carrier takes commands one by one."""
 

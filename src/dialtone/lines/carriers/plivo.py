@@ -148,6 +148,10 @@ class Plivo:
         kind = "User" if ":" in order.destination else "Number"
         return xml(f"<Dial{shown}><{kind}>{escape(_written(order.destination))}</{kind}></Dial>")
 
+    def end_document(self) -> Answer:
+        """See `Carrier.end_document`."""
+        return xml("<Hangup/>")
+
     def open_stream(self) -> "PlivoStream":
         """See `Carrier.open_stream`."""
         return PlivoStream()

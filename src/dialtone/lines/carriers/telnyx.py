@@ -185,6 +185,10 @@ class Telnyx:
         """See `Carrier.transfer_document`."""
         raise BadHookError("asks for no document")
 
+    def end_document(self) -> Answer:
+        """See `Carrier.end_document`."""
+        raise BadHookError("asks for no document")
+
     def open_stream(self) -> "TelnyxStream":
         """See `Carrier.open_stream`."""
         return TelnyxStream()

@@ -182,6 +182,10 @@ class Twilio:
         kind = "Sip" if ":" in order.destination else "Number"
         return xml(f"<Dial{shown}><{kind}>{escape(order.destination)}</{kind}></Dial>")
 
+    def end_document(self) -> Answer:
+        """See `Carrier.end_document`."""
+        return xml("<Hangup/>")
+
     async def carry_on(self, account: CarrierAccount, due: Due) -> None:
         """See `Carrier.carry_on`. A document says all at once."""
 

@@ -162,6 +162,10 @@ class Vonage:
         """See `Carrier.transfer_document`."""
         raise BadHookError("asks for no document")
 
+    def end_document(self) -> Answer:
+        """See `Carrier.end_document`. Where nothing is to be done the call ends."""
+        return _ncco()
+
     def open_stream(self) -> "VonageStream":
         """See `Carrier.open_stream`."""
         return VonageStream()
