@@ -66,14 +66,17 @@ class Failover:
             except DialError as problem:
                 if not problem.route_failed:
                     raise
-                trunk = way.trunk
-                await self._events.note(trunk.organization_id, trunk.id, problem.status, str(problem), kind="outbound")
+                await self._note(way.trunk, request, problem)
                 too_late = deadline - asyncio.get_running_loop().time() < SHORTEST_SECONDS
                 if rung or is_last or too_late:
                     raise
                 if request.on_note is not None:
-                    request.on_note(f"The trunk {trunk.name} failed, and the next was tried: {problem}")
+                    request.on_note(f"The trunk {way.trunk.name} failed, and the next was tried: {problem}")
         raise AssertionError("a way out has a trunk")
+
+    async def _note(self, trunk: DialingTrunk, request: DialRequest, problem: DialError) -> None:
+        whose, call = trunk.organization_id, request.call_id
+        await self._events.note(whose, trunk.id, problem.status, str(problem), kind="outbound", call_id=call)
 
     async def _try(self, way: TrunkWay, request: DialRequest, on_ringing: Callable[[], None]) -> Line:
         """The channel that it takes is the call's until that ends, or until this fails."""

@@ -53,6 +53,10 @@ class TrunkEventObject(BaseModel):
         description="The number that was called, in E.164, masked where its assistant has `gdpr_mode`; null for "
         "anything else."
     )
+    call_id: Annotated[str, Field(json_schema_extra={"format": "uuid"})] | None = Field(
+        description="The call that the trunk could not carry, for `outbound`: `GET /calls/{id}` tells whom it was for; "
+        "null for anything else."
+    )
     created_at: datetime = Field(description="When it happened.")
 
 
@@ -77,6 +81,7 @@ class TrunkEvents:
         called: str | None = None,
         kind: EventKind = "inbound",
         dialled: str | None = None,
+        call_id: str | None = None,
     ) -> None:
         """Something happened. Older events give way, and the same one within a second is the same; a trunk that is gone
         has none. Never raises: calls go on without what explains them.
@@ -94,6 +99,7 @@ class TrunkEvents:
             status=status,
             reason=(reason if dialled is None else f"{reason} Dialled: {dialled}")[:REASON_CHARACTERS],
             called=called,
+            call_id=call_id,
             created_at=now(),
         )
         try:
@@ -151,6 +157,7 @@ class TrunkEvents:
                     "status": row.status,
                     "reason": row.reason,
                     "called": row.called,
+                    "call_id": row.call_id,
                     "created_at": iso(row.created_at),
                 }
                 for row in await session.scalars(newest)

@@ -50,7 +50,7 @@ class Trunk(Owned, Base):
 
 class TrunkEvent(Owned, Base):
     """Something that went wrong at a trunk, how its registration goes, whether its server answers. Names no caller and
-    no destination.
+    no destination: those are on the call, where they are masked, and forgotten, as they have to be.
     """
 
     __tablename__ = "sip_trunk_events"
@@ -61,6 +61,7 @@ class TrunkEvent(Owned, Base):
     status: Mapped[int | None]
     reason: Mapped[str] = mapped_column(String(500), nullable=False)
     called: Mapped[str | None] = mapped_column(String(16))
+    call_id: Mapped[str | None] = mapped_column(Id)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, nullable=False, default=now)
 
 

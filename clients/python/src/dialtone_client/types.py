@@ -2553,6 +2553,10 @@ class TrunkEventObject(TypedDict):
     """Why, in words."""
     called: str | None
     """The number that was called, in E.164, masked where its assistant has `gdpr_mode`; null for anything else."""
+    call_id: str | None
+    """The call that the trunk could not carry, for `outbound`: `GET /calls/{id}` tells whom it was for; null for
+    anything else.
+    """
     created_at: str
     """When it happened."""
 
