@@ -132,6 +132,12 @@ def test_keys_that_cannot_sign_are_refused() -> None:
     [
         ("voice", INBOUND, Incoming(CALL, OURS, CALLER)),
         ("voice", {**INBOUND, "from": "Unknown"}, Incoming(CALL, OURS, None)),
+        ("voice", {"uuid": CALL, "to": OURS.removeprefix("+"), "from_user": "JaneDoe"}, Incoming(CALL, OURS, None)),
+        (
+            "status",
+            {"uuid": CALL, "to": OURS.removeprefix("+"), "direction": "inbound", "status": "completed"},
+            Over(CALL, OURS, None, "The far end hung up."),
+        ),
         ("answer", {name: OUTBOUND[name] for name in ("uuid", "from", "to")}, DocumentWanted(CALL, OURS)),
         ("status", {**OUTBOUND, "status": "ringing"}, Ringing(CALL, OURS)),
         ("status", {**OUTBOUND, "status": "busy"}, Over(CALL, OURS, "busy", "The line is busy.")),

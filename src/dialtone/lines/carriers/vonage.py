@@ -80,8 +80,9 @@ class Vonage:
         """See `Carrier.read`. The WebSocket is a call of its own to Vonage, with events of its own."""
         try:
             fields = orjson.loads(_content(hook))
-            call, caller, called = str(fields["uuid"]), str(fields["from"]), str(fields["to"])
-        except (ValueError, KeyError, TypeError):
+            # Callers from an app are told as `from_user` in place of `from`.
+            call, caller, called = str(fields["uuid"]), str(fields.get("from", "")), str(fields["to"])
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise BadHookError("is not as documented") from None
         is_inbound = hook.name == "voice" or fields.get("direction") == "inbound"
         number = e164(called if is_inbound else caller)
