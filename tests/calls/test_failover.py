@@ -123,7 +123,7 @@ async def test_a_full_trunk_is_passed_over_and_free_again_after_its_call(calls_h
     await exchange_until_failed(calls_house, refused)
     record = await calls_house.get(refused)
     assert (record["status"], record["end_reason"]) == ("failed", "unreachable")
-    assert record["error"] == "All channels of the trunk are in use: it carries 1 calls at a time."
+    assert record["error"] == "All channels of the trunk are in use: it carries 1 call at a time."
     [event] = await events_of(calls_house, ids[0])
     assert (event["kind"], event["status"]) == ("outbound", None)
     spare = await make_trunk(calls_house)

@@ -178,6 +178,7 @@ async def test_what_is_missing_is_named_and_no_call_is_made(calls_house: House) 
     assert await missing() == [NO_TRUNK]
     await make_trunk(calls_house, transport="tls")
     assert await missing() == [NO_DIALER]
+    assert "DIALTONE_SIP_LISTEN" in NO_DIALER
     calls_house.room.dialers.append(FakeDialer())
     assert await missing() == [NO_DIALER], "the dialer there is cannot use the trunk there is"
     sleeping = await make_trunk(calls_house, is_active=False)
@@ -202,6 +203,8 @@ async def test_minutes_are_asked_for_where_calls_are_billed(tmp_path: Path) -> N
     ("body", "status", "words"),
     [
         ({"destination": "0612345678"}, 400, "destination: must be a number in E.164 form like +31201234567"),
+        ({"destination": "+31"}, 400, "destination: must be a number in E.164 form like +31201234567"),
+        ({"destination": "0031 2012"}, 400, "destination: must be a number in E.164 form like +31201234567"),
         ({"destination": "sip:" + "a" * 70}, 400, "destination: must have at most 64 characters"),
         ({"destination": 31612345678}, 400, "destination: must be a string (got 31612345678)"),
         ({"destination": None}, 400, "destination: must be a string (got null)"),

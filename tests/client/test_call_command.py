@@ -252,7 +252,10 @@ def test_a_refused_token_is_told(server: FakeServer, tmp_path: Path, capsys: pyt
 def test_no_server_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     wav = write_wav(tmp_path / "in.wav", 16000)
     assert call_command.run(arguments("http://127.0.0.1:1", wav, tmp_path / "call.wav")) == 1
-    assert "no server answers at http://127.0.0.1:1" in capsys.readouterr().err
+    assert capsys.readouterr().err == (
+        "dialtone call: no server answers at http://127.0.0.1:1 (Connection refused): start it with `dialtone serve`, "
+        "or name its address with --url, or its port with DIALTONE_PORT\n"
+    )
 
 
 def test_an_address_without_its_scheme_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

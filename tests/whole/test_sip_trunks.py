@@ -184,7 +184,7 @@ async def test_a_trunk_takes_no_more_calls_than_it_has_channels(tmp_path: Path, 
         await late.dial(sip_uri(house, NUMBER))
         late.hang_up()
     assert (event["status"], event["called"]) == (486, NUMBER)
-    assert event["reason"] == "All channels of the trunk are in use: it carries 1 calls at a time."
+    assert event["reason"] == "All channels of the trunk are in use: it carries 1 call at a time."
 
 
 async def test_numbers_are_read_and_written_as_the_trunk_does(tmp_path: Path) -> None:

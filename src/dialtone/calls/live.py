@@ -120,13 +120,17 @@ class LiveCalls:
         """Live calls, and callers about to be let in."""
         return len(self._running) + self._arriving
 
+    @property
+    def _most(self) -> str:
+        most = self._settings.max_calls
+        return "1 call" if most == 1 else f"{most} calls"
+
     async def claim(self, token: str, audio: AudioFormat) -> Admission | Refusal:
         """Let the holder of a token in. A server that is full or stopping leaves the token unused."""
         if self._stopping:
             return Refusal("server_shutdown", "The server is shutting down; try again in a moment.", CLOSE_BUSY)
         if len(self) >= self._settings.max_calls:
-            most = self._settings.max_calls
-            return Refusal("at_capacity", f"The server is full: it takes {most} calls at a time.", CLOSE_BUSY)
+            return Refusal("at_capacity", f"The server is full: it takes {self._most} at a time.", CLOSE_BUSY)
         self._arriving += 1
         try:
             claimed = await self._calls.claim(token)
@@ -166,7 +170,7 @@ class LiveCalls:
                 503,
                 "at_capacity",
                 "Server is full",
-                f"The server takes {self._settings.max_calls} calls at a time; try again when one has ended.",
+                f"The server takes {self._most} at a time; try again when one has ended.",
                 headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
             )
         self._arriving += 1

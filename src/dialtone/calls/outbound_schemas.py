@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from dialtone.calls.schemas import EXAMPLE_ID, WAYS_TO_CHOOSE, AssistantChoice
 from dialtone.platform.fields import NOT_CALLABLE, Matches
 from dialtone.platform.patterns import SIP_URI, anchored
-from dialtone.platform.phone_numbers import E164_PATTERN, WRITTEN_PATTERN, canonical
+from dialtone.platform.phone_numbers import DIALLABLE_PATTERN, WRITTEN_DIALLABLE, canonical
 
 MAX_SPOKEN = 5000
 """Characters of a text to be spoken."""
@@ -21,10 +21,10 @@ def _as_dialled(written: Any) -> Any:
 
 
 Destination = Annotated[
-    Annotated[str, Field(max_length=MAX_DESTINATION), Matches(f"{E164_PATTERN}|{SIP_URI}", NOT_CALLABLE)],
+    Annotated[str, Field(max_length=MAX_DESTINATION), Matches(f"{DIALLABLE_PATTERN}|{SIP_URI}", NOT_CALLABLE)],
     BeforeValidator(_as_dialled),
     WithJsonSchema(
-        {"type": "string", "maxLength": MAX_DESTINATION, "pattern": anchored(f"{WRITTEN_PATTERN}|{SIP_URI}")}
+        {"type": "string", "maxLength": MAX_DESTINATION, "pattern": anchored(f"{WRITTEN_DIALLABLE}|{SIP_URI}")}
     ),
 ]
 

@@ -25,7 +25,10 @@ TRUNK_NOT_ACTIVE = (
 )
 NO_ACCOUNT = "There is no account at {carrier}: store its key with POST /byok, and its settings with POST /byok/config."
 NO_PUBLIC_URL = "This server does not know how carriers reach it: set DIALTONE_PUBLIC_URL."
-NO_DIALER = "This server has nothing that can place calls through a SIP trunk."
+NO_DIALER = (
+    "This server can't place calls through the SIP trunk: start it with DIALTONE_SIP_LISTEN, e.g. udp://0.0.0.0:5060, "
+    "and for a trunk with transport udp with a udp:// address there."
+)
 
 
 @dataclass(frozen=True, slots=True)

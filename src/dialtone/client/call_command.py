@@ -11,7 +11,7 @@ from typing import Any
 from dialtone.client.conversation_view import ConversationView
 from dialtone.client.speech_file import SpeechFileError, read_frames, silence_frame
 from dialtone.client.track import write_stereo
-from dialtone.client.web_call import DEFAULT_URL, CallEvent, WebCallClient, WebCallError
+from dialtone.client.web_call import DEFAULT_URL, CallEvent, NoServerError, WebCallClient, WebCallError
 from dialtone.media.audio import FRAME_SECONDS, AudioFormat
 
 EXIT_OK = 0
@@ -22,6 +22,7 @@ _SETTLED_SECONDS = 1.5
 """Quiet after the last answer that means the conversation has come to rest."""
 _GREETING_SECONDS = 2.0
 """An assistant that has not begun to speak by then waits for the caller."""
+_FIND_IT = "start it with `dialtone serve`, or name its address with --url, or its port with DIALTONE_PORT"
 _SENT_MESSAGE = "the call ended before the file was spoken to its end"
 
 
@@ -53,13 +54,15 @@ def run(arguments: argparse.Namespace) -> int:
         return asyncio.run(_call(arguments))
     except SpeechFileError as problem:
         return _complain(problem, EXIT_BAD_INPUT)
+    except NoServerError as problem:
+        return _complain(f"{problem}: {_FIND_IT}", EXIT_CALL_FAILED)
     except WebCallError as problem:
         return _complain(problem, EXIT_CALL_FAILED)
     except KeyboardInterrupt:
         return 130
 
 
-def _complain(problem: Exception, code: int) -> int:
+def _complain(problem: Exception | str, code: int) -> int:
     sys.stderr.write(f"dialtone call: {problem}\n")
     return code
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -20,6 +21,10 @@ _CLOSING_SECONDS = 15.0
 
 class WebCallError(Exception):
     """The call could not be made or broke. `str()` says why, in words."""
+
+
+class NoServerError(WebCallError):
+    """Nobody answers at the server's address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +133,13 @@ class WebCallClient:
                     raise WebCallError(f"the server refused the call ({response.status}): {_in_words(body)}")
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
             raise WebCallError(f"{self._url} is no address of a server, such as {DEFAULT_URL}") from None
+        except aiohttp.ClientConnectorError as problem:
+            number = problem.os_error.errno or 0  # asyncio's own words repeat the address; resolvers count below 0
+            why = os.strerror(number) if number > 0 else problem.os_error.strerror or "no connection"
+            raise NoServerError(f"no server answers at {self._url} ({why})") from problem
         except (aiohttp.ClientError, TimeoutError, ValueError) as problem:
-            raise WebCallError(f"no server answers at {self._url}: {problem or type(problem).__name__}") from problem
+            why = str(problem) or type(problem).__name__
+            raise NoServerError(f"no server answers at {self._url} ({why})") from problem
         try:
             created = json.loads(body)
             return {"token": str(created["token"]), "server_url": str(created["server_url"])}

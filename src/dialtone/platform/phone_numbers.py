@@ -5,14 +5,21 @@
 import re
 
 E164_PATTERN = r"\+[1-9][0-9]{1,14}"
+DIALLABLE_PATTERN = r"\+[1-9][0-9]{6,14}"
+"""A number that may be called: the shortest there are have 7 digits with the country's code (Niue's, 4 after 683).
+Fewer are a country's code with a part of a number.
+"""
 
 _SEPARATOR = "[\t \u00a0./\u2010-\u2015-]"  # spaces, dots, slashes, all dashes
 _NATIONAL_ZERO = "(0)"
 _GAP = rf"({_SEPARATOR}|[()]|\(0\))*"
 _DIGIT = rf"({_GAP}[1-9]|({_GAP}({_SEPARATOR}|\)|\(0\)))?0)"
-WRITTEN_PATTERN = rf"{_SEPARATOR}*(\+|0{_SEPARATOR}*0){_SEPARATOR}*[1-9]{_DIGIT}{{1,14}}{_GAP}"
+_INTERNATIONALLY = rf"{_SEPARATOR}*(\+|0{_SEPARATOR}*0){_SEPARATOR}*"
+WRITTEN_PATTERN = rf"{_INTERNATIONALLY}[1-9]{_DIGIT}{{1,14}}{_GAP}"
 """A number as people write it. `(0)` is the zero that is dialled only inside a country; parentheses never open with
 another zero, so that every `(0)` means that."""
+WRITTEN_DIALLABLE = rf"{_INTERNATIONALLY}[1-9]{_DIGIT}{{6,14}}{_GAP}"
+"""A `DIALLABLE_PATTERN` as people write it."""
 
 _WRITTEN = re.compile(WRITTEN_PATTERN)
 

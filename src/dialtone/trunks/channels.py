@@ -139,4 +139,5 @@ async def _limits(session: AsyncSession, of_trunk: Select[Any], organization_id:
 def _check(taken: int, wanted: int, max_channels: int) -> None:
     """Raises `NoChannelError`."""
     if taken + wanted > max_channels:
-        raise NoChannelError(f"All channels of the trunk are in use: it carries {max_channels} calls at a time.")
+        calls = "1 call" if max_channels == 1 else f"{max_channels} calls"
+        raise NoChannelError(f"All channels of the trunk are in use: it carries {calls} at a time.")
