@@ -72,7 +72,7 @@ def test_a_hundred_thousand_mutations_of_plain_datagrams(time):
     mutate(time, ends, 100_000, random.Random(20))
     for end in ends:
         assert end.owner.failures == []
-        assert end.session.statistics.packets_malformed > 20_000
+        assert end.session.statistics.packets_malformed > 10_000
         assert len(end.owner.frames[-1]) == 160
 
 

@@ -107,6 +107,24 @@ def test_another_handler_changes_nothing_in_the_schedule(time):
     assert np.diff(times) == pytest.approx(0.020, abs=1e-6)
 
 
+def test_silence_that_is_described_without_agreement_is_no_loss(time):
+    end = End(time)
+    sequence = 0
+    for frame in range(300):
+        at = time.now + (frame + 1) * 0.020
+        if frame % 60 < 30:
+            end.rtp.add(build(0, sequence, frame * FRAME, 7, SPEECH[:FRAME]), at)
+        elif frame % 60 in (30, 45):
+            end.rtp.add(build(13, sequence, frame * FRAME, 7, bytes([50])), at)
+        else:
+            continue
+        sequence += 1
+    end.run(6.0)
+    statistics = end.session.statistics
+    assert (statistics.packets_lost, statistics.packets_malformed, statistics.concealed_seconds) == (0, 0, 0.0)
+    assert {each.payload_type for each in packets_of(end)} == {0}, "we do not describe ours"
+
+
 def test_where_silence_is_described_it_costs_five_packets_a_second(time):
     end = End(time, parameters(comfort_noise=13))
     end.run(1.0)

@@ -12,6 +12,11 @@ from dialtone.media.rtp.receiver import Receiver
 from dialtone.media.rtp.reception import Reception
 from dialtone.media.rtp.srtp import Srtp, SrtpError
 
+STATIC_NOISE_TYPE, STATIC_NOISE_RATE = 13, 8000
+"""Comfort noise has this payload type everywhere (RFC 3551 table 4). Gateways describe their silence by it without
+having agreed on it: dropped it would count as loss, and the silence would be concealed.
+"""
+
 
 class Counts(NamedTuple):
     """How packets fared."""
@@ -44,6 +49,8 @@ class Incoming:
         self._clock_rate = sending.clock_rate
         self._event_type = parameters.received_event
         self._noise_type = parameters.comfort_noise
+        if self._noise_type is None and self._clock_rate == STATIC_NOISE_RATE:
+            self._noise_type = STATIC_NOISE_TYPE
         self._types = {*codecs, self._event_type, self._noise_type} - {None}
         self._latch = latch
         self._srtp = srtp
