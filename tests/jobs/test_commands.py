@@ -42,6 +42,7 @@ async def _fail(settings: Settings, count: int) -> None:
 
 
 def test_what_failed_is_listed_newest_first(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    asyncio.run(_fail(settings, 0))
     assert main(["jobs", "failed"]) == 0
     assert capsys.readouterr().out == ""
     asyncio.run(_fail(settings, 3))
