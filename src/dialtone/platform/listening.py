@@ -33,7 +33,8 @@ async def listen(host: str, port: int, backlog: int) -> list[socket.socket]:
 
 
 def _listen(family: int, address: tuple[Any, ...], backlog: int) -> socket.socket:
-    made = socket.socket(family, socket.SOCK_STREAM)
+    # With its protocol named: asyncio sends small pieces at once (TCP_NODELAY) only where it sees that this is TCP.
+    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name == "posix":
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of before don't count
