@@ -121,7 +121,7 @@ async def test_a_full_server_refuses_in_words_and_the_token_stays_good(tmp_path:
         refusal = await house.room._claim(created["token"], PCM_16K)
         assert isinstance(refusal, Refusal)
         assert (refusal.code, refusal.close_code) == ("at_capacity", 4503)
-        assert "takes 1 calls at a time" in refusal.message
+        assert "takes 1 call at a time" in refusal.message
         running.end("user_hangup")
         await asyncio.wait(house.room.live._running)  # type: ignore[union-attr]
         admission = await house.room._claim(created["token"], PCM_16K)

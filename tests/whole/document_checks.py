@@ -29,6 +29,7 @@ UNSAYABLE = tuple(
         r"agent_id and assistant_id must be the same, or only one be given",
         r"endpointing_max_delay: must be at least endpointing_min_delay",
         r"^port: must equal the port in host",
+        r"^auth_username: is required beside auth_password",
         r"must not have two tools of one name",
         r"\.(query|body): needs method$",
         r"url: may hold placeholders only with method",

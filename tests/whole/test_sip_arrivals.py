@@ -57,7 +57,7 @@ async def test_a_full_server_says_so(tmp_path: Path) -> None:
         await late.dial(sip_uri(house, NUMBER))
         late.hang_up()
     assert (ended.status, ended.retry_after, event["status"]) == (503, 5, 503)
-    assert event["reason"] == "The server takes 1 calls at a time; try again when one has ended."
+    assert event["reason"] == "The server takes 1 call at a time; try again when one has ended."
 
 
 async def test_a_stopping_server_takes_no_new_calls_and_keeps_the_live_ones(tmp_path: Path) -> None:
