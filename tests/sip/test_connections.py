@@ -224,7 +224,7 @@ def test_what_we_send_does_not_wait_for_more(runs: Callable[[Coroutine[Any, Any,
     runs(main())
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can be told")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can be told (TCP_USER_TIMEOUT)")
 @pytest.mark.parametrize("transport", ["tcp", "tls"])
 @pytest.mark.parametrize("runs", [run, in_real_time])
 def test_a_peer_that_is_gone_in_silence_is_given_up(

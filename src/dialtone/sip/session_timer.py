@@ -125,8 +125,9 @@ class SessionTimer:
             self._session.dialog.refresh_target(response)
             self.agreed(response)
         elif response.status >= 300:
+            # 422, 491 and whoever says when to ask again refuse this one UPDATE, others refuse any.
             if response.status not in (422, 491) and not response.lines("retry-after"):
-                self._update_refused = True  # else it is refused only for now
+                self._update_refused = True
             self._refused(response)
 
     def _refused(self, response: Response) -> None:
