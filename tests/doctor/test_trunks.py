@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from dialtone.settings import Settings
+from dialtone.sip.dns import SystemResolver
 from tests.doctor.findings import LOGIN, about, findings_of, fixes, make_trunk
 from tests.sip.stage import phone
 from tests.whole.test_sip_trunks import provider
@@ -69,3 +70,18 @@ async def test_a_trunk_that_need_not_answer_is_no_failure(settings: Settings, cl
     assert (before, status) == ("failed", "warning")
     assert words.endswith("does not answer OPTIONS. Its keep_alive is off, so that nobody expects it to.")
     assert fixes(found, "trunk").startswith("Nothing, if calls work.")
+
+
+async def test_a_name_with_addresses_of_both_families_is_asked_at_the_one_that_calls_go_to(
+    settings: Settings, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def both(_resolver: SystemResolver, _name: str) -> list[str]:
+        return ["2001:db8::1", "127.0.0.1"]
+
+    monkeypatch.setattr(SystemResolver, "addresses", both)
+    async with phone() as far:
+        port = far.agent.listening_on()[0][1][1]
+        await make_trunk(client, f"both.example.com:{port}")
+        found = await findings_of(settings)
+    [(status, words)] = about(found, "trunk Main line")
+    assert (status, words.partition(" answers ")[0]) == ("ok", f"both.example.com (udp 127.0.0.1 port {port})")

@@ -46,12 +46,15 @@ async def examine(endpoint: Endpoint, examined: ExaminedTrunk, patience: float, 
     uri = SipServer(trunk.host, trunk.port, trunk.transport).uri
     try:
         async with asyncio.timeout(2 * patience):
-            targets = await locate(parse_uri(uri), endpoint.resolver)
+            found = await locate(parse_uri(uri), endpoint.resolver)
     except (SipError, OSError):
         unknown = NoAnswer("name_not_found", trunk.host)
         return Examined(
             what, [failed(what, _in_words(unknown), "Compare the trunk's address with the provider's.")], None
         )
+    targets = [target for target in found if endpoint.transports.speaks(target.transport, target.host)]
+    if not targets:
+        return Examined(what, [_not_spoken(what, found[0])], found[0].host)
     host = targets[0].host
     no_way = await _no_way(endpoint, what, trunk.host, targets, patience)
     if no_way is not None:
@@ -67,15 +70,17 @@ async def examine(endpoint: Endpoint, examined: ExaminedTrunk, patience: float, 
     return Examined(what, findings, host)
 
 
+def _not_spoken(what: str, target: Target) -> Finding:
+    ip = "IPv6" if ":" in target.host else "IPv4"
+    listen = "udp://[::]:5060" if ":" in target.host else "udp://0.0.0.0:5060"
+    words = f"Calls to it need UDP over {ip}, and DIALTONE_SIP_LISTEN has no such address."
+    return failed(what, words, f"Add {listen} to DIALTONE_SIP_LISTEN, or choose the trunk's transport tcp.")
+
+
 async def _no_way(endpoint: Endpoint, what: str, name: str, targets: list[Target], patience: float) -> Finding | None:
     """Why nothing can be sent to any of these, the addresses of a name; None where it can."""
     problem: NoAnswer | None = None
     for target in targets:
-        if not endpoint.transports.speaks(target.transport, target.host):
-            ip = "IPv6" if ":" in target.host else "IPv4"
-            listen = "udp://[::]:5060" if ":" in target.host else "udp://0.0.0.0:5060"
-            words = f"Calls to it need UDP over {ip}, and DIALTONE_SIP_LISTEN has no such address."
-            return failed(what, words, f"Add {listen} to DIALTONE_SIP_LISTEN, or choose the trunk's transport tcp.")
         try:
             async with asyncio.timeout(patience):
                 await endpoint.transports.flow_to(target)
